@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+
+#include "lockstep/core/matrix.hpp"
+
+/// The three matrix products of a training step, in one of two arithmetics. This is the only seam between them.
+namespace lockstep {
+
+/// How the products of a step are computed.
+///  - openblas: OpenBLAS gemm, one thread. Bits depend on OpenBLAS's version and kernel set.
+///  - exact: every output element is the chain of fused multiply-adds over the inner index in ascending order,
+///    starting from +0, one rounding each. Bits are the same on every machine with IEEE 754 arithmetic.
+enum class Arithmetic { openblas, exact };
+
+/// Forward: z = x · w.   x: (rows, in), w: (in, out), z: (rows, out), overwritten.
+template <class T>
+void forward_product(Arithmetic arithmetic, MatrixView<const T> x, MatrixView<const T> w, MatrixView<T> z);
+
+/// Weight gradient: dw = xᵀ · delta.   x: (rows, in), delta: (rows, out), dw: (in, out), overwritten.
+/// With no rows dw is zero.
+template <class T>
+void weight_gradient_product(Arithmetic arithmetic, MatrixView<const T> x, MatrixView<const T> delta,
+                             MatrixView<T> dw);
+
+/// Input gradient: dx = delta · wᵀ.   delta: (rows, out), w: (in, out), dx: (rows, in), overwritten.
+template <class T>
+void input_gradient_product(Arithmetic arithmetic, MatrixView<const T> delta, MatrixView<const T> w,
+                            MatrixView<T> dx);
+
+/// OpenBLAS as it runs here: version and core name, on which the bits of `openblas` depend.
+struct BlasIdentity {
+  std::string version;    // e.g. "0.3.21"
+  std::string core_name;  // e.g. "SkylakeX"
+};
+BlasIdentity blas_identity();
+
+/// Keeps OpenBLAS to one thread; to be called before the first product.
+void use_one_blas_thread();
+
+}  // namespace lockstep

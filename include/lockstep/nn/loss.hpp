@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "lockstep/core/matrix.hpp"
+
+namespace lockstep {
+
+/// What a dataset asks for.
+enum class Task { classification, binary, regression };
+Task parse_task(std::string_view text);
+std::string task_name(Task task);
+
+/// The output function together with its loss. Only sensible pairs exist:
+///   softmax + cross_entropy (classification), sigmoid + binary_cross_entropy (binary),
+///   identity + mse | mae | huber (regression).
+enum class OutputLoss {
+  softmax_cross_entropy,
+  sigmoid_binary_cross_entropy,
+  identity_mse,
+  identity_mae,
+  identity_huber,
+};
+
+/// Resolves the texts of --output and --loss for a task; either may be empty (the default of the task: softmax +
+/// cross_entropy, sigmoid + binary_cross_entropy, identity + mse). Keras's and PyTorch's names are accepted.
+/// Throws UserError for unknown names and for a pairing that makes no sense, naming the sensible ones.
+OutputLoss resolve_output_loss(std::string_view output, std::string_view loss, Task task);
+std::string output_name(OutputLoss output_loss);  // "softmax"
+std::string loss_name(OutputLoss output_loss);    // "cross_entropy"
+
+/// The targets of some rows: `classes` (rows) for classification, else `values` (rows, K).
+template <class T>
+struct Targets {
+  std::span<const std::int32_t> classes;
+  MatrixView<const T> values;
+};
+
+/// Sums over rows. Accuracy counts argmax (first of equals) for classification, logit > 0 for binary (per output
+/// element averaged over K = 1), and nothing for regression.
+struct LossSums {
+  double loss_sum = 0;
+  std::int64_t correct_count = 0;
+};
+
+/// Loss and, where `delta` has data, its gradient with respect to the logits of each row (not divided by rows):
+/// delta = prediction − target for the first three of OutputLoss (mse is ½ Σ_k (y − ŷ)² a row).
+/// logits: (rows, K); delta: (rows, K) or empty, may alias logits. Computed stably in log space; the sum over rows is
+/// the chain over ascending rows in double. `label_smoothing` e: targets (1 − e)·t + e/K (binary: e/2).
+/// Huber's δ is 1.
+template <class T>
+LossSums loss_and_delta(OutputLoss output_loss, MatrixView<const T> logits, const Targets<T>& targets,
+                        double label_smoothing, MatrixView<T> delta);
+
+/// Predictions from logits, in place: softmax probabilities, sigmoid probability, or the values as they are.
+template <class T>
+void apply_output(OutputLoss output_loss, MatrixView<T> logits);
+
+}  // namespace lockstep

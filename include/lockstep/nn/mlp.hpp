@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "lockstep/core/matrix.hpp"
+#include "lockstep/core/products.hpp"
+#include "lockstep/nn/activation.hpp"
+#include "lockstep/nn/loss.hpp"
+#include "lockstep/nn/parameters.hpp"
+
+namespace lockstep {
+
+/// A multilayer perceptron: dense layers with an activation each, the last one with output and loss.
+struct ModelSpec {
+  std::vector<std::size_t> widths;        // input width, hidden widths …, output width K
+  std::vector<Activation> activations;    // one per hidden layer
+  std::vector<double> dropout;            // one rate per hidden layer, 0: none
+  OutputLoss output_loss = OutputLoss::softmax_cross_entropy;
+  double label_smoothing = 0;
+  Arithmetic arithmetic = Arithmetic::openblas;
+
+  std::size_t layers() const { return widths.size() - 1; }
+  std::size_t inputs() const { return widths.front(); }
+  std::size_t outputs() const { return widths.back(); }
+};
+
+/// Which dropout masks a micro-batch uses: unit (row, unit) of layer l is element row · width + unit of a stream
+/// named by step and layer, so masks do not depend on who computes the row.
+struct DropoutKey {
+  std::uint64_t seed = 0;
+  std::uint64_t step = 0;
+  std::size_t first_row = 0;  // position of the micro-batch's first row in its global batch
+};
+
+/// What a network keeps between forward and backward, for up to `max_rows` rows.
+template <class T>
+struct Workspace {
+  Workspace(const ModelSpec& spec, std::size_t max_rows);
+
+  std::size_t max_rows = 0;
+  std::vector<std::vector<T>> pre_activations;  // z of layer l: (rows, widths[l + 1])
+  std::vector<std::vector<T>> outputs;          // a of hidden layer l, after dropout: (rows, widths[l + 1])
+  std::vector<std::vector<T>> dropout_scales;   // 0 or 1 / (1 − rate); empty where there is no dropout
+  std::vector<T> delta, next_delta;             // (rows, widest layer)
+};
+
+/// Forward, loss and backward over a micro-batch. Writes the gradient summed over rows (not divided) to `gradient` in
+/// the layout of `parameters`, overwriting it, padding with zeros. x: (rows, in). Without rows: zeros.
+template <class T>
+LossSums forward_backward(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
+                          MatrixView<const T> x, const Targets<T>& targets, const DropoutKey& dropout,
+                          Workspace<T>& workspace, std::span<T> gradient);
+
+/// Forward without dropout. Returns the logits (rows, K), which live in the workspace.
+template <class T>
+MatrixView<T> forward(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
+                      MatrixView<const T> x, Workspace<T>& workspace);
+
+/// The first layer with a non-finite pre-activation among the first `rows` rows after a forward pass; layers() if none.
+template <class T>
+std::size_t first_nonfinite_layer(const ModelSpec& spec, const Workspace<T>& workspace, std::size_t rows);
+
+}  // namespace lockstep

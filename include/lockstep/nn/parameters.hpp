@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lockstep/core/matrix.hpp"
+
+namespace lockstep {
+
+/// One kernel or bias in the flat parameter vector.
+struct Tensor {
+  std::string layer;  // "dense_0" … "output"
+  std::string name;   // "kernel" | "bias"
+  std::size_t offset = 0;  // of its first element
+  std::size_t rows = 0;    // kernel: in;  bias: 1
+  std::size_t columns = 0; // out
+  std::size_t size() const { return rows * columns; }
+  bool is_kernel() const { return name == "kernel"; }
+};
+
+/// Where every parameter stands in the flat vector: layer after layer, kernel (in, out) row-major then bias, each
+/// starting at a multiple of 64 bytes. Elements between tensors are padding and always zero. Gradients and optimizer
+/// slots have the same layout.
+class ParameterLayout {
+ public:
+  /// widths: input width, then the width of every layer. `element_size` in bytes. Throws OverflowError.
+  ParameterLayout(const std::vector<std::size_t>& widths, std::size_t element_size);
+
+  const std::vector<Tensor>& tensors() const { return tensors_; }
+  const Tensor& kernel(std::size_t layer) const { return tensors_[2 * layer]; }
+  const Tensor& bias(std::size_t layer) const { return tensors_[2 * layer + 1]; }
+  std::size_t layers() const { return tensors_.size() / 2; }
+  /// Length of the flat vector, padding included.
+  std::size_t size() const { return size_; }
+  /// Number of trained parameters, without padding.
+  std::size_t parameter_count() const;
+
+  /// Fixed blocks over which norms are summed, in order: every tensor cut into pieces of at most 4096 elements (the
+  /// last piece takes the padding after its tensor). They cover [0, size()). block_tensor[b] is the tensor of block b.
+  const std::vector<std::size_t>& block_starts() const { return block_starts_; }  // blocks + 1 entries
+  const std::vector<std::size_t>& block_tensors() const { return block_tensors_; }
+  std::size_t blocks() const { return block_tensors_.size(); }
+
+ private:
+  std::vector<Tensor> tensors_;
+  std::vector<std::size_t> block_starts_;
+  std::vector<std::size_t> block_tensors_;
+  std::size_t size_ = 0;
+};
+
+/// The tensor's elements in a flat vector, as (rows, columns).
+template <class T>
+MatrixView<T> tensor_view(const Tensor& tensor, T* flat) {
+  return {flat + tensor.offset, tensor.rows, tensor.columns};
+}
+
+/// SHA-256 of every layer's kernel, then bias, row-major, little-endian. `flat`: (layout.size()).
+template <class T>
+std::string parameters_sha256(const ParameterLayout& layout, std::span<const T> flat);
+
+}  // namespace lockstep

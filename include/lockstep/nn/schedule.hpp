@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace lockstep {
+
+/// How the learning rate changes over steps, as a factor of --learning-rate:
+///   constant                        1
+///   step(every_epochs, factor)      factor^⌊epoch / every_epochs⌋              (defaults 10, 0.1)
+///   exponential(rate)               rate^epoch, epoch as a real number         (default 0.95)
+///   cosine(final)                   final + (1 − final)(1 + cos(π t)) / 2      (default final 0; t: fraction of training)
+///   linear(final)                   1 + (final − 1) t
+/// Warm-up: during the first `warmup_steps` steps the rate rises linearly, (step + 1) / warmup_steps of its value.
+class Schedule {
+ public:
+  /// Throws UserError for unknown names and bad arguments. total_steps > 0, steps_per_epoch > 0.
+  Schedule(std::string_view text, std::uint64_t warmup_steps, std::uint64_t total_steps,
+           std::uint64_t steps_per_epoch);
+
+  /// The factor for 0-based `step`.
+  double factor(std::uint64_t step) const;
+  /// Canonical text.
+  const std::string& text() const { return text_; }
+
+ private:
+  enum class Kind { constant, step, exponential, cosine, linear };
+  Kind kind_ = Kind::constant;
+  double first_ = 0, second_ = 0;
+  std::uint64_t warmup_steps_, total_steps_, steps_per_epoch_;
+  std::string text_;
+};
+
+}  // namespace lockstep

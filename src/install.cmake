@@ -1,0 +1,1 @@
+# cmake --install: bin/lockstep, the headers, and find_package(lockstep).
