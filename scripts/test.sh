@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Builds and runs the tests. The last line counts them: "N passed, N failed" (", N skipped" may follow).
+#   scripts/test.sh [--full] [--asan] [--werror] [ctest arguments, e.g. -R dist]
+#     --full    also the long tests (CTest label "full")
+#     --asan    the tests under AddressSanitizer and UndefinedBehaviorSanitizer, and nothing else (build/asan)
+#     --werror  warnings are errors (build/ci)
+# MNIST comes from $MNIST_DIR, else from scripts/get-mnist.sh; tests that need it are left out where there is none.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+exec </dev/null
+
+preset=release
+excluded=full
+ctest_arguments=()
+for argument in "$@"; do
+  case $argument in
+    --full) excluded= ;;
+    --asan) preset=asan ;;
+    --werror) preset=ci ;;
+    *) ctest_arguments+=("$argument") ;;
+  esac
+done
+
+passed=0 failed=0 skipped=0
+
+finish() {
+  local line="$passed passed, $failed failed"
+  [ $skipped = 0 ] || line+=", $skipped skipped"
+  printf '\n%s\n' "$line"
+  [ $failed = 0 ] && [ $passed != 0 ]
+  exit
+}
+
+# check NAME COMMAND…: one passed or failed thing that is not a CTest test.
+check() {
+  local name=$1
+  shift
+  step "$name"
+  if "$@"; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    say "FAILED: $name"
+    return 1
+  fi
+}
+
+# attribute FILE NAME: of a JUnit file's test suite.
+attribute() { sed -n "s/.*[[:space:]]$2=\"\([0-9]*\)\".*/\1/p" "$1" | head -n 1; }
+
+# run_ctest PRESET [ARGUMENT…]: runs its tests and counts them.
+run_ctest() {
+  local build_dir=$project_dir/build/$1 results
+  shift
+  step "Tests of $build_dir"
+  results=$build_dir/test-results.xml
+  rm -f "$results"
+  ctest --test-dir "$build_dir" --output-on-failure --output-junit "$results" -j "$(nproc)" "$@" || true
+  if [ ! -s "$results" ]; then
+    failed=$((failed + 1))
+    return
+  fi
+  local total bad left_out
+  total=$(attribute "$results" tests)
+  bad=$(attribute "$results" failures)
+  left_out=$(($(attribute "$results" skipped) + $(attribute "$results" disabled)))
+  passed=$((passed + total - bad - left_out))
+  failed=$((failed + bad))
+  skipped=$((skipped + left_out))
+}
+
+"$project_dir/scripts/setup.sh" --tests
+prepare_mpi 4
+
+step "Data"
+if mnist=$("$project_dir/scripts/get-mnist.sh" --only-mnist "$project_dir/data"); then
+  export MNIST_DIR=$mnist
+else
+  say "There is no MNIST: the tests that need it are left out."
+  skipped=$((skipped + 1))
+fi
+
+labels=()
+if [ $preset = asan ]; then
+  labels=(-LE 'full|no-asan')
+  export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:${ASAN_OPTIONS:-}
+  export UBSAN_OPTIONS=print_stacktrace=1:${UBSAN_OPTIONS:-}
+  export LSAN_OPTIONS=suppressions=$project_dir/tests/lsan.supp:print_suppressions=0:${LSAN_OPTIONS:-}
+else
+  [ -z "$excluded" ] || labels=(-LE "$excluded")
+  check "Format" "$project_dir/scripts/format.sh" --check || true
+  check "Build of core and nn without MPI (build/core-only)" build core-only && run_ctest core-only "${ctest_arguments[@]}"
+fi
+check "Build (build/$preset)" build $preset && run_ctest $preset "${labels[@]}" "${ctest_arguments[@]}"
+finish
