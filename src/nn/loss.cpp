@@ -1,0 +1,294 @@
+#include "lockstep/nn/loss.hpp"
+
+#include <array>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "activation_functions.hpp"
+#include "lockstep/core/error.hpp"
+#include "lockstep/core/text.hpp"
+#include "lockstep/nn/metrics.hpp"
+
+namespace lockstep {
+namespace {
+
+struct TaskName {
+  Task task;
+  std::string name;
+};
+const std::array<TaskName, 3> task_names = {{
+    {Task::classification, "classification"},
+    {Task::binary, "binary"},
+    {Task::regression, "regression"},
+}};
+
+/// The sensible pairs; the first one of a task is its default.
+struct Pairing {
+  OutputLoss output_loss;
+  Task task;
+  std::string output;
+  std::string loss;
+};
+const std::array<Pairing, 5> pairings = {{
+    {OutputLoss::softmax_cross_entropy, Task::classification, "softmax", "cross_entropy"},
+    {OutputLoss::sigmoid_binary_cross_entropy, Task::binary, "sigmoid", "binary_cross_entropy"},
+    {OutputLoss::identity_mse, Task::regression, "identity", "mse"},
+    {OutputLoss::identity_mae, Task::regression, "identity", "mae"},
+    {OutputLoss::identity_huber, Task::regression, "identity", "huber"},
+}};
+
+/// A name with other spellings of it: Keras's, PyTorch's.
+struct Spellings {
+  std::string name;
+  std::vector<std::string> aliases;
+};
+const std::vector<Spellings> output_spellings = {
+    {"softmax", {}},
+    {"sigmoid", {"logistic"}},
+    {"identity", {"linear", "none"}},
+};
+const std::vector<Spellings> loss_spellings = {
+    {"cross_entropy",
+     {"categorical_crossentropy", "sparse_categorical_crossentropy", "CrossEntropyLoss", "softmax_cross_entropy"}},
+    {"binary_cross_entropy", {"binary_crossentropy", "bce", "BCELoss", "BCEWithLogitsLoss"}},
+    {"mse", {"mean_squared_error", "MSELoss"}},
+    {"mae", {"mean_absolute_error", "L1Loss"}},
+    {"huber", {"HuberLoss"}},
+};
+
+/// The name that `text` spells. `what` is "output" or "loss".
+std::string resolve_spelling(std::string_view text, const std::vector<Spellings>& known, const std::string& what) {
+  const std::string wanted = canonical_name(text);
+  std::vector<std::string> names, all;
+  for (const Spellings& spellings : known) {
+    if (canonical_name(spellings.name) == wanted) return spellings.name;
+    for (const std::string& alias : spellings.aliases) {
+      if (canonical_name(alias) == wanted) return spellings.name;
+    }
+    names.push_back(spellings.name);
+    all.push_back(spellings.name);
+    all.insert(all.end(), spellings.aliases.begin(), spellings.aliases.end());
+  }
+  throw UserError("unknown " + what + " '" + std::string(text) + "'" + suggestion(text, all) + "; expected " +
+                  join(names));
+}
+
+/// "softmax + cross_entropy (classification), …".
+std::string sensible_pairings() {
+  std::vector<std::string> texts;
+  for (const Pairing& p : pairings) texts.push_back(p.output + " + " + p.loss + " (" + task_name(p.task) + ")");
+  return join(texts);
+}
+
+const Pairing& pairing_of(OutputLoss output_loss) {
+  for (const Pairing& p : pairings) {
+    if (p.output_loss == output_loss) return p;
+  }
+  throw std::logic_error("an OutputLoss that the table of pairings lacks");
+}
+
+/// What one row adds to LossSums.
+template <class T>
+struct RowResult {
+  T loss = 0;
+  bool correct = false;
+};
+
+/// exp(z_k − max) to `exponentials` where it has data; returns max and the sum over ascending k.
+template <class T>
+struct SoftmaxParts {
+  std::size_t largest = 0;
+  T max = 0;
+  T sum = 0;
+};
+
+template <class T>
+SoftmaxParts<T> softmax_parts(std::span<const T> logits, T* exponentials) {
+  const std::size_t largest = argmax(logits);
+  SoftmaxParts<T> parts{largest, logits[largest], 0};
+  for (std::size_t k = 0; k < logits.size(); ++k) {
+    const T e = elementary::exp(logits[k] - parts.max);
+    parts.sum += e;
+    if (exponentials) exponentials[k] = e;
+  }
+  return parts;
+}
+
+// loss = Σ_k t_k (log Σ exp(z − max) + max − z_k);  delta_k = softmax_k − t_k.
+template <class T>
+RowResult<T> softmax_cross_entropy(std::span<const T> logits, std::size_t true_class, T smoothing, T* delta) {
+  const T true_logit = logits[true_class];
+  T logit_sum_below_max = 0;  // Σ_k (max − z_k), before delta may overwrite the logits
+  if (smoothing > T(0)) {
+    const T max = logits[argmax(logits)];
+    for (const T z : logits) logit_sum_below_max += max - z;
+  }
+
+  const SoftmaxParts<T> parts = softmax_parts(logits, delta);
+  const T classes = static_cast<T>(logits.size());
+  const T log_sum = elementary::log(parts.sum);
+  T loss = log_sum + (parts.max - true_logit);
+  if (smoothing > T(0)) {
+    loss = (T(1) - smoothing) * loss + smoothing * (log_sum + logit_sum_below_max / classes);
+  }
+  if (delta) {
+    const T off_target = smoothing / classes;
+    for (std::size_t k = 0; k < logits.size(); ++k) {
+      const T target = k == true_class ? (T(1) - smoothing) + off_target : off_target;
+      delta[k] = delta[k] / parts.sum - target;
+    }
+  }
+  return {loss, parts.largest == true_class};
+}
+
+/// Loss and slope of one output element.
+template <class T>
+struct ElementResult {
+  T loss;
+  T delta;
+};
+
+// loss = −t log σ(z) − (1 − t) log(1 − σ(z)) = softplus(z) − t z, written so that large |z| cancel exactly.
+template <class T>
+ElementResult<T> binary_cross_entropy(T logit, T target) {
+  const T positive_part = logit < T(0) ? T(0) : logit;
+  const T loss = (positive_part - target * logit) + elementary::log1p(elementary::exp(-std::abs(logit)));
+  return {loss, activation_functions::Sigmoid<T>{}.value(logit) - target};
+}
+
+template <class T>
+ElementResult<T> squared_error(T value, T target) {
+  const T error = value - target;
+  return {error * error / T(2), error};
+}
+
+// The derivative at an exact hit is 0, the middle of its two sides, as in Keras and PyTorch.
+template <class T>
+ElementResult<T> absolute_error(T value, T target) {
+  const T error = value - target;
+  return {std::abs(error), error > T(0) ? T(1) : (error < T(0) ? T(-1) : error)};
+}
+
+// Huber, 1964, with δ = 1.
+template <class T>
+ElementResult<T> huber_error(T value, T target) {
+  const T error = value - target;
+  const T size = std::abs(error);
+  return {size <= T(1) ? error * error / T(2) : size - T(0.5), activation_functions::bounded(error, T(-1), T(1))};
+}
+
+/// A row whose loss is the sum over its output elements.
+template <class T, class ElementLoss>
+T row_loss(std::span<const T> logits, const T* targets, T* delta, ElementLoss&& element_loss) {
+  T loss = 0;
+  for (std::size_t k = 0; k < logits.size(); ++k) {
+    const ElementResult<T> element = element_loss(logits[k], targets[k]);
+    loss += element.loss;
+    if (delta) delta[k] = element.delta;
+  }
+  return loss;
+}
+
+template <class T>
+RowResult<T> sigmoid_binary_cross_entropy(std::span<const T> logits, const T* targets, T smoothing, T* delta) {
+  bool correct = true;  // of a row: every element is
+  for (std::size_t k = 0; k < logits.size(); ++k) correct &= (logits[k] > T(0)) == (targets[k] > T(0.5));
+  const T loss = row_loss(logits, targets, delta, [smoothing](T z, T t) {
+    return binary_cross_entropy(z, (T(1) - smoothing) * t + smoothing / T(2));
+  });
+  return {loss, correct};
+}
+
+}  // namespace
+
+Task parse_task(std::string_view text) {
+  std::vector<std::string> names;
+  for (const TaskName& t : task_names) {
+    if (canonical_name(t.name) == canonical_name(text)) return t.task;
+    names.push_back(t.name);
+  }
+  throw UserError("unknown task '" + std::string(text) + "'" + suggestion(text, names) + "; expected " +
+                  join(names));
+}
+
+std::string task_name(Task task) {
+  for (const TaskName& t : task_names) {
+    if (t.task == task) return t.name;
+  }
+  throw std::logic_error("a Task that the table of names lacks");
+}
+
+OutputLoss resolve_output_loss(std::string_view output, std::string_view loss, Task task) {
+  const std::string output_wanted = output.empty() ? "" : resolve_spelling(output, output_spellings, "output");
+  const std::string loss_wanted = loss.empty() ? "" : resolve_spelling(loss, loss_spellings, "loss");
+  for (const Pairing& p : pairings) {
+    if (p.task == task && (output.empty() || p.output == output_wanted) &&
+        (loss.empty() || p.loss == loss_wanted)) {
+      return p.output_loss;
+    }
+  }
+  const std::string found = (output.empty() ? "" : "output '" + output_wanted + "'") +
+                            (output.empty() || loss.empty() ? "" : " with ") +
+                            (loss.empty() ? "" : "loss '" + loss_wanted + "'");
+  throw UserError(found + " does not fit the task " + task_name(task) + "; sensible are " + sensible_pairings());
+}
+
+std::string output_name(OutputLoss output_loss) { return pairing_of(output_loss).output; }
+
+std::string loss_name(OutputLoss output_loss) { return pairing_of(output_loss).loss; }
+
+template <class T>
+LossSums loss_and_delta(OutputLoss output_loss, MatrixView<const T> logits, const Targets<T>& targets,
+                        double label_smoothing, MatrixView<T> delta) {
+  const T smoothing = static_cast<T>(label_smoothing);
+  const auto row_result = [&](std::size_t i) -> RowResult<T> {
+    const std::span<const T> row(logits.row(i), logits.columns);
+    T* const row_delta = delta.data ? delta.row(i) : nullptr;
+    switch (output_loss) {
+      case OutputLoss::softmax_cross_entropy:
+        return softmax_cross_entropy(row, static_cast<std::size_t>(targets.classes[i]), smoothing, row_delta);
+      case OutputLoss::sigmoid_binary_cross_entropy:
+        return sigmoid_binary_cross_entropy(row, targets.values.row(i), smoothing, row_delta);
+      case OutputLoss::identity_mse:
+        return {row_loss(row, targets.values.row(i), row_delta, squared_error<T>)};
+      case OutputLoss::identity_mae:
+        return {row_loss(row, targets.values.row(i), row_delta, absolute_error<T>)};
+      case OutputLoss::identity_huber:
+        return {row_loss(row, targets.values.row(i), row_delta, huber_error<T>)};
+    }
+    return {};
+  };
+
+  LossSums sums;
+  for (std::size_t i = 0; i < logits.rows; ++i) {
+    const RowResult<T> row = row_result(i);
+    sums.loss_sum += static_cast<double>(row.loss);
+    sums.correct_count += row.correct ? 1 : 0;
+  }
+  return sums;
+}
+
+template <class T>
+void apply_output(OutputLoss output_loss, MatrixView<T> logits) {
+  for (std::size_t i = 0; i < logits.rows; ++i) {
+    T* const row = logits.row(i);
+    if (output_loss == OutputLoss::softmax_cross_entropy) {
+      const SoftmaxParts<T> parts = softmax_parts(std::span<const T>(row, logits.columns), row);
+      for (std::size_t k = 0; k < logits.columns; ++k) row[k] /= parts.sum;
+    } else if (output_loss == OutputLoss::sigmoid_binary_cross_entropy) {
+      for (std::size_t k = 0; k < logits.columns; ++k) {
+        row[k] = activation_functions::Sigmoid<T>{}.value(row[k]);
+      }
+    }
+  }
+}
+
+template LossSums loss_and_delta(OutputLoss, MatrixView<const float>, const Targets<float>&, double,
+                                 MatrixView<float>);
+template LossSums loss_and_delta(OutputLoss, MatrixView<const double>, const Targets<double>&, double,
+                                 MatrixView<double>);
+template void apply_output(OutputLoss, MatrixView<float>);
+template void apply_output(OutputLoss, MatrixView<double>);
+
+}  // namespace lockstep
