@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lockstep/core/partition.hpp"
+#include "lockstep/nn/mlp.hpp"
+#include "lockstep/train/epoch_table.hpp"
+
+/// How each layer is doing, looked at in one step (the last of an epoch). Everything combines over ranks
+/// without depending on their number: units by integer counts, norms by sums over the fixed blocks of
+/// ParameterLayout.
+///
+///   every rank:  for each own shard, after forward_backward: count_unit_rows(spec, workspace, rows, counts)
+///                block_squares(layout, own blocks, mean gradient / update / weights of the slice, block
+///                sums)
+///   together:    add the counts (integers) and complete the three block sums, then layer_diagnostics(…)
+namespace lockstep {
+
+/// One row of diagnostics.csv.
+struct LayerDiagnostics {
+  std::string layer;           // "dense_0" … "output"
+  double gradient_norm = 0;    // Euclidean norm of the layer's mean gradient, kernel and bias
+  double dead_units = 0;       // share of units whose derivative is 0 for every row; NaN for the output layer
+  double saturated_units = 0;  // share of units whose |derivative| is below 5 % of the activation's maximum
+                               // slope for every row, dead ones included; NaN for the output layer
+  double update_ratio = 0;  // ‖change of the kernel‖ / ‖kernel before it‖
+};
+
+/// How many rows kept each hidden unit alive and unsaturated; flat over layers and units, to be added over
+/// shards.
+struct UnitCounts {
+  explicit UnitCounts(const ModelSpec& spec);
+  std::vector<std::int64_t> live_rows;
+  std::vector<std::int64_t> unsaturated_rows;
+};
+
+/// Adds the first `rows` rows of a forward pass.
+template <class T>
+void count_unit_rows(const ModelSpec& spec, const Workspace<T>& workspace, std::size_t rows,
+                     UnitCounts& counts);
+
+/// Sums of squares over each of a rank's own blocks (chains over ascending elements, in double), written to
+/// sums[b] for b in blocks.   slice: the elements of those blocks; sums: (layout.blocks())
+template <class T>
+void block_squares(const ParameterLayout& layout, Range blocks, std::span<const T> slice,
+                   std::span<double> sums);
+
+/// All layers, from completed block sums (layout.blocks()) of squares of the mean gradient, of the update
+/// (new minus old parameters) and of the old parameters.
+std::vector<LayerDiagnostics> layer_diagnostics(const ModelSpec& spec, const ParameterLayout& layout,
+                                                std::span<const double> gradient_squares,
+                                                std::span<const double> update_squares,
+                                                std::span<const double> weight_squares,
+                                                const UnitCounts& counts);
+
+/// diagnostics.csv of a run directory:
+/// epoch,step,layer,gradient_norm,dead_units,saturated_units,update_ratio.
+EpochTable diagnostics_table(const std::string& run_dir);
+void append_diagnostics(const EpochTable& table, std::uint64_t epoch, std::uint64_t step,
+                        std::span<const LayerDiagnostics> layers);
+
+}  // namespace lockstep

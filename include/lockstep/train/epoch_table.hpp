@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+
+/// A CSV file that grows by rows whose first column is the epoch, e.g. metrics.csv. A process killed at any
+/// instant leaves at most one torn line at its end, which open_after() removes.
+class EpochTable {
+ public:
+  /// Touches no file yet. `columns` without "epoch", which comes first.
+  EpochTable(std::string path, std::vector<std::string> columns);
+
+  /// Prepares the file for rows of epochs after `epoch`: rows of later epochs and torn lines go, by an atomic
+  /// rewrite; a missing file is made with its header. Throws FileError if the file is not such a table.
+  void open_after(std::uint64_t epoch);
+
+  /// Appends one row in a single write. A NaN cell is left blank; other numbers are written so that they read
+  /// back exactly. Throws UserError if the disk refuses it.
+  void append(std::uint64_t epoch, const std::vector<std::string>& cells) const;
+  /// Waits until the rows are on the disk; to be called before a checkpoint that counts on them.
+  void sync() const;
+
+  const std::string& path() const { return path_; }
+  /// The header line, without newline.
+  const std::string& header() const { return header_; }
+
+ private:
+  std::string path_;
+  std::string header_;
+};
+
+/// A cell: blank for NaN, else the shortest text that reads back as the same number.
+std::string csv_cell(double value);
+
+}  // namespace lockstep

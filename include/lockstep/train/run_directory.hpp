@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lockstep/train/epoch_table.hpp"
+
+namespace lockstep {
+
+struct EpochMetrics;
+
+/// Throws UserError if `path` could not be made or written into. Leaves nothing behind.
+void check_run_directory_usable(const std::string& path);
+
+/// Everything that one run writes (config.toml, metrics.csv, summary.json, checkpoints/, log.txt), locked
+/// against other processes while the object lives. Only rank 0 has one. No function is collective.
+class RunDirectory {
+ public:
+  /// Makes the directory where it is missing, with its parents, and locks it. Throws UserError, leaving
+  /// behind nothing that was not there, if it cannot be made or written, or if another live process holds it.
+  explicit RunDirectory(const std::string& path);
+  ~RunDirectory();
+  RunDirectory(const RunDirectory&) = delete;
+  RunDirectory& operator=(const RunDirectory&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string config_path() const { return path_ + "/config.toml"; }
+  std::string metrics_path() const { return path_ + "/metrics.csv"; }
+  std::string summary_path() const { return path_ + "/summary.json"; }
+  std::string log_path() const { return path_ + "/log.txt"; }
+  std::string checkpoints_path() const { return path_ + "/checkpoints"; }
+
+  /// Removes what this object made, if the directory was new: for a mistake of the user found late.
+  void discard_if_new();
+
+  /// Content of config.toml; nothing if there is none.
+  std::optional<std::string> read_config() const;
+  void write_config(const std::string& toml) const;
+
+  /// Has to be called once before the first append: `epoch` is the last whole epoch of the checkpoint that
+  /// the run goes on from, 0 for a new run. Later rows go.
+  void open_metrics_after(std::uint64_t epoch);
+  void append_metrics(const EpochMetrics& metrics) const;
+  const EpochTable& metrics() const { return metrics_; }
+
+  /// Replaces summary.json, atomically.
+  void write_summary(const nlohmann::json& summary) const;
+
+  /// Appends lines to log.txt, each with the time in front.
+  void log(const std::string& text) const;
+
+ private:
+  void lock();
+
+  std::string path_;
+  std::string first_made_;  // the topmost directory that the constructor made; empty: none
+  int lock_file_ = -1;
+  EpochTable metrics_;
+};
+
+/// The "status" in a run directory's summary.json; empty if there is none or it is damaged.
+std::string run_status(const std::string& run_dir);
+
+}  // namespace lockstep
