@@ -93,8 +93,8 @@ build() {
     targets=(--target "$@")
   fi
   (
-    cd "$project_dir"
-    cmake --preset "$preset" "${options[@]}"
-    cmake --build "build/$preset" "${targets[@]}"
+    cd "$project_dir" &&
+      cmake --preset "$preset" "${options[@]}" &&
+      cmake --build "build/$preset" "${targets[@]}"
   ) >&2
 }

@@ -6,7 +6,6 @@
 #     --werror  warnings are errors (build/ci)
 # MNIST comes from $MNIST_DIR, else from scripts/get-mnist.sh; tests that need it are left out where there is none.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-exec </dev/null
 
 preset=release
 excluded=full
@@ -69,6 +68,7 @@ run_ctest() {
 }
 
 "$project_dir/scripts/setup.sh" --tests
+exec </dev/null
 prepare_mpi 4
 
 step "Data"

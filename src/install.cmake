@@ -1,1 +1,24 @@
-# cmake --install: bin/lockstep, the headers, and find_package(lockstep).
+# cmake --install: bin/lockstep, the headers, the libraries, and the CMake package for find_package(lockstep).
+include(CMakePackageConfigHelpers)
+set(LOCKSTEP_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/lockstep)
+
+set(LOCKSTEP_INSTALLED_TARGETS lockstep_options)
+foreach(floor IN LISTS LOCKSTEP_FLOORS)
+  list(APPEND LOCKSTEP_INSTALLED_TARGETS lockstep_${floor})
+  install(DIRECTORY include/lockstep/${floor} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lockstep OPTIONAL)
+endforeach()
+if(TARGET lockstep)
+  install(TARGETS lockstep RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(TARGETS ${LOCKSTEP_INSTALLED_TARGETS} EXPORT lockstepTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT lockstepTargets NAMESPACE lockstep:: DESTINATION ${LOCKSTEP_CMAKE_DIR})
+
+configure_package_config_file(src/lockstepConfig.cmake.in ${PROJECT_BINARY_DIR}/lockstepConfig.cmake
+  INSTALL_DESTINATION ${LOCKSTEP_CMAKE_DIR} NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/lockstepConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/lockstepConfig.cmake ${PROJECT_BINARY_DIR}/lockstepConfigVersion.cmake
+  DESTINATION ${LOCKSTEP_CMAKE_DIR})
+
+if(LOCKSTEP_BUILD_TESTS AND LOCKSTEP_WITH_MPI)
+  add_subdirectory(tests/scripts)
+endif()
