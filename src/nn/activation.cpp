@@ -11,7 +11,8 @@ namespace {
 
 namespace functions = activation_functions;
 
-/// A function over whole matrices, so that one dispatch serves them all and the loop inside can be vectorized.
+/// A function over whole matrices, so that one dispatch serves them all and the loop inside can be
+/// vectorized.
 template <class T>
 struct Kernels {
   void (*forward)(double parameter, MatrixView<const T> z, MatrixView<T> a);
@@ -314,8 +315,12 @@ const std::vector<Entry>& entries() {
   return table;
 }
 
-const Kernels<float>& kernels(const Entry& e, float) { return e.in_float; }
-const Kernels<double>& kernels(const Entry& e, double) { return e.in_double; }
+const Kernels<float>& kernels(const Entry& e, float) {
+  return e.in_float;
+}
+const Kernels<double>& kernels(const Entry& e, double) {
+  return e.in_double;
+}
 
 /// Row of the table with this name or alias.
 std::optional<std::size_t> find_row(std::string_view name) {
@@ -360,7 +365,8 @@ std::pair<std::string, std::string> split_key(const std::string& argument) {
 double parse_parameter(const ActivationInfo& info, const std::string& argument, const std::string& where) {
   const auto [key, text] = split_key(argument);
   if (!key.empty() && canonical_name(key) != canonical_name(info.parameter_name)) {
-    throw UserError(where + ": unknown parameter '" + key + "'; " + info.name + " takes " + info.parameter_name);
+    throw UserError(where + ": unknown parameter '" + key + "'; " + info.name + " takes " +
+                    info.parameter_name);
   }
   const double value = parse_double(text, where + ": " + info.parameter_name);
   if (!(value >= info.parameter_min && value <= info.parameter_max)) {
@@ -374,7 +380,8 @@ double parse_parameter(const ActivationInfo& info, const std::string& argument, 
 std::string parse_surrogate(const std::string& argument, const std::string& where) {
   const auto [key, name] = split_key(argument);
   if (key != "surrogate") {
-    throw UserError(where + ": expected surrogate=NAME, e.g. step(surrogate=sigmoid), found '" + argument + "'");
+    throw UserError(where + ": expected surrogate=NAME, e.g. step(surrogate=sigmoid), found '" + argument +
+                    "'");
   }
   const ActivationInfo& surrogate = entries()[row_of(name)].info;
   if (!surrogate.trainable) {
@@ -418,9 +425,13 @@ Activation::Activation(std::string_view text) {
   }
 }
 
-const ActivationInfo& Activation::info() const { return activation_table()[index_]; }
+const ActivationInfo& Activation::info() const {
+  return activation_table()[index_];
+}
 
-bool Activation::trainable() const { return info().trainable || surrogate_.has_value(); }
+bool Activation::trainable() const {
+  return info().trainable || surrogate_.has_value();
+}
 
 std::string Activation::text() const {
   if (surrogate_) return info().name + "(surrogate=" + *surrogate_ + ")";

@@ -4,10 +4,11 @@
 
 #include "lockstep/core/elementary.hpp"
 
-/// The activation functions with their derivatives, for T = float and double. Each is a struct with value(x) and
-/// derivative(x), and a first member for its parameter if it has one. They hold to four rules:
+/// The activation functions with their derivatives, for T = float and double. Each is a struct with value(x)
+/// and derivative(x), and a first member for its parameter if it has one. They hold to four rules:
 ///  - bits do not depend on the C library: elementary functions come from core/elementary.hpp;
-///  - no overflow on the way to a finite result: exponentials are taken of −|x|, and where a vanishing factor meets
+///  - no overflow on the way to a finite result: exponentials are taken of −|x|, and where a vanishing factor
+///  meets
 ///    an infinite one, x is bounded first;
 ///  - at a kink the derivative follows the left branch;
 ///  - NaN stays NaN (comparisons are written so that it falls through), or a diverged run would look healthy.

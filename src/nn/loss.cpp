@@ -50,7 +50,8 @@ const std::vector<Spellings> output_spellings = {
 };
 const std::vector<Spellings> loss_spellings = {
     {"cross_entropy",
-     {"categorical_crossentropy", "sparse_categorical_crossentropy", "CrossEntropyLoss", "softmax_cross_entropy"}},
+     {"categorical_crossentropy", "sparse_categorical_crossentropy", "CrossEntropyLoss",
+      "softmax_cross_entropy"}},
     {"binary_cross_entropy", {"binary_crossentropy", "bce", "BCELoss", "BCEWithLogitsLoss"}},
     {"mse", {"mean_squared_error", "MSELoss"}},
     {"mae", {"mean_absolute_error", "L1Loss"}},
@@ -58,7 +59,8 @@ const std::vector<Spellings> loss_spellings = {
 };
 
 /// The name that `text` spells. `what` is "output" or "loss".
-std::string resolve_spelling(std::string_view text, const std::vector<Spellings>& known, const std::string& what) {
+std::string resolve_spelling(std::string_view text, const std::vector<Spellings>& known,
+                             const std::string& what) {
   const std::string wanted = canonical_name(text);
   std::vector<std::string> names, all;
   for (const Spellings& spellings : known) {
@@ -77,7 +79,8 @@ std::string resolve_spelling(std::string_view text, const std::vector<Spellings>
 /// "softmax + cross_entropy (classification), …".
 std::string sensible_pairings() {
   std::vector<std::string> texts;
-  for (const Pairing& p : pairings) texts.push_back(p.output + " + " + p.loss + " (" + task_name(p.task) + ")");
+  for (const Pairing& p : pairings)
+    texts.push_back(p.output + " + " + p.loss + " (" + task_name(p.task) + ")");
   return join(texts);
 }
 
@@ -175,7 +178,8 @@ template <class T>
 ElementResult<T> huber_error(T value, T target) {
   const T error = value - target;
   const T size = std::abs(error);
-  return {size <= T(1) ? error * error / T(2) : size - T(0.5), activation_functions::bounded(error, T(-1), T(1))};
+  return {size <= T(1) ? error * error / T(2) : size - T(0.5),
+          activation_functions::bounded(error, T(-1), T(1))};
 }
 
 /// A row whose loss is the sum over its output elements.
@@ -191,7 +195,8 @@ T row_loss(std::span<const T> logits, const T* targets, T* delta, ElementLoss&& 
 }
 
 template <class T>
-RowResult<T> sigmoid_binary_cross_entropy(std::span<const T> logits, const T* targets, T smoothing, T* delta) {
+RowResult<T> sigmoid_binary_cross_entropy(std::span<const T> logits, const T* targets, T smoothing,
+                                          T* delta) {
   bool correct = true;  // of a row: every element is
   for (std::size_t k = 0; k < logits.size(); ++k) correct &= (logits[k] > T(0)) == (targets[k] > T(0.5));
   const T loss = row_loss(logits, targets, delta, [smoothing](T z, T t) {
@@ -220,7 +225,8 @@ std::string task_name(Task task) {
 }
 
 OutputLoss resolve_output_loss(std::string_view output, std::string_view loss, Task task) {
-  const std::string output_wanted = output.empty() ? "" : resolve_spelling(output, output_spellings, "output");
+  const std::string output_wanted =
+      output.empty() ? "" : resolve_spelling(output, output_spellings, "output");
   const std::string loss_wanted = loss.empty() ? "" : resolve_spelling(loss, loss_spellings, "loss");
   for (const Pairing& p : pairings) {
     if (p.task == task && (output.empty() || p.output == output_wanted) &&
@@ -231,12 +237,17 @@ OutputLoss resolve_output_loss(std::string_view output, std::string_view loss, T
   const std::string found = (output.empty() ? "" : "output '" + output_wanted + "'") +
                             (output.empty() || loss.empty() ? "" : " with ") +
                             (loss.empty() ? "" : "loss '" + loss_wanted + "'");
-  throw UserError(found + " does not fit the task " + task_name(task) + "; sensible are " + sensible_pairings());
+  throw UserError(found + " does not fit the task " + task_name(task) + "; sensible are " +
+                  sensible_pairings());
 }
 
-std::string output_name(OutputLoss output_loss) { return pairing_of(output_loss).output; }
+std::string output_name(OutputLoss output_loss) {
+  return pairing_of(output_loss).output;
+}
 
-std::string loss_name(OutputLoss output_loss) { return pairing_of(output_loss).loss; }
+std::string loss_name(OutputLoss output_loss) {
+  return pairing_of(output_loss).loss;
+}
 
 template <class T>
 LossSums loss_and_delta(OutputLoss output_loss, MatrixView<const T> logits, const Targets<T>& targets,

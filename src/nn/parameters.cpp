@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::size_t alignment_bytes = 64;
 constexpr std::size_t norm_block_elements = 4096;
+// Every rank holds all parameters; more than this is a slip of the keyboard and would exhaust memory right
+// here.
+constexpr std::size_t limit_bytes = std::size_t{1} << 40;
 
 static_assert(std::endian::native == std::endian::little, "digests are over little-endian numbers");
 
@@ -39,7 +42,10 @@ ParameterLayout::ParameterLayout(const std::vector<std::size_t>& widths, std::si
     place(tensors_, {layer, "kernel", 0, widths[l], widths[l + 1]}, alignment, size_);
     place(tensors_, {layer, "bias", 0, 1, widths[l + 1]}, alignment, size_);
   }
-  checked_product(size_, element_size, "the parameters' size in bytes");
+  if (checked_product(size_, element_size, "the parameters' size in bytes") > limit_bytes) {
+    throw OverflowError("the network has " + std::to_string(parameter_count()) +
+                        " parameters; at most 1 TiB of them is supported");
+  }
 
   for (std::size_t t = 0; t < tensors_.size(); ++t) {
     for (std::size_t i = 0; i < tensors_[t].size(); i += norm_block_elements) {

@@ -8,28 +8,30 @@
 
 #include "lockstep/core/matrix.hpp"
 
-/// Activation functions: ONE table that training, help, documentation, plots and tests read. To add an activation, add
-/// its function to src/nn/activation_functions.hpp and its row to the table in src/nn/activation.cpp.
+/// Activation functions: ONE table that training, help, documentation, plots and tests read. To add an
+/// activation, add its function to src/nn/activation_functions.hpp and its row to the table in
+/// src/nn/activation.cpp.
 namespace lockstep {
 
 /// One row of the table. Text is for people; `parameter` is the function's one parameter where it has one.
 struct ActivationInfo {
-  std::string name;                   // "leaky_relu"
-  std::vector<std::string> aliases;   // other spellings, e.g. Keras's and PyTorch's: "LeakyReLU"
-  std::string formula;                // "x if x > 0 else negative_slope*x"
-  std::string derivative;             // "1 if x > 0 else negative_slope"
-  std::string range;                  // "(-inf, inf)"
-  std::string parameter_name;         // "negative_slope"; empty: no parameter
+  std::string name = {};                  // "leaky_relu"
+  std::vector<std::string> aliases = {};  // other spellings, e.g. Keras's and PyTorch's: "LeakyReLU"
+  std::string formula = {};               // "x if x > 0 else negative_slope*x"
+  std::string derivative = {};            // "1 if x > 0 else negative_slope"
+  std::string range = {};                 // "(-inf, inf)"
+  std::string parameter_name = {};        // "negative_slope"; empty: no parameter
   double parameter_default = 0;
-  double parameter_min = 0;           // allowed values: [parameter_min, parameter_max]
+  double parameter_min = 0;  // allowed values: [parameter_min, parameter_max]
   double parameter_max = 0;
-  double max_slope = 1;               // supremum of |f'| with the default parameter
-  bool monotone = true;               // non-decreasing with the default parameter
+  double max_slope = 1;  // supremum of |f'| with the default parameter
+  bool monotone = true;  // non-decreasing with the default parameter
   bool bounded = false;
-  bool zero_centred = false;          // f is odd, or its range is symmetric around 0
-  bool trainable = true;              // false: the derivative is zero everywhere (step)
-  std::string default_initializer;    // fits the activation: "glorot_uniform", "he_uniform", "lecun_normal"
-  std::string note;                   // when to use it, what goes wrong: one sentence
+  bool zero_centred = false;  // f is odd, or its range is symmetric around 0
+  bool trainable = true;      // false: the derivative is zero everywhere (step)
+  std::string default_initializer =
+      {};                 // fits the activation: "glorot_uniform", "he_uniform", "lecun_normal"
+  std::string note = {};  // when to use it, what goes wrong: one sentence
 };
 
 /// The whole table, in the order of the documentation.
@@ -41,7 +43,8 @@ class Activation {
  public:
   /// The identity.
   Activation();
-  /// Throws UserError naming the nearest activation, or the parameter that is missing, malformed or out of range.
+  /// Throws UserError naming the nearest activation, or the parameter that is missing, malformed or out of
+  /// range.
   explicit Activation(std::string_view text);
 
   const ActivationInfo& info() const;
@@ -57,7 +60,8 @@ class Activation {
   template <class T>
   void forward(MatrixView<const T> z, MatrixView<T> a) const;
 
-  /// delta_z = delta_a · f'(z), in place on delta. z, delta: (rows, units). At a kink f' follows the left branch.
+  /// delta_z = delta_a · f'(z), in place on delta. z, delta: (rows, units). At a kink f' follows the left
+  /// branch.
   template <class T>
   void backward(MatrixView<const T> z, MatrixView<T> delta) const;
 

@@ -25,9 +25,10 @@ enum class OutputLoss {
   identity_huber,
 };
 
-/// Resolves the texts of --output and --loss for a task; either may be empty (the default of the task: softmax +
-/// cross_entropy, sigmoid + binary_cross_entropy, identity + mse). Keras's and PyTorch's names are accepted.
-/// Throws UserError for unknown names and for a pairing that makes no sense, naming the sensible ones.
+/// Resolves the texts of --output and --loss for a task; either may be empty (the default of the task:
+/// softmax + cross_entropy, sigmoid + binary_cross_entropy, identity + mse). Keras's and PyTorch's names are
+/// accepted. Throws UserError for unknown names and for a pairing that makes no sense, naming the sensible
+/// ones.
 OutputLoss resolve_output_loss(std::string_view output, std::string_view loss, Task task);
 std::string output_name(OutputLoss output_loss);  // "softmax"
 std::string loss_name(OutputLoss output_loss);    // "cross_entropy"
@@ -39,18 +40,19 @@ struct Targets {
   MatrixView<const T> values;
 };
 
-/// Sums over rows. Accuracy counts argmax (first of equals) for classification, logit > 0 for binary (per output
-/// element averaged over K = 1), and nothing for regression.
+/// Sums over rows. A row counts as correct if the argmax (first of equals) is its class (classification), if
+/// logit > 0 where and only where the target is above ½ (binary: all K elements), and never for regression.
 struct LossSums {
   double loss_sum = 0;
   std::int64_t correct_count = 0;
 };
 
-/// Loss and, where `delta` has data, its gradient with respect to the logits of each row (not divided by rows):
-/// delta = prediction − target for the first three of OutputLoss (mse is ½ Σ_k (y − ŷ)² a row).
-/// logits: (rows, K); delta: (rows, K) or empty, may alias logits. Computed stably in log space; the sum over rows is
-/// the chain over ascending rows in double. `label_smoothing` e: targets (1 − e)·t + e/K (binary: e/2).
-/// Huber's δ is 1.
+/// Loss and, where `delta` has data, its gradient with respect to the logits of each row (not divided by
+/// rows): delta = prediction − target for the first three of OutputLoss (mse is ½ Σ_k (y − ŷ)² a row).
+/// logits: (rows, K); delta: (rows, K) or empty, may be the logits' memory; classes must lie in [0, K). A
+/// row's loss is computed stably in log space, in T (over several outputs: their sum); the sum over rows is
+/// the chain over ascending rows in double. `label_smoothing` e: targets (1 − e)·t + e/K (binary: (1 − e)·t +
+/// e/2; ignored for regression). Huber's δ is 1.
 template <class T>
 LossSums loss_and_delta(OutputLoss output_loss, MatrixView<const T> logits, const Targets<T>& targets,
                         double label_smoothing, MatrixView<T> delta);

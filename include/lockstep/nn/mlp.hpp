@@ -14,9 +14,9 @@ namespace lockstep {
 
 /// A multilayer perceptron: dense layers with an activation each, the last one with output and loss.
 struct ModelSpec {
-  std::vector<std::size_t> widths;        // input width, hidden widths …, output width K
-  std::vector<Activation> activations;    // one per hidden layer
-  std::vector<double> dropout;            // one rate per hidden layer, 0: none
+  std::vector<std::size_t> widths;      // input width, hidden widths …, output width K
+  std::vector<Activation> activations;  // one per hidden layer
+  std::vector<double> dropout;          // one rate per hidden layer, 0: none
   OutputLoss output_loss = OutputLoss::softmax_cross_entropy;
   double label_smoothing = 0;
   Arithmetic arithmetic = Arithmetic::openblas;
@@ -26,8 +26,10 @@ struct ModelSpec {
   std::size_t outputs() const { return widths.back(); }
 };
 
-/// Which dropout masks a micro-batch uses: unit (row, unit) of layer l is element row · width + unit of a stream
-/// named by step and layer, so masks do not depend on who computes the row.
+/// Which dropout masks a micro-batch uses: unit (row, unit) of hidden layer l, `row` being the position in
+/// the global batch, is element row · width + unit of a Philox stream named by step and layer (high word: l ·
+/// 2¹⁶ + ⌊step / 2³²⌋, low word: step mod 2³²; so up to 2¹⁶ layers and 2⁴⁸ steps). Masks do not depend on who
+/// computes the row.
 struct DropoutKey {
   std::uint64_t seed = 0;
   std::uint64_t step = 0;
@@ -46,8 +48,9 @@ struct Workspace {
   std::vector<T> delta, next_delta;             // (rows, widest layer)
 };
 
-/// Forward, loss and backward over a micro-batch. Writes the gradient summed over rows (not divided) to `gradient` in
-/// the layout of `parameters`, overwriting it, padding with zeros. x: (rows, in). Without rows: zeros.
+/// Forward, loss and backward over a micro-batch. Writes the gradient summed over rows (not divided) to
+/// `gradient` in the layout of `parameters`, overwriting it, padding with zeros. x: (rows, in). Without rows:
+/// zeros.
 template <class T>
 LossSums forward_backward(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
                           MatrixView<const T> x, const Targets<T>& targets, const DropoutKey& dropout,
@@ -58,7 +61,8 @@ template <class T>
 MatrixView<T> forward(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
                       MatrixView<const T> x, Workspace<T>& workspace);
 
-/// The first layer with a non-finite pre-activation among the first `rows` rows after a forward pass; layers() if none.
+/// The first layer with a non-finite pre-activation among the first `rows` rows after a forward pass;
+/// layers() if none.
 template <class T>
 std::size_t first_nonfinite_layer(const ModelSpec& spec, const Workspace<T>& workspace, std::size_t rows);
 

@@ -11,21 +11,22 @@ namespace lockstep {
 
 /// One kernel or bias in the flat parameter vector.
 struct Tensor {
-  std::string layer;  // "dense_0" … "output"
-  std::string name;   // "kernel" | "bias"
-  std::size_t offset = 0;  // of its first element
-  std::size_t rows = 0;    // kernel: in;  bias: 1
-  std::size_t columns = 0; // out
+  std::string layer;        // "dense_0" … "output"
+  std::string name;         // "kernel" | "bias"
+  std::size_t offset = 0;   // of its first element
+  std::size_t rows = 0;     // kernel: in;  bias: 1
+  std::size_t columns = 0;  // out
   std::size_t size() const { return rows * columns; }
   bool is_kernel() const { return name == "kernel"; }
 };
 
-/// Where every parameter stands in the flat vector: layer after layer, kernel (in, out) row-major then bias, each
-/// starting at a multiple of 64 bytes. Elements between tensors are padding and always zero. Gradients and optimizer
-/// slots have the same layout.
+/// Where every parameter stands in the flat vector: layer after layer, kernel (in, out) row-major then bias,
+/// each starting at a multiple of 64 bytes. Elements between tensors are padding and always zero. Gradients
+/// and optimizer slots have the same layout.
 class ParameterLayout {
  public:
-  /// widths: input width, then the width of every layer. `element_size` in bytes. Throws OverflowError.
+  /// widths: input width, then the width of every layer. `element_size` in bytes. Throws UserError if a width
+  /// is 0 or there are fewer than two, OverflowError if the parameters would take more than 1 TiB.
   ParameterLayout(const std::vector<std::size_t>& widths, std::size_t element_size);
 
   const std::vector<Tensor>& tensors() const { return tensors_; }
@@ -37,8 +38,9 @@ class ParameterLayout {
   /// Number of trained parameters, without padding.
   std::size_t parameter_count() const;
 
-  /// Fixed blocks over which norms are summed, in order: every tensor cut into pieces of at most 4096 elements (the
-  /// last piece takes the padding after its tensor). They cover [0, size()). block_tensor[b] is the tensor of block b.
+  /// Fixed blocks over which norms are summed, in order: every tensor cut into pieces of at most 4096
+  /// elements (the last piece takes the padding after its tensor). They cover [0, size()). block_tensor[b] is
+  /// the tensor of block b.
   const std::vector<std::size_t>& block_starts() const { return block_starts_; }  // blocks + 1 entries
   const std::vector<std::size_t>& block_tensors() const { return block_tensors_; }
   std::size_t blocks() const { return block_tensors_.size(); }
