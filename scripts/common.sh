@@ -94,7 +94,7 @@ build() {
   fi
   (
     cd "$project_dir" &&
-      cmake --preset "$preset" "${options[@]}" &&
+      cmake --preset "$preset" --no-warn-unused-cli "${options[@]}" &&
       cmake --build "build/$preset" "${targets[@]}"
   ) >&2
 }
