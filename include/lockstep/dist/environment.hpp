@@ -1,0 +1,28 @@
+#pragma once
+
+namespace lockstep {
+
+/// MPI from construction to destruction (MPI_Init_thread with MPI_THREAD_FUNNELED, MPI_Finalize); one per
+/// process. Errors of MPI become exceptions (MpiError). Works alike under mpirun, under srun, and without
+/// either: then the process is a job of one rank, and no daemon is started for it.
+///
+/// Handle errors inside the object's lifetime: an AgreedError ends all ranks in order, for any other
+/// exception call abort_all. If an exception leaves the scope nevertheless, the destructor ends the whole
+/// job, because the other ranks may wait for this one.
+class Environment {
+ public:
+  /// Throws MpiError, and UserError if the launcher started several processes that cannot reach each other.
+  Environment();
+  ~Environment();
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  int exceptions_before_;
+};
+
+/// The version of the MPI library as it names itself, e.g. "Open MPI v4.1.4". Works before MPI is
+/// initialized.
+const char* mpi_library_version();
+
+}  // namespace lockstep
