@@ -19,6 +19,7 @@
 #include "lockstep/nn/mlp.hpp"
 #include "lockstep/nn/optimizer.hpp"
 #include "lockstep/nn/schedule.hpp"
+#include "lockstep/train/batch_sampler.hpp"
 
 /// What a training run is made of. Every option stands once, in the table of train_options(): command line,
 /// TOML files, config.toml of the run directory, the comparison at --resume and the help text are all read
@@ -153,13 +154,15 @@ TrainConfig resolve(TrainConfig config, const DatasetInfo& dataset);
 
 /// The network that a resolved config describes.
 ModelSpec make_model_spec(const TrainConfig& resolved, const DatasetInfo& dataset);
-/// One optimizer config from a resolved config.
+/// The optimizer with every hyperparameter, and the rules that gradients go through before it.
 OptimizerConfig make_optimizer_config(const TrainConfig& resolved);
 GradientRules make_gradient_rules(const TrainConfig& resolved);
 
-/// Rows that are trained on: after --limit-train and --validation-split (per class it may be a few less or
-/// more).
-std::size_t usable_train_rows(const TrainConfig& config, const DatasetInfo& dataset);
+/// The train rows left by --limit-train, before any validation split.
+std::size_t limited_train_rows(const TrainConfig& config, const DatasetInfo& dataset);
+/// How `training_rows` rows (after --limit-train and --validation-split) fall into batches. Throws UserError if they are
+/// fewer than the shards, or than one batch with --drop-last.
+BatchPlan make_batch_plan(const TrainConfig& resolved, std::size_t training_rows);
 
 std::string precision_name(Precision precision);     // "float32"
 Precision parse_precision(std::string_view text);    // throws UserError
