@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace lockstep {
+
+/// Replaces the file at `path` in one step: readers see the old content or the whole new one, also after a
+/// crash. `write` gets the name of a temporary file in the same directory, has to make and close it; then it
+/// is fsynced and renamed, and the directory fsynced. If anything throws, the temporary file is removed and
+/// `path` is left as it was. Throws FileError naming the path and the system's reason.
+void write_file_atomically(const std::string& path,
+                           const std::function<void(const std::string& temporary_path)>& write);
+
+/// The same for a content that is at hand.
+void write_file_atomically(const std::string& path, std::string_view content);
+
+/// Makes `link` (in the same directory as `target`) another name of the file `target`, replacing what was
+/// there in one step: a hard link, or a copy where the file system has no hard links. Throws FileError.
+void link_file_atomically(const std::string& target, const std::string& link);
+
+/// Removes the temporary files that write_file_atomically() of a killed process left in `directory`. Only for
+/// directories that one process at a time writes into.
+void remove_temporary_files(const std::string& directory);
+
+}  // namespace lockstep

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "lockstep/nn/loss.hpp"
+
+/// Dataset files: HDF5 with /train/x (N, F) or (N, H, W), /train/y (N) or (N, K), and /test/x, /test/y alike.
+namespace lockstep {
+
+enum class Split { train, test };
+/// "train", "test".
+std::string split_name(Split split);
+
+/// What a dataset file holds, without its rows.
+struct DatasetInfo {
+  std::string path;
+  Task task = Task::classification;
+  std::size_t train_rows = 0;
+  std::size_t test_rows = 0;             // 0: there is no /test
+  std::size_t features = 0;              // numbers per row
+  std::vector<std::size_t> x_shape;      // of one row: {F} or {H, W}
+  std::size_t outputs = 0;               // classes; 1 for binary; K for regression
+  std::vector<std::string> class_names;  // one per class; two or none for binary; none for regression
+  double x_scale = 1;                    // what stored x are multiplied by
+  std::string x_type;                    // "uint8", "float32", "float64": of /train/x
+  std::string source;                    // where the data came from
+  /// "/train/x" → SHA-256 of the array's little-endian bytes, as the file's attributes say
+  /// (verify_dataset_digests() computes them). Arrays without the attribute are left out.
+  std::map<std::string, std::string> sha256;
+  /// One digest for everything that results depend on: the arrays' digests, task, x_scale and number of
+  /// classes. Empty if an array has no digest.
+  std::string sha256_all;
+
+  std::size_t rows(Split split) const { return split == Split::train ? train_rows : test_rows; }
+};
+
+/// Opens a dataset file and checks everything but the rows: format, task, types, shapes, that x and y and
+/// train and test fit together, that sizes fit into memory's address range, that nothing points to another
+/// file. One process, no lock on the file. Throws FileError naming file, dataset, what was expected and what
+/// was found.
+DatasetInfo read_dataset_info(const std::string& path);
+
+/// Reads every array and compares it with its digest. Throws FileError at the first difference or missing
+/// digest.
+void verify_dataset_digests(const DatasetInfo& info);
+
+/// Some rows of one split. uint8 stays uint8 and is scaled when it is copied out.
+template <class T>
+struct Rows {
+  std::size_t count = 0;
+  std::size_t features = 0;
+  double x_scale = 1;
+  std::vector<std::uint8_t> x_u8;     // (count, features), or empty
+  std::vector<T> x_real;              // (count, features), or empty
+  std::vector<std::int32_t> classes;  // (count), classification only
+  std::vector<T> values;              // (count, value_columns), binary (0 or 1) and regression
+  std::size_t value_columns = 0;
+
+  /// Writes row `row` to out (features): stored number · T(x_scale).
+  void copy_x(std::size_t row, T* out) const {
+    const T scale = static_cast<T>(x_scale);
+    if (!x_u8.empty()) {
+      const std::uint8_t* stored = x_u8.data() + row * features;
+      for (std::size_t j = 0; j < features; ++j) out[j] = static_cast<T>(stored[j]) * scale;
+    } else {
+      const T* stored = x_real.data() + row * features;
+      for (std::size_t j = 0; j < features; ++j) out[j] = stored[j] * scale;
+    }
+  }
+};
+
+}  // namespace lockstep

@@ -1,0 +1,116 @@
+#pragma once
+
+#include <hdf5.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+/// HDF5's C interface with handles that close themselves and exceptions in place of error codes. Errors are
+/// not printed. Every function throws FileError with the place (`where`: "file: /dataset") and HDF5's own
+/// reason.
+namespace lockstep {
+
+/// Owns one HDF5 identifier.
+class Hdf5Handle {
+ public:
+  using Close = herr_t (*)(hid_t);
+  Hdf5Handle() = default;
+  Hdf5Handle(hid_t id, Close close) : id_(id), close_(close) {}
+  Hdf5Handle(Hdf5Handle&& other) noexcept
+      : id_(std::exchange(other.id_, H5I_INVALID_HID)), close_(other.close_) {}
+  Hdf5Handle& operator=(Hdf5Handle&& other) noexcept;
+  ~Hdf5Handle() { reset(); }
+
+  hid_t get() const { return id_; }
+  explicit operator bool() const { return id_ >= 0; }
+  void reset() noexcept;
+
+ private:
+  hid_t id_ = H5I_INVALID_HID;
+  Close close_ = nullptr;
+};
+
+/// The kinds of numbers that lockstep's files hold, always little-endian.
+enum class ElementType { uint8, int32, int64, uint64, float32, float64 };
+std::size_t element_size(ElementType type);
+std::string element_name(ElementType type);
+hid_t file_type(ElementType type);    // H5T_STD_U8LE …
+hid_t memory_type(ElementType type);  // H5T_NATIVE_UINT8 …
+template <class T>
+ElementType element_type_of();
+
+/// What an HDF5 error stack says, innermost reason last.
+std::string hdf5_error_text();
+/// Throws FileError "where: what: HDF5's reason" for a negative result, else returns it.
+template <class Result>
+Result hdf5_check(Result result, const std::string& where, const char* what);
+
+/// Opens for reading without a lock on the file. Tells missing, unreadable, empty, foreign and truncated
+/// files apart.
+Hdf5Handle open_hdf5(const std::string& path);
+/// The same through MPI-IO, with collective metadata reads (collective over `communicator`).
+Hdf5Handle open_hdf5_parallel(const std::string& path, MPI_Comm communicator);
+/// Makes a new file.
+Hdf5Handle create_hdf5(const std::string& path);
+/// Bytes of a file. Throws FileError if it is missing or not a regular file.
+std::uint64_t file_size_bytes(const std::string& path);
+
+/// Whether `path` ("/a/b") names an object that is reached by hard links only.
+bool hdf5_exists(hid_t file, const std::string& path, const std::string& file_name);
+
+/// An opened array of numbers and what it looks like.
+struct Hdf5Array {
+  Hdf5Handle id;
+  std::string where;  // "file: /path", for messages
+  std::vector<std::size_t> shape;
+  H5T_class_t type_class = H5T_NO_CLASS;  // H5T_INTEGER or H5T_FLOAT
+  std::size_t type_bytes = 0;
+  bool is_signed = false;
+  std::size_t elements() const;   // product of the shape
+  std::string type_name() const;  // "uint8", "float64", "int128 (big-endian)"
+};
+/// Opens an array of integers or floats that lies wholly in this file. Refuses links to other files, external
+/// and virtual storage, filters other than gzip, shuffle and Fletcher, arrays never written, and shapes whose
+/// size in bytes overflows.
+Hdf5Array open_array(hid_t file, const std::string& path, const std::string& file_name);
+
+/// "(60000, 28, 28)".
+std::string shape_text(std::span<const std::size_t> shape);
+
+/// Makes a contiguous array and gives its handle.
+Hdf5Handle create_array(hid_t location, const std::string& path, ElementType type,
+                        std::span<const std::size_t> shape, const std::string& where);
+/// Reads a whole array, converting to T. out: (elements()).
+template <class T>
+void read_array(const Hdf5Array& array, std::span<T> out);
+/// Reads or writes the contiguous rows [begin, begin + count) of the first axis.
+void read_row_block(const Hdf5Array& array, ElementType memory, std::size_t begin, std::size_t count,
+                    void* out);
+void write_row_block(hid_t dataset, ElementType memory, std::span<const std::size_t> shape, std::size_t begin,
+                     std::size_t count, const void* data, const std::string& where);
+
+/// Attributes of an object. Texts are variable-length UTF-8; fixed-length ones are read too.
+bool has_attribute(hid_t object, const std::string& name, const std::string& where);
+std::string read_text_attribute(hid_t object, const std::string& name, const std::string& where);
+std::vector<std::string> read_texts_attribute(hid_t object, const std::string& name,
+                                              const std::string& where);
+template <class T>
+T read_number_attribute(hid_t object, const std::string& name, const std::string& where);
+template <class T>
+std::vector<T> read_numbers_attribute(hid_t object, const std::string& name, const std::string& where);
+std::vector<std::string> attribute_names(hid_t object, const std::string& where);
+void write_attribute(hid_t object, const std::string& name, std::string_view text, const std::string& where);
+void write_attribute(hid_t object, const std::string& name, const std::vector<std::string>& texts,
+                     const std::string& where);
+template <class T>
+void write_number_attribute(hid_t object, const std::string& name, T number, const std::string& where);
+template <class T>
+void write_numbers_attribute(hid_t object, const std::string& name, std::span<const T> numbers,
+                             const std::string& where);
+
+}  // namespace lockstep
