@@ -31,6 +31,8 @@ inline constexpr Arithmetic default_arithmetic = Arithmetic::openblas;
 
 enum class Precision { float32, float64 };
 enum class ProgressStyle { automatic, bar, lines, off };
+/// Who evaluates: rank 0 alone, or all ranks a part of the rows each. The bits are the same.
+enum class Evaluator { rank0, all };
 
 /// How often checkpoints are written: "60s", "1epoch", "500steps".
 struct CheckpointInterval {
@@ -85,7 +87,7 @@ struct TrainConfig {
   CheckpointInterval checkpoint_every;
   std::uint64_t keep_checkpoints = 3;
   std::uint64_t evaluate_every = 1;
-  bool evaluate_on_all_ranks = false;
+  Evaluator evaluator = Evaluator::rank0;
   Reduction reduction = Reduction::reproducible;
   bool diagnostics = false;
   ProgressStyle progress = ProgressStyle::automatic;
@@ -160,8 +162,8 @@ GradientRules make_gradient_rules(const TrainConfig& resolved);
 
 /// The train rows left by --limit-train, before any validation split.
 std::size_t limited_train_rows(const TrainConfig& config, const DatasetInfo& dataset);
-/// How `training_rows` rows (after --limit-train and --validation-split) fall into batches. Throws UserError if they are
-/// fewer than the shards, or than one batch with --drop-last.
+/// How `training_rows` rows (after --limit-train and --validation-split) fall into batches. Throws UserError
+/// if they are fewer than the shards, or than one batch with --drop-last.
 BatchPlan make_batch_plan(const TrainConfig& resolved, std::size_t training_rows);
 
 std::string precision_name(Precision precision);     // "float32"

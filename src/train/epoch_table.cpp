@@ -1,0 +1,106 @@
+#include "lockstep/train/epoch_table.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+
+#include "lockstep/core/error.hpp"
+#include "lockstep/core/text.hpp"
+#include "lockstep/io/atomic_file.hpp"
+
+namespace lockstep {
+namespace {
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// The epoch of a whole row; 0 for anything else.
+std::uint64_t epoch_of(std::string_view line, std::size_t columns) {
+  const bool whole = static_cast<std::size_t>(std::count(line.begin(), line.end(), ',')) + 1 == columns;
+  std::uint64_t epoch = 0;
+  const auto parsed = std::from_chars(line.data(), line.data() + line.size(), epoch);
+  return whole && parsed.ec == std::errc() && *parsed.ptr == ',' ? epoch : 0;
+}
+
+/// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  Descriptor(const std::string& path, int flags)
+      : descriptor_(::open(path.c_str(), flags | O_CLOEXEC)), path_(path) {
+    if (descriptor_ < 0) fail("open");
+  }
+  ~Descriptor() { ::close(descriptor_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  void write(std::string_view text) const {
+    if (::write(descriptor_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) fail("write");
+  }
+  void sync() const {
+    if (::fdatasync(descriptor_) != 0) fail("sync");
+  }
+
+ private:
+  [[noreturn]] void fail(const char* what) const {
+    throw FileError(path_ + ": expected to " + what + " it, found: " + std::strerror(errno));
+  }
+  int descriptor_;
+  std::string path_;
+};
+
+}  // namespace
+
+EpochTable::EpochTable(std::string path, std::vector<std::string> columns) : path_(std::move(path)) {
+  columns.insert(columns.begin(), "epoch");
+  header_ = join(columns, ",");
+}
+
+void EpochTable::open_after(std::uint64_t epoch) {
+  const std::string found = std::filesystem::exists(path_) ? read_text(path_) : "";
+  const std::string header_line = header_ + "\n";
+  // A process killed while it made the file leaves a part of the header.
+  const bool only_header = found.size() < header_line.size() && header_line.starts_with(found);
+  if (!only_header && !found.starts_with(header_line)) {
+    throw FileError(path_ + ": expected a table with the header '" + header_ + "', found '" +
+                    found.substr(0, found.find('\n')) + "'");
+  }
+
+  const auto columns = static_cast<std::size_t>(std::count(header_.begin(), header_.end(), ',')) + 1;
+  std::string kept = header_line;
+  for (std::size_t begin = header_line.size(); begin < found.size();) {
+    const std::size_t end = found.find('\n', begin);
+    if (end == std::string::npos) break;
+    const std::string_view line = std::string_view(found).substr(begin, end - begin);
+    const std::uint64_t line_epoch = epoch_of(line, columns);
+    if (line_epoch > 0 && line_epoch <= epoch) kept.append(line).append("\n");
+    begin = end + 1;
+  }
+  if (kept != found) write_file_atomically(path_, kept);
+}
+
+void EpochTable::append(std::uint64_t epoch, const std::vector<std::string>& cells) const {
+  Descriptor(path_, O_WRONLY | O_APPEND).write(std::to_string(epoch) + "," + join(cells, ",") + "\n");
+}
+
+void EpochTable::sync() const {
+  Descriptor(path_, O_WRONLY).sync();
+}
+
+std::string csv_cell(double value) {
+  return std::isnan(value) ? "" : format_exact(value);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,173 @@
+#include "lockstep/train/run_directory.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "lockstep/core/error.hpp"
+#include "lockstep/core/text.hpp"
+#include "lockstep/io/atomic_file.hpp"
+#include "lockstep/train/trainer.hpp"
+
+namespace lockstep {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void refuse(const std::string& path, const std::string& found) {
+  throw UserError("--run-dir: expected a directory that can be written, found '" + path + "': " + found);
+}
+
+/// The nearest of the path and its parents that exists.
+fs::path nearest_existing(const fs::path& path) {
+  fs::path nearest = fs::absolute(path).lexically_normal();
+  std::error_code ignored;
+  while (!fs::exists(nearest, ignored) && nearest.has_relative_path()) nearest = nearest.parent_path();
+  return nearest;
+}
+
+/// The topmost directory that making `path` would make; empty if it is there.
+std::string first_missing(const fs::path& path) {
+  fs::path missing = fs::absolute(path).lexically_normal();
+  if (missing.filename().empty()) missing = missing.parent_path();
+  std::error_code ignored;
+  if (fs::exists(missing, ignored)) return "";
+  while (missing.has_relative_path() && !fs::exists(missing.parent_path(), ignored))
+    missing = missing.parent_path();
+  return missing.string();
+}
+
+std::string local_time() {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm broken_down{};
+  ::localtime_r(&now, &broken_down);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &broken_down);
+  return text;
+}
+
+std::string host_and_process() {
+  char host[256] = "";
+  ::gethostname(host, sizeof host - 1);
+  return "process " + std::to_string(::getpid()) + " on " + host;
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+EpochTable metrics_table(const std::string& run_dir) {
+  return {run_dir + "/metrics.csv",
+          {"step", "loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy",
+           "learning_rate", "seconds", "samples_per_second"}};
+}
+
+}  // namespace
+
+void check_run_directory_usable(const std::string& path) {
+  const fs::path nearest = nearest_existing(path);
+  std::error_code ignored;
+  if (!fs::is_directory(nearest, ignored)) refuse(path, "'" + nearest.string() + "' is not a directory");
+  if (::access(nearest.c_str(), W_OK | X_OK) != 0) {
+    refuse(path, "'" + nearest.string() + "': " + std::strerror(errno));
+  }
+}
+
+RunDirectory::RunDirectory(const std::string& path) : path_(path), metrics_(metrics_table(path)) {
+  check_run_directory_usable(path);
+  first_made_ = first_missing(path);
+  try {
+    std::error_code error;
+    fs::create_directories(path_, error);
+    if (error) refuse(path_, error.message());
+    lock();
+    fs::create_directories(checkpoints_path(), error);
+    if (error) refuse(checkpoints_path(), error.message());
+  } catch (...) {
+    discard_if_new();
+    if (lock_file_ >= 0) ::close(lock_file_);
+    throw;
+  }
+}
+
+RunDirectory::~RunDirectory() {
+  ::close(lock_file_);
+}
+
+// The lock is the kernel's: it goes with the process, however that ends, and the file stays.
+void RunDirectory::lock() {
+  const std::string lock_path = path_ + "/.lock";
+  lock_file_ = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock_file_ < 0) refuse(path_, std::strerror(errno));
+  if (::flock(lock_file_, LOCK_EX | LOCK_NB) != 0) {
+    // File systems without locks (some mounts of Lustre and NFS) cannot tell: go on as if nobody else were
+    // there.
+    if (errno != EWOULDBLOCK) return;
+    first_made_.clear();
+    throw UserError("--run-dir: expected a directory that no other run writes, found '" + path_ +
+                    "' in use by " + read_file(lock_path));
+  }
+  const std::string owner = host_and_process();
+  const bool written = ::ftruncate(lock_file_, 0) == 0 &&
+                       ::write(lock_file_, owner.data(), owner.size()) == static_cast<ssize_t>(owner.size());
+  if (!written) refuse(path_, std::strerror(errno));
+}
+
+void RunDirectory::discard_if_new() {
+  std::error_code ignored;
+  if (!first_made_.empty()) fs::remove_all(first_made_, ignored);
+  first_made_.clear();
+}
+
+std::optional<std::string> RunDirectory::read_config() const {
+  std::error_code ignored;
+  if (!fs::exists(config_path(), ignored)) return std::nullopt;
+  return read_file(config_path());
+}
+
+void RunDirectory::write_config(const std::string& toml) const {
+  write_file_atomically(config_path(), toml);
+}
+
+void RunDirectory::open_metrics_after(std::uint64_t epoch) {
+  metrics_.open_after(epoch);
+}
+
+void RunDirectory::append_metrics(const EpochMetrics& metrics) const {
+  metrics_.append(metrics.epoch,
+                  {std::to_string(metrics.step), csv_cell(metrics.loss), csv_cell(metrics.accuracy),
+                   csv_cell(metrics.val_loss), csv_cell(metrics.val_accuracy), csv_cell(metrics.test_loss),
+                   csv_cell(metrics.test_accuracy), csv_cell(metrics.learning_rate),
+                   csv_cell(metrics.seconds), csv_cell(metrics.samples_per_second)});
+}
+
+void RunDirectory::write_summary(const nlohmann::json& summary) const {
+  write_file_atomically(summary_path(), summary.dump(2) + "\n");
+}
+
+void RunDirectory::log(const std::string& text) const {
+  std::ofstream file(log_path(), std::ios::app);
+  std::istringstream lines(text);
+  const std::string time = local_time();
+  for (std::string line; std::getline(lines, line);) file << time << "  " << line << "\n";
+}
+
+std::string run_status(const std::string& run_dir) {
+  const auto summary = nlohmann::json::parse(read_file(run_dir + "/summary.json"), nullptr, false);
+  if (!summary.is_object()) return "";
+  const auto status = summary.find("status");
+  return status != summary.end() && status->is_string() ? status->get<std::string>() : "";
+}
+
+}  // namespace lockstep

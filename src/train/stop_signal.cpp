@@ -1,0 +1,49 @@
+#include "lockstep/train/stop_signal.hpp"
+
+#include <signal.h>
+
+#include <array>
+#include <atomic>
+
+namespace lockstep {
+namespace {
+
+constexpr std::array watched{SIGTERM, SIGINT, SIGUSR1};
+
+// Handlers reach only what is global and lock-free.
+std::atomic<int> received = 0;
+std::atomic<int> interrupts = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
+std::array<struct sigaction, watched.size()> former;
+
+extern "C" void remember_signal(int signal) {
+  int none = 0;
+  received.compare_exchange_strong(none, signal);
+  if (signal == SIGINT && ++interrupts == 2) {
+    // Somebody presses Ctrl-C again: end at once, as if nothing had been installed.
+    ::signal(SIGINT, SIG_DFL);
+    ::raise(SIGINT);
+  }
+}
+
+}  // namespace
+
+StopSignal::StopSignal() {
+  received = 0;
+  interrupts = 0;
+  struct sigaction action {};
+  action.sa_handler = remember_signal;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  for (std::size_t i = 0; i < watched.size(); ++i) ::sigaction(watched[i], &action, &former[i]);
+}
+
+StopSignal::~StopSignal() {
+  for (std::size_t i = 0; i < watched.size(); ++i) ::sigaction(watched[i], &former[i], nullptr);
+}
+
+int StopSignal::signal() const {
+  return received;
+}
+
+}  // namespace lockstep
