@@ -1,0 +1,138 @@
+#include "lockstep/train/run_directory.hpp"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "lockstep/core/error.hpp"
+#include "lockstep/train/trainer.hpp"
+#include "train/temporary_directory.hpp"
+
+namespace lockstep {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(RunDirectory, IsMadeWithItsParents) {
+  const TemporaryDirectory directory;
+  const RunDirectory run(directory / "runs/a/b");
+  EXPECT_TRUE(fs::is_directory(run.checkpoints_path()));
+  EXPECT_EQ(run.path(), directory / "runs/a/b");
+}
+
+TEST(RunDirectory, MetricsAreBlankWhereNothingWasEvaluated) {
+  const TemporaryDirectory directory;
+  RunDirectory run(directory / "run");
+  run.open_metrics_after(0);
+  EpochMetrics metrics;
+  metrics.epoch = 1;
+  metrics.step = 469;
+  metrics.loss = 0.1;
+  metrics.accuracy = 0.5;
+  metrics.val_loss = metrics.val_accuracy = std::nan("");
+  metrics.test_loss = 1.0 / 3;
+  metrics.test_accuracy = 1;
+  metrics.learning_rate = 0.001;
+  metrics.seconds = 1.5;
+  metrics.samples_per_second = 40000;
+  run.append_metrics(metrics);
+  EXPECT_EQ(read_text(run.metrics_path()),
+            "epoch,step,loss,accuracy,val_loss,val_accuracy,test_loss,test_accuracy,learning_rate,seconds,"
+            "samples_per_second\n1,469,0.1,0.5,,,0.3333333333333333,1,0.001,1.5,40000\n");
+}
+
+TEST(RunDirectory, KeepsConfigSummaryAndLog) {
+  const TemporaryDirectory directory;
+  const RunDirectory run(directory / "run");
+  EXPECT_EQ(run.read_config(), std::nullopt);
+  EXPECT_EQ(run_status(run.path()), "");
+  run.write_config("seed = 1\n");
+  run.write_summary({{"status", "finished"}});
+  run.log("one\ntwo");
+  EXPECT_EQ(run.read_config(), "seed = 1\n");
+  EXPECT_EQ(run_status(run.path()), "finished");
+  const std::string log = read_text(run.log_path());
+  EXPECT_EQ(log.find("  one\n"), 19u);  // after "2025-01-31 12:00:00"
+  EXPECT_NE(log.find("  two\n"), std::string::npos);
+}
+
+TEST(RunDirectory, ADamagedSummaryHasNoStatus) {
+  const TemporaryDirectory directory;
+  write_text(directory / "summary.json", "{\"status\": \"fin");
+  EXPECT_EQ(run_status(directory.path()), "");
+}
+
+/// Runs `work` in a process of its own that then waits to be killed.
+template <class F>
+pid_t in_another_process(F&& work) {
+  int ready[2];
+  if (::pipe(ready) != 0) throw std::runtime_error("pipe");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    work();
+    (void)!::write(ready[1], "x", 1);
+    for (;;) ::pause();
+  }
+  char byte;
+  (void)!::read(ready[0], &byte, 1);
+  ::close(ready[0]);
+  ::close(ready[1]);
+  return child;
+}
+
+TEST(RunDirectory, IsRefusedWhileAnotherProcessLives) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "run";
+  const pid_t other = in_another_process([&] { new RunDirectory(path); });
+  try {
+    const RunDirectory run(path);
+    ADD_FAILURE() << "expected a UserError";
+  } catch (const UserError& error) {
+    EXPECT_NE(std::string(error.what()).find("process " + std::to_string(other)), std::string::npos)
+        << error.what();
+  }
+  EXPECT_TRUE(fs::is_directory(path));
+
+  ::kill(other, SIGKILL);
+  ::waitpid(other, nullptr, 0);
+  EXPECT_NO_THROW(RunDirectory{path});
+}
+
+TEST(RunDirectory, LeavesNothingBehindWhereItCannotBeMade) {
+  const TemporaryDirectory directory;
+  write_text(directory / "file", "");
+  EXPECT_THROW(check_run_directory_usable(directory / "file/run"), UserError);
+  EXPECT_THROW(RunDirectory(directory / "file/run"), UserError);
+  EXPECT_THROW(RunDirectory(directory / "file"), UserError);
+  EXPECT_THROW(RunDirectory("/proc/lockstep/run"), UserError);
+  // A checkpoints file in the way.
+  fs::create_directory(directory / "old");
+  write_text(directory / "old/checkpoints", "");
+  EXPECT_THROW(RunDirectory(directory / "old"), UserError);
+  EXPECT_TRUE(fs::exists(directory / "old/checkpoints"));
+}
+
+TEST(RunDirectory, CheckingLeavesNothingBehind) {
+  const TemporaryDirectory directory;
+  check_run_directory_usable(directory / "a/b/c");
+  EXPECT_TRUE(directory.empty());
+}
+
+TEST(RunDirectory, OnlyANewOneIsDiscarded) {
+  const TemporaryDirectory directory;
+  {
+    RunDirectory run(directory / "a/b");
+    run.discard_if_new();
+  }
+  EXPECT_TRUE(directory.empty());
+  { const RunDirectory run(directory / "a/b"); }
+  RunDirectory again(directory / "a/b");
+  again.discard_if_new();
+  EXPECT_TRUE(fs::is_directory(directory / "a/b"));
+}
+
+}  // namespace
+}  // namespace lockstep

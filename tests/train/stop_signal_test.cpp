@@ -1,0 +1,53 @@
+#include "lockstep/train/stop_signal.hpp"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+namespace lockstep {
+namespace {
+
+TEST(StopSignal, RemembersTheFirstOfTheWatchedSignals) {
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) {
+    const StopSignal stop;
+    EXPECT_FALSE(stop.requested());
+    ::raise(signal);
+    EXPECT_TRUE(stop.requested());
+    EXPECT_EQ(stop.signal(), signal);
+    ::raise(SIGUSR1);
+    EXPECT_EQ(stop.signal(), signal);
+  }
+}
+
+TEST(StopSignal, GivesTheFormerHandlersBack) {
+  ::signal(SIGUSR1, SIG_IGN);
+  { const StopSignal stop; }
+  struct sigaction now {};
+  ::sigaction(SIGUSR1, nullptr, &now);
+  EXPECT_EQ(now.sa_handler, SIG_IGN);
+  ::signal(SIGUSR1, SIG_DFL);
+}
+
+TEST(StopSignalDeathTest, ASecondInterruptEndsTheProcessAtOnce) {
+  EXPECT_EXIT(
+      {
+        const StopSignal stop;
+        ::raise(SIGINT);
+        ::raise(SIGINT);
+      },
+      testing::KilledBySignal(SIGINT), "");
+}
+
+TEST(StopSignalDeathTest, AnInterruptAfterAnotherSignalIsStillARequest) {
+  EXPECT_EXIT(
+      {
+        const StopSignal stop;
+        ::raise(SIGTERM);
+        ::raise(SIGINT);
+        ::_exit(stop.signal() == SIGTERM ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace lockstep
