@@ -1,0 +1,97 @@
+#pragma once
+
+#include <chrono>
+#include <limits>
+#include <optional>
+#include <string>
+
+#include "lockstep/io/checkpoint.hpp"
+#include "lockstep/train/run_directory.hpp"
+#include "lockstep/train/train_step.hpp"
+#include "lockstep/train/trainer.hpp"
+
+namespace lockstep {
+
+/// Where a run stands between two steps.
+struct TrainProgress {
+  explicit TrainProgress(std::size_t shards) : sums(shards) {}
+  std::uint64_t epoch = 0;                                       // finished ones
+  std::uint64_t step_in_epoch = 0;                               // finished steps of the epoch begun
+  std::uint64_t step = 0;                                        // finished steps
+  EpochSums sums;                                                // of the epoch begun
+  double best_value = std::numeric_limits<double>::quiet_NaN();  // of the monitored metric; NaN: none yet
+  std::uint64_t best_epoch = 0;
+  std::uint64_t epochs_without_improvement = 0;
+  double seconds_before = 0;  // trained by earlier processes of the run
+};
+
+/// Rank 0 tells the others with the gradients that a time-based checkpoint is due.
+inline constexpr StepFlags step_flag_checkpoint_due = 4;
+
+/// Writes and reads the checkpoints of one run. Files are written by rank 0 alone; functions are collective
+/// unless they say otherwise.
+template <class T>
+class Checkpointer {
+ public:
+  /// `run_directory`: on rank 0 only.
+  Checkpointer(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
+               const ParameterLayout& layout, Range own_shards, const RunDirectory* run_directory,
+               TrainObserver& observer);
+
+  /// Goes on from where --resume says, if there is something to go on from. A damaged checkpoint is reported
+  /// and the one before it is taken. Throws AgreedError if the checkpoint belongs to another config or
+  /// dataset.
+  bool restore(TrainState<T>& state, TrainProgress& progress);
+
+  /// Not collective: whether a time-based checkpoint is due on this rank's clock.
+  bool interval_is_over() const;
+  /// Not collective, equal on all ranks.
+  bool due_after_step(const TrainProgress& progress, StepFlags flags) const;
+  bool due_after_epoch(const TrainProgress& progress) const;
+
+  /// Writes the best state not yet on disk, if any, then the present one.
+  void write(TrainState<T>& state, const TrainProgress& progress, double seconds);
+
+  /// Keeps the present state as the best, to be written with the next checkpoint: many improvements in a
+  /// short time cost no more than one write.
+  void remember_best(TrainState<T>& state, const TrainProgress& progress, double seconds);
+
+  /// Writes the best state not yet on disk, for a run that cannot go on.
+  void write_best();
+
+  /// The last checkpoint written or restored from; empty if none. Rank 0 only.
+  const std::string& last_path() const { return last_path_; }
+
+ private:
+  /// A state with all its tensors, on rank 0.
+  struct Snapshot {
+    CheckpointState state;
+    std::vector<T> parameters;
+    OptimizerSlots<T> slots;
+  };
+  Snapshot take_snapshot(TrainState<T>& state, const TrainProgress& progress, double seconds);
+  std::vector<std::string> candidates() const;
+  std::optional<Snapshot> newest_valid() const;
+  void check_same_run(const CheckpointState& state, const std::string& path) const;
+  void share(Snapshot& snapshot, TrainState<T>& state, TrainProgress& progress);
+
+  const Communicator& world_;
+  const TrainConfig& config_;
+  const DatasetInfo& dataset_;
+  const ParameterLayout& layout_;
+  Range own_shards_;
+  const RunDirectory* run_directory_;
+  TrainObserver& observer_;
+  std::optional<Snapshot> best_;  // not yet on disk; rank 0 only
+  std::chrono::steady_clock::time_point last_write_ = std::chrono::steady_clock::now();
+  mutable std::string last_path_;
+};
+
+/// What the bits of a run depend on beside config and dataset, on this machine: with openblas its version,
+/// its core name and the instruction set. Key → text.
+std::map<std::string, std::string> arithmetic_environment(Arithmetic arithmetic);
+
+/// What evaluate and predict need to know of a resolved config.
+ModelDescription describe_model(const TrainConfig& config, const DatasetInfo& dataset);
+
+}  // namespace lockstep

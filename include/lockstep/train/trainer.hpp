@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "lockstep/core/error.hpp"
+#include "lockstep/dist/communicator.hpp"
+#include "lockstep/train/config.hpp"
+
+namespace lockstep {
+
+/// What one epoch ended with. NaN where something was not evaluated or has no meaning for the task.
+struct EpochMetrics {
+  std::uint64_t epoch = 0;          // counts from 1
+  std::uint64_t step = 0;           // updates so far
+  double loss, accuracy;            // mean over the epoch's rows, taken during the updates, without penalties
+  double val_loss, val_accuracy;    // after the epoch
+  double test_loss, test_accuracy;  // after the epoch
+  double learning_rate = 0;         // of the epoch's last step
+  double seconds = 0;               // since the start of training, interruptions excluded
+  double samples_per_second = 0;    // over the epoch
+};
+
+/// Told what happens, on rank 0 only.
+class TrainObserver {
+ public:
+  virtual ~TrainObserver() = default;
+  /// After the run directory and the data are ready. `first_step` > 0: resumed.
+  virtual void started(const TrainConfig& /*config*/, std::uint64_t /*first_step*/,
+                       std::uint64_t /*total_steps*/, std::uint64_t /*steps_per_epoch*/) {}
+  /// After a step; the mean loss is that of rank 0's own shards. Called at most some ten times a second.
+  virtual void progressed(std::uint64_t /*step*/, double /*local_mean_loss*/, double /*samples_per_second*/) {
+  }
+  virtual void epoch_finished(const EpochMetrics& /*metrics*/) {}
+  virtual void checkpoint_written(const std::string& /*path*/, double /*seconds*/, std::uint64_t /*bytes*/) {}
+  /// A line for the user, e.g. "resumed from …", "damaged checkpoint … skipped".
+  virtual void message(const std::string& /*text*/) {}
+};
+
+/// How a run ended.
+struct TrainResult {
+  ExitStatus status = ExitStatus::done;  // done, or resumable after a signal or limit
+  std::string
+      reason;  // "finished", "already finished", "signal", "max-steps", "max-seconds", "early stopping"
+  std::string run_dir;
+  std::string parameters_sha256;
+  std::string checkpoint;  // the last one
+  EpochMetrics last;       // of the last finished epoch
+};
+
+/// Trains as the config says. Collective. `config` is what the user gave; it is resolved here against the
+/// dataset. Throws AgreedError (same on all ranks) for the user's mistakes and for a non-finite loss.
+TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer);
+
+}  // namespace lockstep

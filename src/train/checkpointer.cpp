@@ -1,0 +1,289 @@
+#include "lockstep/train/checkpointer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "lockstep/core/text.hpp"
+#include "lockstep/core/version.hpp"
+#include "lockstep/dist/agreement.hpp"
+
+namespace lockstep {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Rank 0's value on all ranks.
+template <class V>
+void share_value(const Communicator& world, V& value) {
+  world.broadcast(std::span(&value, 1));
+}
+
+}  // namespace
+
+std::map<std::string, std::string> arithmetic_environment(Arithmetic arithmetic) {
+  if (arithmetic == Arithmetic::exact) return {};
+  const BlasIdentity blas = blas_identity();
+  return {
+      {"blas_version", blas.version}, {"blas_core", blas.core_name}, {"instruction_set", instruction_set()}};
+}
+
+ModelDescription describe_model(const TrainConfig& config, const DatasetInfo& dataset) {
+  const ModelSpec spec = make_model_spec(config, dataset);
+  ModelDescription model;
+  model.task = dataset.task;
+  model.class_names = dataset.class_names;
+  model.x_shape = dataset.x_shape;
+  model.x_scale = dataset.x_scale;
+  model.widths = spec.widths;
+  for (const Activation& activation : spec.activations) model.activations.push_back(activation.text());
+  model.output = output_name(spec.output_loss);
+  model.loss = loss_name(spec.output_loss);
+  model.precision = precision_name(config.precision);
+  model.arithmetic = arithmetic_name(config.arithmetic);
+  return model;
+}
+
+template <class T>
+Checkpointer<T>::Checkpointer(const Communicator& world, const TrainConfig& config,
+                              const DatasetInfo& dataset, const ParameterLayout& layout, Range own_shards,
+                              const RunDirectory* run_directory, TrainObserver& observer)
+    : world_(world),
+      config_(config),
+      dataset_(dataset),
+      layout_(layout),
+      own_shards_(own_shards),
+      run_directory_(run_directory),
+      observer_(observer) {}
+
+template <class T>
+bool Checkpointer<T>::interval_is_over() const {
+  return config_.checkpoint_every.unit == CheckpointInterval::Unit::seconds &&
+         seconds_since(last_write_) >= config_.checkpoint_every.count;
+}
+
+template <class T>
+bool Checkpointer<T>::due_after_step(const TrainProgress& progress, StepFlags flags) const {
+  if (flags & step_flag_checkpoint_due) return true;
+  return config_.checkpoint_every.unit == CheckpointInterval::Unit::steps &&
+         progress.step % static_cast<std::uint64_t>(config_.checkpoint_every.count) == 0;
+}
+
+template <class T>
+bool Checkpointer<T>::due_after_epoch(const TrainProgress& progress) const {
+  return config_.checkpoint_every.unit == CheckpointInterval::Unit::epochs &&
+         progress.epoch % static_cast<std::uint64_t>(config_.checkpoint_every.count) == 0;
+}
+
+template <class T>
+typename Checkpointer<T>::Snapshot Checkpointer<T>::take_snapshot(TrainState<T>& state,
+                                                                  const TrainProgress& progress,
+                                                                  double seconds) {
+  Snapshot snapshot;
+  const EpochSums sums = gather_epoch_sums(world_, progress.sums, own_shards_);
+  const OptimizerInfo& optimizer = state.optimizer.info();
+  for (std::size_t i = 0; i < optimizer.slots.size(); ++i) {
+    auto& [name, values] = snapshot.slots.emplace_back(optimizer.slots[i], std::vector<T>{});
+    state.exchange.gather_to_root(state.optimizer.slot(i), values);
+  }
+  if (!world_.is_root()) return snapshot;
+
+  snapshot.parameters = state.parameters;
+  CheckpointState& stored = snapshot.state;
+  stored.model = describe_model(config_, dataset_);
+  stored.config_toml = config_toml(config_);
+  stored.config = config_map(config_);
+  stored.environment = arithmetic_environment(config_.arithmetic);
+  stored.environment["lockstep"] = version();
+  stored.dataset_sha256 = dataset_.sha256_all;
+  stored.parameters_sha256 = parameters_sha256<T>(layout_, snapshot.parameters);
+  stored.epoch = progress.epoch;
+  stored.step_in_epoch = progress.step_in_epoch;
+  stored.step = progress.step;
+  stored.shard_loss_sums = sums.loss_sums;
+  stored.shard_correct = sums.correct_counts;
+  stored.shard_rows = sums.row_counts;
+  stored.best_value = progress.best_value;
+  stored.best_epoch = static_cast<std::int64_t>(progress.best_epoch);
+  stored.epochs_without_improvement = static_cast<std::int64_t>(progress.epochs_without_improvement);
+  stored.seconds = seconds;
+  stored.finished = progress.epoch >= config_.epochs;
+  return snapshot;
+}
+
+template <class T>
+void Checkpointer<T>::remember_best(TrainState<T>& state, const TrainProgress& progress, double seconds) {
+  Snapshot snapshot = take_snapshot(state, progress, seconds);
+  if (world_.is_root()) best_ = std::move(snapshot);
+}
+
+template <class T>
+void Checkpointer<T>::write_best() {
+  on_root(world_, [&] {
+    if (!best_) return;
+    write_checkpoint<T>(run_directory_->checkpoints_path() + "/best", layout_, best_->state,
+                        best_->parameters, best_->slots);
+    best_.reset();
+  });
+}
+
+template <class T>
+void Checkpointer<T>::write(TrainState<T>& state, const TrainProgress& progress, double seconds) {
+  const bool finite = std::all_of(state.parameters.begin(), state.parameters.end(),
+                                  [](T value) { return std::isfinite(value); });
+  const Snapshot snapshot = take_snapshot(state, progress, seconds);
+  const bool present_is_best = best_ && best_->state.step == progress.step;
+  if (present_is_best) best_.reset();
+  write_best();
+  on_root(world_, [&] {
+    if (!finite) {
+      throw NonFiniteError("a weight is not finite after step " + std::to_string(progress.step) +
+                           "; the checkpoint before is kept; try a smaller --learning-rate or --clip-norm");
+    }
+    const auto started = std::chrono::steady_clock::now();
+    const std::string directory = run_directory_->checkpoints_path();
+    const std::string path = directory + "/" + checkpoint_file_name(progress.step);
+    run_directory_->metrics().sync();
+    write_checkpoint<T>(path, layout_, snapshot.state, snapshot.parameters, snapshot.slots);
+    if (present_is_best) mark_best_checkpoint(path);
+    mark_last_checkpoint(path);
+    delete_old_checkpoints(directory, config_.keep_checkpoints);
+    last_path_ = path;
+    observer_.checkpoint_written(path, seconds_since(started), std::filesystem::file_size(path));
+  });
+  last_write_ = std::chrono::steady_clock::now();
+}
+
+template <class T>
+std::vector<std::string> Checkpointer<T>::candidates() const {
+  if (config_.resume == "auto") return checkpoints_newest_first(run_directory_->checkpoints_path());
+  if (!std::filesystem::is_directory(config_.resume)) return {find_checkpoint(config_.resume)};
+  std::vector<std::string> found = checkpoints_newest_first(config_.resume + "/checkpoints");
+  if (found.empty()) found = checkpoints_newest_first(config_.resume);
+  if (found.empty())
+    throw UserError("--resume " + config_.resume + ": expected checkpoints in it, found none");
+  return found;
+}
+
+template <class T>
+void Checkpointer<T>::check_same_run(const CheckpointState& state, const std::string& path) const {
+  const std::vector<ConfigDifference> differences = differing_keys(state.config, config_);
+  if (!differences.empty()) {
+    throw UserError(path + " belongs to another config: " + describe(differences) +
+                    "; choose another --run-dir, or --resume never to start anew");
+  }
+  if (state.dataset_sha256 != dataset_.sha256_all) {
+    throw UserError(path + " was trained on other data: expected dataset digest " + state.dataset_sha256 +
+                    ", found " + dataset_.sha256_all + " in " + dataset_.path);
+  }
+  for (const auto& [key, now] : arithmetic_environment(config_.arithmetic)) {
+    const auto before = state.environment.find(key);
+    if (before != state.environment.end() && before->second != now) {
+      observer_.message(
+          "warning: " + key + " was " + before->second + " and is now " + now +
+          ": the weights may differ in their last bits from an uninterrupted run's; --arithmetic " +
+          "exact does not depend on it");
+    }
+  }
+}
+
+template <class T>
+std::optional<typename Checkpointer<T>::Snapshot> Checkpointer<T>::newest_valid() const {
+  if (config_.resume == "never") return std::nullopt;
+  const std::vector<std::string> paths = candidates();
+  for (const std::string& path : paths) {
+    try {
+      Snapshot snapshot;
+      snapshot.state = read_checkpoint_state(path);
+      check_same_run(snapshot.state, path);
+      snapshot.parameters.resize(layout_.size());
+      read_checkpoint_tensors<T>(path, layout_, snapshot.parameters, snapshot.slots);
+      last_path_ = path;
+      observer_.message("resuming from " + path + " (epoch " + std::to_string(snapshot.state.epoch) +
+                        ", step " + std::to_string(snapshot.state.step) + ")");
+      return snapshot;
+    } catch (const FileError& error) {
+      if (path == paths.back() && config_.resume != "auto") throw;
+      observer_.message(std::string("warning: damaged checkpoint left out: ") + error.what());
+    }
+  }
+  return std::nullopt;
+}
+
+template <class T>
+void Checkpointer<T>::share(Snapshot& snapshot, TrainState<T>& state, TrainProgress& progress) {
+  const CheckpointState& stored = snapshot.state;
+  if (world_.is_root()) {
+    progress.epoch = stored.epoch;
+    progress.step_in_epoch = stored.step_in_epoch;
+    progress.step = stored.step;
+    progress.sums.loss_sums = stored.shard_loss_sums;
+    progress.sums.correct_counts = stored.shard_correct;
+    progress.sums.row_counts = stored.shard_rows;
+    progress.best_value = stored.best_value;
+    progress.best_epoch = static_cast<std::uint64_t>(stored.best_epoch);
+    progress.epochs_without_improvement = static_cast<std::uint64_t>(stored.epochs_without_improvement);
+    progress.seconds_before = stored.seconds;
+    state.parameters = snapshot.parameters;
+  }
+  share_value(world_, progress.epoch);
+  share_value(world_, progress.step_in_epoch);
+  share_value(world_, progress.step);
+  world_.broadcast(std::span(progress.sums.loss_sums));
+  world_.broadcast(std::span(progress.sums.correct_counts));
+  world_.broadcast(std::span(progress.sums.row_counts));
+  share_value(world_, progress.best_value);
+  share_value(world_, progress.best_epoch);
+  share_value(world_, progress.epochs_without_improvement);
+  share_value(world_, progress.seconds_before);
+  world_.broadcast(std::span(state.parameters));
+
+  const Range slice = state.exchange.own_slice();
+  std::vector<T> values(layout_.size());
+  for (std::size_t i = 0; i < state.optimizer.info().slots.size(); ++i) {
+    if (world_.is_root()) {
+      const std::string& name = state.optimizer.info().slots[i];
+      values = std::find_if(snapshot.slots.begin(), snapshot.slots.end(), [&](const auto& slot) {
+                 return slot.first == name;
+               })->second;
+    }
+    world_.broadcast(std::span(values));
+    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(slice.begin), slice.size(),
+                state.optimizer.slot(i).begin());
+  }
+}
+
+template <class T>
+bool Checkpointer<T>::restore(TrainState<T>& state, TrainProgress& progress) {
+  std::optional<Snapshot> snapshot;
+  on_root(world_, [&] {
+    snapshot = newest_valid();
+    if (!snapshot) return;
+    const std::size_t shards = *config_.shards;
+    const CheckpointState& stored = snapshot->state;
+    const bool sums_fit = stored.shard_loss_sums.size() == shards && stored.shard_correct.size() == shards &&
+                          stored.shard_rows.size() == shards;
+    bool slots_fit = true;
+    for (const std::string& name : state.optimizer.info().slots) {
+      slots_fit = slots_fit && std::any_of(snapshot->slots.begin(), snapshot->slots.end(),
+                                           [&](const auto& slot) { return slot.first == name; });
+    }
+    if (!sums_fit || !slots_fit) {
+      throw FileError(last_path_ + ": expected running sums of " + std::to_string(shards) +
+                      " shards and the state of " + state.optimizer.info().name + ", found something else");
+    }
+  });
+  std::int64_t found = snapshot.has_value();
+  share_value(world_, found);
+  if (!found) return false;
+  if (!snapshot) snapshot.emplace();
+  share(*snapshot, state, progress);
+  return true;
+}
+
+template class Checkpointer<float>;
+template class Checkpointer<double>;
+
+}  // namespace lockstep

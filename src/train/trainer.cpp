@@ -1,0 +1,349 @@
+#include "lockstep/train/trainer.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <optional>
+
+#include "lockstep/core/version.hpp"
+#include "lockstep/dist/agreement.hpp"
+#include "lockstep/io/atomic_file.hpp"
+#include "lockstep/nn/schedule.hpp"
+#include "lockstep/train/checkpointer.hpp"
+#include "lockstep/train/diagnostics.hpp"
+#include "lockstep/train/evaluator.hpp"
+#include "lockstep/train/run_directory.hpp"
+#include "lockstep/train/stop_signal.hpp"
+#include "lockstep/train/train_step.hpp"
+#include "lockstep/train/training_data.hpp"
+#include "lockstep/train/training_summary.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr double not_evaluated = std::numeric_limits<double>::quiet_NaN();
+constexpr double progress_interval_seconds = 0.1;
+
+double monitored_value(const std::string& monitor, const EpochMetrics& metrics) {
+  if (monitor == "loss") return metrics.loss;
+  if (monitor == "accuracy") return metrics.accuracy;
+  return monitor == "val_loss" ? metrics.val_loss : metrics.val_accuracy;
+}
+
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// One training run on one rank. Every function is collective unless it says otherwise.
+template <class T>
+class Training {
+ public:
+  Training(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
+           RunDirectory* run_directory, TrainObserver& observer);
+
+  TrainResult run();
+
+ private:
+  void start_or_resume();
+  StepFlags take_step();
+  void finish_epoch();
+  void follow_best(const EpochMetrics& metrics);
+  EpochMetrics epoch_metrics();
+  TrainResult end(ExitStatus status, const std::string& reason);
+  [[noreturn]] void fail_non_finite();
+
+  bool finished() const { return progress_.epoch >= config_.epochs || stopped_early(); }
+  bool stopped_early() const {
+    return config_.early_stopping > 0 && progress_.epochs_without_improvement >= config_.early_stopping;
+  }
+  bool evaluates(std::uint64_t epoch) const {
+    return (epoch - 1) % config_.evaluate_every == 0 || epoch == config_.epochs;
+  }
+  double seconds() const { return progress_.seconds_before + clock_.seconds(); }
+  StepFlags own_flags() const;
+
+  const Communicator& world_;
+  const TrainConfig& config_;
+  const DatasetInfo& dataset_;
+  RunDirectory* run_directory_;  // rank 0 only
+  TrainObserver& observer_;
+
+  ModelSpec spec_;
+  ParameterLayout layout_;
+  GradientRules rules_;
+  TrainingData<T> data_;
+  BatchSampler sampler_;
+  Schedule schedule_;
+  TrainState<T> state_;
+  Checkpointer<T> checkpointer_;
+  StopSignal signal_;
+
+  TrainProgress progress_;
+  EpochMetrics last_metrics_;
+  Stopwatch clock_;
+  double epoch_started_ = 0, last_report_ = 0;
+  std::uint64_t rows_since_epoch_start_ = 0;  // in this process
+};
+
+template <class T>
+Training<T>::Training(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
+                      RunDirectory* run_directory, TrainObserver& observer)
+    : world_(world),
+      config_(config),
+      dataset_(dataset),
+      run_directory_(run_directory),
+      observer_(observer),
+      spec_(make_model_spec(config, dataset)),
+      layout_(spec_.widths, sizeof(T)),
+      rules_(make_gradient_rules(config)),
+      data_(load_training_data<T>(world, config, dataset)),
+      sampler_(data_.plan, data_.own_shards, config.shuffle, config.seed),
+      schedule_(config.schedule, config.warmup_steps, config.epochs * sampler_.steps_per_epoch(),
+                sampler_.steps_per_epoch()),
+      state_(make_train_state<T>(world, config, spec_, layout_, rules_,
+                                 data_.plan.largest_micro_batch(data_.own_shards))),
+      checkpointer_(world, config, dataset, layout_, data_.own_shards, run_directory, observer),
+      progress_(*config.shards) {}
+
+template <class T>
+TrainResult Training<T>::run() {
+  start_or_resume();
+  if (finished()) return end(ExitStatus::done, "already finished");
+
+  while (!finished()) {
+    sampler_.start_epoch(progress_.epoch);
+    epoch_started_ = seconds();
+    rows_since_epoch_start_ = 0;
+    while (progress_.step_in_epoch < sampler_.steps_per_epoch()) {
+      if (config_.max_steps && progress_.step >= *config_.max_steps)
+        return end(ExitStatus::done, "max-steps");
+      const StepFlags flags = take_step();
+      if (flags & step_flag_stop_requested) return end(ExitStatus::resumable, "stopped");
+      if (checkpointer_.due_after_step(progress_, flags)) checkpointer_.write(state_, progress_, seconds());
+    }
+    finish_epoch();
+  }
+  return end(ExitStatus::done, stopped_early() ? "early stopping" : "finished");
+}
+
+template <class T>
+void Training<T>::start_or_resume() {
+  checkpointer_.restore(state_, progress_);
+  if (world_.is_root()) {
+    run_directory_->open_metrics_after(progress_.epoch);
+    observer_.started(config_, progress_.step, config_.epochs * sampler_.steps_per_epoch(),
+                      sampler_.steps_per_epoch());
+  }
+  last_metrics_.epoch = progress_.epoch;
+  last_metrics_.step = progress_.step;
+}
+
+template <class T>
+StepFlags Training<T>::own_flags() const {
+  StepFlags flags = 0;
+  const bool out_of_time = config_.max_seconds && clock_.seconds() >= *config_.max_seconds;
+  if (signal_.requested() || out_of_time) flags |= step_flag_stop_requested;
+  if (world_.is_root() && checkpointer_.interval_is_over()) flags |= step_flag_checkpoint_due;
+  return flags;
+}
+
+template <class T>
+StepFlags Training<T>::take_step() {
+  const StepPlan plan{progress_.step, progress_.step_in_epoch,
+                      schedule_.factor(progress_.step) * *config_.learning_rate, config_.seed};
+  const StepFlags flags = train_step(state_, sampler_, data_.train, plan, own_flags(), progress_.sums);
+  if (flags & step_flag_non_finite) fail_non_finite();
+  rows_since_epoch_start_ += sampler_.global_rows(plan.step_in_epoch);
+  ++progress_.step;
+  ++progress_.step_in_epoch;
+
+  if (world_.is_root() && seconds() - last_report_ >= progress_interval_seconds) {
+    last_report_ = seconds();
+    const double rows_per_second =
+        static_cast<double>(rows_since_epoch_start_) / (last_report_ - epoch_started_);
+    observer_.progressed(progress_.step, local_mean_loss(progress_.sums, data_.own_shards), rows_per_second);
+  }
+  return flags;
+}
+
+template <class T>
+EpochMetrics Training<T>::epoch_metrics() {
+  EpochMetrics metrics;
+  metrics.epoch = progress_.epoch;
+  metrics.step = progress_.step;
+  const Evaluation training = epoch_means(spec_, gather_epoch_sums(world_, progress_.sums, data_.own_shards));
+  metrics.loss = training.loss;
+  metrics.accuracy = training.accuracy;
+  metrics.val_loss = metrics.val_accuracy = metrics.test_loss = metrics.test_accuracy = not_evaluated;
+  // The training's speed, without what follows.
+  metrics.samples_per_second = static_cast<double>(rows_since_epoch_start_) / (seconds() - epoch_started_);
+  if (evaluates(metrics.epoch)) {
+    if (data_.validation_rows > 0) {
+      const Evaluation validation =
+          evaluate<T>(world_, spec_, layout_, state_.parameters, data_.validation, data_.validation_rows);
+      metrics.val_loss = validation.loss;
+      metrics.val_accuracy = validation.accuracy;
+    }
+    if (data_.test_rows > 0) {
+      const Evaluation test =
+          evaluate<T>(world_, spec_, layout_, state_.parameters, data_.test, data_.test_rows);
+      metrics.test_loss = test.loss;
+      metrics.test_accuracy = test.accuracy;
+    }
+  }
+  metrics.learning_rate = schedule_.factor(progress_.step - 1) * *config_.learning_rate;
+  metrics.seconds = seconds();
+  return metrics;
+}
+
+template <class T>
+void Training<T>::finish_epoch() {
+  ++progress_.epoch;
+  progress_.step_in_epoch = 0;
+  last_metrics_ = epoch_metrics();
+  progress_.sums = EpochSums(*config_.shards);
+  follow_best(last_metrics_);
+  if (world_.is_root()) {
+    run_directory_->append_metrics(last_metrics_);
+    observer_.epoch_finished(last_metrics_);
+  }
+  if (checkpointer_.due_after_epoch(progress_)) checkpointer_.write(state_, progress_, seconds());
+}
+
+template <class T>
+void Training<T>::follow_best(const EpochMetrics& metrics) {
+  const double value = monitored_value(config_.monitor, metrics);
+  if (std::isnan(value)) return;  // not evaluated in this epoch
+  const bool better =
+      std::isnan(progress_.best_value) ||
+      (higher_is_better(config_.monitor) ? value > progress_.best_value : value < progress_.best_value);
+  if (!better) {
+    ++progress_.epochs_without_improvement;
+    return;
+  }
+  progress_.best_value = value;
+  progress_.best_epoch = metrics.epoch;
+  progress_.epochs_without_improvement = 0;
+  checkpointer_.remember_best(state_, progress_, seconds());
+}
+
+template <class T>
+void Training<T>::fail_non_finite() {
+  const std::int64_t layer = world_.all_reduce_min(static_cast<std::int64_t>(state_.first_nonfinite_layer));
+  checkpointer_.write_best();
+  const std::string where = static_cast<std::size_t>(layer) < spec_.layers()
+                                ? "the first layer with non-finite values is " +
+                                      layout_.kernel(static_cast<std::size_t>(layer)).layer
+                                : "all layers' values are finite";
+  collectively(world_, [&] {
+    throw NonFiniteError("the loss is not finite in epoch " + std::to_string(progress_.epoch + 1) +
+                         ", step " + std::to_string(progress_.step + 1) + "; " + where +
+                         "; earlier checkpoints are kept in " + config_.run_dir +
+                         "/checkpoints; try a smaller --learning-rate or --clip-norm");
+  });
+  throw NonFiniteError("unreachable");
+}
+
+template <class T>
+TrainResult Training<T>::end(ExitStatus status, const std::string& reason) {
+  const bool anything_new = reason != "already finished";
+  if (anything_new) checkpointer_.write(state_, progress_, seconds());
+
+  TrainResult result;
+  result.status = status;
+  result.reason = reason;
+  result.run_dir = config_.run_dir;
+  result.parameters_sha256 = parameters_sha256<T>(layout_, state_.parameters);
+  result.checkpoint = checkpointer_.last_path();
+  result.last = last_metrics_;
+  const std::vector<std::string> hosts = world_.gather_text(world_.host());
+  on_root(world_, [&] {
+    if (!anything_new) return;
+    run_directory_->write_summary(
+        training_summary(config_, dataset_, layout_, progress_, result, seconds(), hosts));
+  });
+  return result;
+}
+
+/// All ranks have to compute alike: the same lockstep, and for openblas the same kernels.
+void refuse_mixed_ranks(const Communicator& world, Arithmetic arithmetic) {
+  std::string mine = "lockstep " + version();
+  for (const auto& [key, value] : arithmetic_environment(arithmetic)) mine += ", " + key + " " + value;
+  const std::string expected = world.broadcast(mine);
+  collectively(world, [&] {
+    if (mine != expected) {
+      throw UserError("ranks differ in what the results depend on: expected '" + expected +
+                      "' as on rank 0, found '" + mine + "'; --arithmetic exact needs equal versions only");
+    }
+  });
+}
+
+/// A run that starts anew leaves nothing of an earlier one.
+void prepare(const RunDirectory& directory, const TrainConfig& config) {
+  if (config.resume == "never") {
+    std::filesystem::remove_all(directory.checkpoints_path());
+    std::filesystem::remove(directory.summary_path());
+  }
+  std::filesystem::create_directories(directory.checkpoints_path());
+  remove_temporary_files(directory.checkpoints_path());
+  directory.write_config(config_toml(config));
+}
+
+/// Before the run directory is touched: whether it holds another config.
+void check_stored_config(const TrainConfig& config) {
+  const std::string path = config.run_dir + "/config.toml";
+  if (config.resume == "never" || !std::filesystem::exists(path)) return;
+  TrainConfig stored;
+  apply_config_file(stored, path);
+  const std::vector<ConfigDifference> differences = differing_keys(config_map(stored), config);
+  if (differences.empty()) return;
+  throw UserError("--run-dir " + config.run_dir + " holds a run of another config: " + describe(differences) +
+                  "; choose another --run-dir, or --resume never to replace that run");
+}
+
+template <class T>
+TrainResult run_training(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
+                         TrainObserver& observer) {
+  std::optional<RunDirectory> run_directory;
+  on_root(world, [&] {
+    check_stored_config(config);
+    run_directory.emplace(config.run_dir);
+  });
+  RunDirectory* const directory = run_directory ? &*run_directory : nullptr;
+  try {
+    Training<T> training(world, config, dataset, directory, observer);
+    on_root(world, [&] { prepare(*directory, config); });
+    return training.run();
+  } catch (const AgreedError& error) {
+    if (directory != nullptr && error.status() == ExitStatus::user_error) directory->discard_if_new();
+    throw;
+  }
+}
+
+}  // namespace
+
+TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer) {
+  use_one_blas_thread();
+  const DatasetInfo dataset = collectively(world, [&] { return read_dataset_info(config.data); });
+  const TrainConfig resolved = collectively(world, [&] {
+    TrainConfig with_defaults = resolve(config, dataset);
+    if (static_cast<std::size_t>(world.size()) > *with_defaults.shards) {
+      throw UserError("--shards: expected at least one shard a rank, found " +
+                      std::to_string(*with_defaults.shards) + " shards for " + std::to_string(world.size()) +
+                      " ranks; start fewer ranks or raise --shards (which changes the result)");
+    }
+    return with_defaults;
+  });
+  refuse_mixed_ranks(world, resolved.arithmetic);
+  return resolved.precision == Precision::float32 ? run_training<float>(world, resolved, dataset, observer)
+                                                  : run_training<double>(world, resolved, dataset, observer);
+}
+
+}  // namespace lockstep

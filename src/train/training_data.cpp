@@ -1,0 +1,83 @@
+#include "lockstep/train/training_data.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "lockstep/dist/agreement.hpp"
+#include "lockstep/io/shard_reader.hpp"
+#include "lockstep/train/evaluator.hpp"
+
+namespace lockstep {
+namespace {
+
+/// The labels of the first `rows` training rows on every rank.
+std::vector<std::int32_t> broadcast_classes(const Communicator& world, const DatasetInfo& info,
+                                            std::size_t rows) {
+  const auto on_rank_0 = on_root(world, [&] { return read_classes_serial(info, Split::train); });
+  std::vector<std::int32_t> classes(rows);
+  if (on_rank_0) std::copy_n(on_rank_0->begin(), rows, classes.begin());
+  world.broadcast(std::span(classes));
+  return classes;
+}
+
+/// The part of the rows in `selection` at the positions `part`, counted over the selection.
+RowRuns take(const RowRuns& selection, Range part) {
+  RowRuns taken;
+  std::size_t first = 0;
+  for (const Range& run : selection) {
+    const std::size_t begin = std::max(part.begin, first);
+    const std::size_t end = std::min(part.end, first + run.size());
+    if (begin < end) taken.push_back({run.begin + (begin - first), run.begin + (end - first)});
+    first += run.size();
+  }
+  return taken;
+}
+
+}  // namespace
+
+RowSplit select_training_rows(const Communicator& world, const TrainConfig& config, const DatasetInfo& info) {
+  const std::size_t rows =
+      config.limit_train ? std::min(*config.limit_train, info.train_rows) : info.train_rows;
+  if (config.validation_split > 0 && config.validation_stratified) {
+    const std::vector<std::int32_t> classes = broadcast_classes(world, info, rows);
+    return collectively(world,
+                        [&] { return split_per_class(classes, config.validation_split, config.seed); });
+  }
+  return collectively(world, [&] { return split_last(rows, config.validation_split); });
+}
+
+BatchPlan make_batch_plan(const TrainConfig& config, const RowSplit& split) {
+  return {row_count(split.training), config.batch_size, *config.shards, config.drop_last};
+}
+
+template <class T>
+TrainingData<T> load_training_data(const Communicator& world, const TrainConfig& config,
+                                   const DatasetInfo& info) {
+  const RowSplit split = select_training_rows(world, config, info);
+  const bool all_evaluate = config.evaluate_on_all;
+
+  TrainingData<T> data;
+  data.plan = make_batch_plan(config, split);
+  data.own_shards = block_partition(*config.shards, static_cast<std::size_t>(world.size()),
+                                    static_cast<std::size_t>(world.rank()));
+  data.train =
+      read_rows<T>(world, info, Split::train, rows_of_shards(data.plan, data.own_shards, split.training));
+  data.validation_rows = row_count(split.validation);
+  if (data.validation_rows > 0) {
+    const Range own = evaluation_rows(data.validation_rows, world, all_evaluate);
+    data.validation = read_rows<T>(world, info, Split::train, take(split.validation, own));
+  }
+  data.test_rows = config.limit_test ? std::min(*config.limit_test, info.test_rows) : info.test_rows;
+  if (data.test_rows > 0) {
+    const Range own = evaluation_rows(data.test_rows, world, all_evaluate);
+    data.test = read_rows<T>(world, info, Split::test, own.empty() ? RowRuns{} : RowRuns{own});
+  }
+  return data;
+}
+
+template TrainingData<float> load_training_data<float>(const Communicator&, const TrainConfig&,
+                                                       const DatasetInfo&);
+template TrainingData<double> load_training_data<double>(const Communicator&, const TrainConfig&,
+                                                         const DatasetInfo&);
+
+}  // namespace lockstep

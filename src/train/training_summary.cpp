@@ -1,0 +1,53 @@
+#include "lockstep/train/training_summary.hpp"
+
+#include <cmath>
+#include <set>
+
+#include "lockstep/core/version.hpp"
+#include "lockstep/dist/environment.hpp"
+
+namespace lockstep {
+namespace {
+
+nlohmann::json number_or_null(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
+}
+
+}  // namespace
+
+nlohmann::json training_summary(const TrainConfig& config, const DatasetInfo& dataset,
+                                const ParameterLayout& layout, const TrainProgress& progress,
+                                const TrainResult& result, double seconds,
+                                const std::vector<std::string>& hosts) {
+  const EpochMetrics& last = result.last;
+  const BlasIdentity blas = blas_identity();
+  return {
+      {"status", result.status == ExitStatus::done ? "finished" : "stopped"},
+      {"reason", result.reason},
+      {"parameters_sha256", result.parameters_sha256},
+      {"parameter_count", layout.parameter_count()},
+      {"epoch", progress.epoch},
+      {"step", progress.step},
+      {"loss", number_or_null(last.loss)},
+      {"accuracy", number_or_null(last.accuracy)},
+      {"val_loss", number_or_null(last.val_loss)},
+      {"val_accuracy", number_or_null(last.val_accuracy)},
+      {"test_loss", number_or_null(last.test_loss)},
+      {"test_accuracy", number_or_null(last.test_accuracy)},
+      {"best",
+       {{"monitor", config.monitor},
+        {"value", number_or_null(progress.best_value)},
+        {"epoch", progress.best_epoch}}},
+      {"checkpoint", result.checkpoint},
+      {"dataset", {{"path", dataset.path}, {"sha256", dataset.sha256_all}, {"source", dataset.source}}},
+      {"ranks", hosts.size()},
+      {"hosts", std::set<std::string>(hosts.begin(), hosts.end())},
+      {"seconds", seconds},
+      {"samples_per_second", number_or_null(last.samples_per_second)},
+      {"versions", {{"lockstep", version()}, {"openblas", blas.version}, {"mpi", mpi_library_version()}}},
+      {"blas_core", blas.core_name},
+      {"instruction_set", instruction_set()},
+  };
+}
+
+}  // namespace lockstep
