@@ -15,8 +15,8 @@ class UserError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// A file that is missing, damaged or of the wrong shape. Also exit status 2, but a caller may try another file
-/// (an older checkpoint).
+/// A file that is missing, damaged or of the wrong shape. Also exit status 2, but a caller may try another
+/// file (an older checkpoint).
 class FileError : public UserError {
  public:
   using UserError::UserError;

@@ -16,7 +16,8 @@ struct MatrixView {
   std::size_t stride = 0;
 
   MatrixView() = default;
-  MatrixView(T* data_, std::size_t rows_, std::size_t columns_) : MatrixView(data_, rows_, columns_, columns_) {}
+  MatrixView(T* data_, std::size_t rows_, std::size_t columns_)
+      : MatrixView(data_, rows_, columns_, columns_) {}
   MatrixView(T* data_, std::size_t rows_, std::size_t columns_, std::size_t stride_)
       : data(data_), rows(rows_), columns(columns_), stride(stride_) {}
 
@@ -26,11 +27,7 @@ struct MatrixView {
   /// The first `count` rows.
   MatrixView top(std::size_t count) const { return {data, count, columns, stride}; }
 
-  operator MatrixView<const T>() const
-    requires(!std::is_const_v<T>)
-  {
-    return {data, rows, columns, stride};
-  }
+  operator MatrixView<const T>() const requires(!std::is_const_v<T>) { return {data, rows, columns, stride}; }
 };
 
 }  // namespace lockstep

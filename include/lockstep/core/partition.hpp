@@ -15,8 +15,8 @@ struct Range {
   friend bool operator==(const Range&, const Range&) = default;
 };
 
-/// Part `index` of `count` things cut into `parts` contiguous parts whose sizes differ by at most one, the larger
-/// ones first. Requires index < parts.
+/// Part `index` of `count` things cut into `parts` contiguous parts whose sizes differ by at most one, the
+/// larger ones first. Requires index < parts.
 inline Range block_partition(std::size_t count, std::size_t parts, std::size_t index) {
   const std::size_t base = count / parts;
   const std::size_t larger = count % parts;

@@ -4,12 +4,14 @@
 
 #include "lockstep/core/matrix.hpp"
 
-/// The three matrix products of a training step, in one of two arithmetics. This is the only seam between them.
+/// The three matrix products of a training step, in one of two arithmetics. This is the only seam between
+/// them.
 namespace lockstep {
 
 /// How the products of a step are computed.
 ///  - openblas: OpenBLAS gemm, one thread. Bits depend on OpenBLAS's version and kernel set.
-///  - exact: every output element is the chain of fused multiply-adds over the inner index in ascending order,
+///  - exact: every output element is the chain of fused multiply-adds over the inner index in ascending
+///  order,
 ///    starting from +0, one rounding each. Bits are the same on every machine with IEEE 754 arithmetic.
 enum class Arithmetic { openblas, exact };
 

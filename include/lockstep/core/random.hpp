@@ -9,8 +9,8 @@
 
 namespace lockstep {
 
-/// What random numbers are for. Each purpose has streams of its own under one seed; the values are part of the
-/// results' definition and never change.
+/// What random numbers are for. Each purpose has streams of its own under one seed; the values are part of
+/// the results' definition and never change.
 enum class RandomPurpose : std::uint32_t {
   initializer = 1,
   shuffle = 2,
@@ -18,9 +18,9 @@ enum class RandomPurpose : std::uint32_t {
   validation_split = 4,
 };
 
-/// Counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11).
-/// Any rank computes any element; there is no state. Keyed by seed and purpose, a stream is named by two indices
-/// (e.g. epoch and shard, or step and layer), an element by its position in the stream.
+/// Counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2,
+/// 3", SC11). Any rank computes any element; there is no state. Keyed by seed and purpose, a stream is named
+/// by two indices (e.g. epoch and shard, or step and layer), an element by its position in the stream.
 class Philox {
  public:
   Philox(std::uint64_t seed, RandomPurpose purpose, std::uint32_t stream_high, std::uint32_t stream_low);

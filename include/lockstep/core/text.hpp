@@ -9,12 +9,12 @@
 
 namespace lockstep {
 
-/// Splits at `separator` outside parentheses; trims blanks. "a(1,2), b" → {"a(1,2)", "b"}. An empty text gives {}.
-/// Throws UserError on unbalanced parentheses, naming the text.
+/// Splits at `separator` outside parentheses; trims blanks. "a(1,2), b" → {"a(1,2)", "b"}. An empty text
+/// gives {}. Throws UserError on unbalanced parentheses, naming the text.
 std::vector<std::string> split_list(std::string_view text, char separator = ',');
 
-/// A name with arguments: "leaky_relu(0.2)" → {"leaky_relu", {"0.2"}}. Throws UserError on unbalanced parentheses or
-/// text after the closing one.
+/// A name with arguments: "leaky_relu(0.2)" → {"leaky_relu", {"0.2"}}. Throws UserError on unbalanced
+/// parentheses or text after the closing one.
 struct Call {
   std::string name;
   std::vector<std::string> arguments;

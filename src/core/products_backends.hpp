@@ -1,0 +1,26 @@
+#pragma once
+
+#include "lockstep/core/matrix.hpp"
+
+/// The two implementations behind products.hpp. Requires at least one row. T: float or double.
+namespace lockstep::exact {
+
+template <class T>
+void forward_product(MatrixView<const T> x, MatrixView<const T> w, MatrixView<T> z);
+template <class T>
+void weight_gradient_product(MatrixView<const T> x, MatrixView<const T> delta, MatrixView<T> dw);
+template <class T>
+void input_gradient_product(MatrixView<const T> delta, MatrixView<const T> w, MatrixView<T> dx);
+
+}  // namespace lockstep::exact
+
+namespace lockstep::openblas {
+
+template <class T>
+void forward_product(MatrixView<const T> x, MatrixView<const T> w, MatrixView<T> z);
+template <class T>
+void weight_gradient_product(MatrixView<const T> x, MatrixView<const T> delta, MatrixView<T> dw);
+template <class T>
+void input_gradient_product(MatrixView<const T> delta, MatrixView<const T> w, MatrixView<T> dx);
+
+}  // namespace lockstep::openblas
