@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lockstep/nn/loss.hpp"
@@ -14,6 +15,11 @@ namespace lockstep {
 enum class Split { train, test };
 /// "train", "test".
 std::string split_name(Split split);
+/// "/train/x".
+std::string array_path(Split split, std::string_view name);
+
+/// The version of the format that is written and read.
+inline constexpr std::int64_t dataset_format_version = 1;
 
 /// What a dataset file holds, without its rows.
 struct DatasetInfo {

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -39,17 +40,30 @@ class Hdf5Handle {
 enum class ElementType { uint8, int32, int64, uint64, float32, float64 };
 std::size_t element_size(ElementType type);
 std::string element_name(ElementType type);
-hid_t file_type(ElementType type);    // H5T_STD_U8LE …
-hid_t memory_type(ElementType type);  // H5T_NATIVE_UINT8 …
+hid_t file_type(ElementType type);
+hid_t memory_type(ElementType type);
 template <class T>
-ElementType element_type_of();
+constexpr ElementType element_type_of() {
+  if constexpr (std::is_same_v<T, std::uint8_t>) return ElementType::uint8;
+  if constexpr (std::is_same_v<T, std::int32_t>) return ElementType::int32;
+  if constexpr (std::is_same_v<T, std::int64_t>) return ElementType::int64;
+  if constexpr (std::is_same_v<T, std::uint64_t>) return ElementType::uint64;
+  if constexpr (std::is_same_v<T, float>) return ElementType::float32;
+  if constexpr (std::is_same_v<T, double>) return ElementType::float64;
+}
 
-/// What an HDF5 error stack says, innermost reason last.
+/// The innermost reason on HDF5's error stack, which is cleared.
 std::string hdf5_error_text();
+[[noreturn]] void throw_hdf5_error(const std::string& where, const char* what);
 /// Throws FileError "where: what: HDF5's reason" for a negative result, else returns it.
 template <class Result>
-Result hdf5_check(Result result, const std::string& where, const char* what);
+Result hdf5_check(Result result, const std::string& where, const char* what) {
+  if (result < 0) throw_hdf5_error(where, what);
+  return result;
+}
 
+/// Throws FileError unless `path` is a file that looks like HDF5: missing, empty or something else.
+void check_hdf5_signature(const std::string& path);
 /// Opens for reading without a lock on the file. Tells missing, unreadable, empty, foreign and truncated
 /// files apart.
 Hdf5Handle open_hdf5(const std::string& path);
@@ -71,8 +85,9 @@ struct Hdf5Array {
   H5T_class_t type_class = H5T_NO_CLASS;  // H5T_INTEGER or H5T_FLOAT
   std::size_t type_bytes = 0;
   bool is_signed = false;
+  bool big_endian = false;
   std::size_t elements() const;   // product of the shape
-  std::string type_name() const;  // "uint8", "float64", "int128 (big-endian)"
+  std::string type_name() const;  // "uint8", "float64", "int16 (big-endian)"
 };
 /// Opens an array of integers or floats that lies wholly in this file. Refuses links to other files, external
 /// and virtual storage, filters other than gzip, shuffle and Fletcher, arrays never written, and shapes whose
@@ -89,9 +104,8 @@ Hdf5Handle create_array(hid_t location, const std::string& path, ElementType typ
 template <class T>
 void read_array(const Hdf5Array& array, std::span<T> out);
 /// Reads or writes the contiguous rows [begin, begin + count) of the first axis.
-void read_row_block(const Hdf5Array& array, ElementType memory, std::size_t begin, std::size_t count,
-                    void* out);
-void write_row_block(hid_t dataset, ElementType memory, std::span<const std::size_t> shape, std::size_t begin,
+void read_row_block(const Hdf5Array& array, hid_t memory, std::size_t begin, std::size_t count, void* out);
+void write_row_block(hid_t dataset, ElementType type, std::span<const std::size_t> shape, std::size_t begin,
                      std::size_t count, const void* data, const std::string& where);
 
 /// Attributes of an object. Texts are variable-length UTF-8; fixed-length ones are read too.

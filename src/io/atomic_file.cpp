@@ -1,0 +1,126 @@
+#include "lockstep/io/atomic_file.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+#include "lockstep/core/error.hpp"
+
+namespace lockstep {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view temporary_mark = ".tmp-";
+
+[[noreturn]] void throw_system_error(const std::string& path, const char* what, int error) {
+  throw FileError(path + ": " + what + ": " + std::strerror(error));
+}
+
+std::string directory_of(const std::string& path) {
+  const std::string directory = fs::path(path).parent_path().string();
+  return directory.empty() ? "." : directory;
+}
+
+/// ".name.tmp-123-1": hidden, in the same directory, of this process and call.
+std::string temporary_name(const std::string& path) {
+  static std::atomic<unsigned> calls{0};
+  return directory_of(path) + "/." + fs::path(path).filename().string() + std::string(temporary_mark) +
+         std::to_string(::getpid()) + "-" + std::to_string(++calls);
+}
+
+/// Removes its file unless it was renamed.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(std::string path) : path_(std::move(path)) {}
+  ~TemporaryFile() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  void rename_to(const std::string& target) {
+    if (::rename(path_.c_str(), target.c_str()) != 0)
+      throw_system_error(target, "cannot rename to it", errno);
+    path_.clear();
+  }
+
+ private:
+  std::string path_;
+};
+
+void sync_path(const std::string& path, int flags) {
+  const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
+  if (descriptor < 0) throw_system_error(path, "cannot open to flush", errno);
+  // Some file systems cannot sync directories and say EINVAL; nothing can be done there.
+  const bool failed = ::fsync(descriptor) != 0 && errno != EINVAL;
+  const int error = errno;
+  ::close(descriptor);
+  if (failed) throw_system_error(path, "cannot flush to disk", error);
+}
+
+void check_directory(const std::string& path) {
+  const std::string directory = directory_of(path);
+  std::error_code error;
+  if (!fs::is_directory(directory, error)) {
+    throw FileError(path + ": cannot be written: '" + directory + "' is not an existing directory");
+  }
+  if (fs::is_directory(path, error)) throw FileError(path + ": cannot be written: it is a directory");
+  if (::access(directory.c_str(), W_OK | X_OK) != 0) {
+    throw_system_error(path, "cannot be written", errno);
+  }
+}
+
+}  // namespace
+
+void write_file_atomically(const std::string& path,
+                           const std::function<void(const std::string& temporary_path)>& write) {
+  check_directory(path);
+  TemporaryFile temporary(temporary_name(path));
+  write(temporary.path());
+  sync_path(temporary.path(), O_RDONLY);
+  temporary.rename_to(path);
+  sync_path(directory_of(path), O_RDONLY | O_DIRECTORY);
+}
+
+void write_file_atomically(const std::string& path, std::string_view content) {
+  write_file_atomically(path, [&](const std::string& temporary_path) {
+    std::ofstream file(temporary_path, std::ios::binary);
+    file.write(content.data(), static_cast<std::streamsize>(content.size()));
+    file.close();
+    if (!file) throw_system_error(path, "cannot be written", errno);
+  });
+}
+
+void link_file_atomically(const std::string& target, const std::string& link) {
+  TemporaryFile temporary(temporary_name(link));
+  if (::link(target.c_str(), temporary.path().c_str()) != 0) {
+    std::error_code error;
+    fs::copy_file(target, temporary.path(), error);
+    if (error) throw FileError(link + ": cannot be written as a copy of " + target + ": " + error.message());
+    sync_path(temporary.path(), O_RDONLY);
+  }
+  // rename() does nothing at all, and leaves the temporary name, where both are the same file already.
+  std::error_code ignored;
+  if (fs::equivalent(temporary.path(), link, ignored)) return;
+  temporary.rename_to(link);
+  sync_path(directory_of(link), O_RDONLY | O_DIRECTORY);
+}
+
+void remove_temporary_files(const std::string& directory) {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with('.') && name.find(temporary_mark) != std::string::npos)
+      fs::remove(entry.path(), error);
+  }
+}
+
+}  // namespace lockstep

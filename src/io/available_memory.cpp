@@ -1,0 +1,42 @@
+#include "available_memory.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+
+#include "lockstep/core/error.hpp"
+#include "lockstep/core/text.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t unknown = std::numeric_limits<std::size_t>::max();
+
+std::size_t machine_available_bytes() {
+  std::ifstream file("/proc/meminfo");
+  std::string key, unit;
+  std::size_t kibibytes = 0;
+  while (file >> key >> kibibytes) {
+    if (key == "MemAvailable:") return kibibytes * 1024;
+    std::getline(file, unit);
+  }
+  return unknown;
+}
+
+std::size_t read_number(const char* path) {
+  std::ifstream file(path);
+  std::size_t number = 0;
+  return file >> number ? number : unknown;  // "max" is no number
+}
+
+}  // namespace
+
+void check_memory_available(std::size_t bytes, const std::string& what) {
+  const std::size_t available = std::min(machine_available_bytes(), read_number("/sys/fs/cgroup/memory.max"));
+  if (bytes > available) {
+    throw UserError(what + ": needs " + format_bytes(bytes) + " of memory, " + format_bytes(available) +
+                    " are available");
+  }
+}
+
+}  // namespace lockstep
