@@ -103,7 +103,8 @@ TEST(Activation, TableTellsTheTruthAboutSlopes) {
   for (const std::string& name : all_names()) {
     const Activation f(name);
     std::vector<double> points = sweep();
-    for (int i = -48; i <= 48; ++i) points.push_back(i / 4.0);  // kinks, where the left slope may be the steepest
+    for (int i = -48; i <= 48; ++i)
+      points.push_back(i / 4.0);  // kinks, where the left slope may be the steepest
     double steepest = 0;
     for (const double x : points) steepest = std::max(steepest, std::abs(f.derivative(x)));
     EXPECT_LE(steepest, f.info().max_slope * (1 + 1e-12)) << name;
