@@ -8,8 +8,10 @@
 namespace lockstep {
 
 /// A condition on a layer's kernel, enforced after every update: none, nonneg (negative weights become 0),
-/// max_norm(c) (columns scaled down to at most c), unit_norm (columns scaled to norm 1). As Keras's, norms are over a
-/// unit's incoming weights (a column) with 1e-7 added to the divisor. Biases are left alone.
+/// max_norm(c) (columns scaled down to at most c), unit_norm (columns scaled to norm 1). As Keras's, norms
+/// are over a unit's incoming weights (a column) with 1e-7 added to the divisor: max_norm multiplies each
+/// column by min(norm, c) / (norm + 1e-7), unit_norm by 1 / (norm + 1e-7). c is 2 if not given. Biases are
+/// left alone.
 class Constraint {
  public:
   Constraint() = default;

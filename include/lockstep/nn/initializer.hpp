@@ -10,9 +10,10 @@
 namespace lockstep {
 
 /// How a layer's kernel starts (biases start at zero): zeros, constant(c), uniform(a,b), normal(mean,sd),
-/// truncated_normal(mean,sd) (cut at two sd), glorot_uniform, glorot_normal (Glorot & Bengio 2010), he_uniform,
-/// he_normal (He et al. 2015), lecun_uniform, lecun_normal (LeCun et al. 1998), orthogonal(gain) (Saxe et al. 2014).
-/// The *_normal scaling initializers are truncated at two sd and corrected for it, as Keras's.
+/// truncated_normal(mean,sd) (cut at two sd), glorot_uniform, glorot_normal (Glorot & Bengio 2010),
+/// he_uniform, he_normal (He et al. 2015), lecun_uniform, lecun_normal (LeCun et al. 1998), orthogonal(gain)
+/// (Saxe et al. 2014). The *_normal scaling initializers are truncated at two sd and corrected for it, as
+/// Keras's.
 class Initializer {
  public:
   /// Throws UserError for unknown names (naming the nearest) and bad arguments.
@@ -36,11 +37,11 @@ enum class InitGenerator { philox, mt19937 };
 InitGenerator parse_init_generator(std::string_view text);
 std::string init_generator_name(InitGenerator generator);
 
-/// Fills the kernels of a network. `kernels[l]` is (in, out) of layer l. philox: element (i, j) of layer l is element
-/// i · out + j of stream l. mt19937: one NumpyRandom(seed) for all layers in order, each kernel row-major. Numbers are
-/// drawn in double and rounded to T.
+/// Fills the kernels of a network. `kernels[l]` is (in, out) of layer l. philox: element (i, j) of layer l is
+/// element i · out + j of stream l. mt19937: one NumpyRandom(seed) for all layers in order, each kernel
+/// row-major. Numbers are drawn in double and rounded to T.
 template <class T>
-void initialize_kernels(const std::vector<Initializer>& initializers, InitGenerator generator, std::uint64_t seed,
-                        const std::vector<MatrixView<T>>& kernels);
+void initialize_kernels(const std::vector<Initializer>& initializers, InitGenerator generator,
+                        std::uint64_t seed, const std::vector<MatrixView<T>>& kernels);
 
 }  // namespace lockstep

@@ -12,19 +12,20 @@
 #include "lockstep/core/partition.hpp"
 #include "lockstep/nn/parameters.hpp"
 
-/// Optimizers as Keras 3 defines them (placement of epsilon included). They work element by element on a slice of the
-/// flat parameter vector; lars and lamb need norms of whole tensors too. To add one: its update in
-/// src/nn/optimizer_updates.hpp and its row in the table of src/nn/optimizer.cpp.
+/// Optimizers as Keras 3 defines them (placement of epsilon included). They work element by element on a
+/// slice of the flat parameter vector; lars and lamb need norms of whole tensors too. To add one: its update
+/// in src/nn/optimizer_updates.hpp and its row in the table of src/nn/optimizer.cpp.
 namespace lockstep {
 
 /// One row of the table of optimizers.
 struct OptimizerInfo {
-  std::string name;                              // "rmsprop"
-  std::string formula;                           // as the documentation prints it
-  std::vector<std::string> slots;                // names of its state vectors: {"velocity"}
-  double slot_start = 0;                         // what slots start with (adagrad: 0.1)
-  std::map<std::string, double> hyperparameters; // and their defaults: {"learning_rate", 1e-3}, {"rho", 0.9}, …
-  bool layer_norms = false;                      // needs the norms of whole tensors: lars, lamb
+  std::string name;                // "rmsprop"
+  std::string formula;             // as the documentation prints it
+  std::vector<std::string> slots;  // names of its state vectors: {"velocity"}
+  double slot_start = 0;           // what slots start with (adagrad: 0.1)
+  std::map<std::string, double>
+      hyperparameters;       // and their defaults: {"learning_rate", 1e-3}, {"rho", 0.9}, …
+  bool layer_norms = false;  // needs the norms of whole tensors: lars, lamb
 };
 std::span<const OptimizerInfo> optimizer_table();
 
@@ -38,18 +39,21 @@ struct OptimizerConfig {
   std::map<std::string, double> hyperparameters;
 };
 
-/// `name` with its defaults, overridden by `given`. Throws UserError for a hyperparameter that this optimizer does not
-/// have or whose value is out of range (learning_rate ≤ 0 or not finite; momentum, rho, betas outside [0, 1); …).
+/// `name` with its defaults, overridden by `given`. Throws UserError for a hyperparameter that this optimizer
+/// does not have or whose value is out of range (learning_rate ≤ 0 or not finite; momentum, rho, betas
+/// outside [0, 1); epsilon below 1e-30; …).
 OptimizerConfig make_optimizer_config(std::string_view name, const std::map<std::string, double>& given);
 
-/// Sums over the fixed norm blocks of ParameterLayout: from this rank's own blocks to those of all ranks (collective
-/// when there are several). Takes a vector of (layout.blocks()) sums of which the own ones are filled; fills the rest.
+/// Sums over the fixed norm blocks of ParameterLayout: from this rank's own blocks to those of all ranks
+/// (collective when there are several). Takes a vector of (layout.blocks()) sums of which the own ones are
+/// filled; fills the rest.
 using CompleteBlockSums = std::function<void(std::span<double>)>;
 
 /// Tree sum of block sums, per tensor.   block_sums: (layout.blocks()) → (tensors)
 std::vector<double> tensor_sums(const ParameterLayout& layout, std::span<const double> block_sums);
 
-/// Penalties and clipping, applied to the mean gradient in this order: penalties, clip by value, clip by norm.
+/// Penalties and clipping, applied to the mean gradient in this order: penalties, clip by value, clip by
+/// norm.
 struct GradientRules {
   double l1 = 0;          // adds l1 · sign(w) to kernels' gradients (sign(0) = 0)
   double l2 = 0;          // adds 2 · l2 · w to kernels' gradients (penalty l2 · Σ w², as Keras's)
@@ -62,7 +66,8 @@ struct GradientRules {
 /// Calls `complete` (if clip_norm is on) exactly once on every rank.
 template <class T>
 void apply_gradient_rules(const GradientRules& rules, const ParameterLayout& layout, Range blocks,
-                          std::span<const T> parameters, std::span<T> gradient, const CompleteBlockSums& complete);
+                          std::span<const T> parameters, std::span<T> gradient,
+                          const CompleteBlockSums& complete);
 
 /// The optimizer of one slice: its configuration and the slice's state.
 template <class T>
@@ -70,8 +75,8 @@ class Optimizer {
  public:
   Optimizer(const OptimizerConfig& config, const ParameterLayout& layout, Range blocks);
 
-  /// One update, in place. `step` counts from 1; `learning_rate` is the schedule's. Calls `complete` the same number of
-  /// times on every rank.   parameters, gradient: the slice's elements
+  /// One update, in place. `step` counts from 1; `learning_rate` is the schedule's. Calls `complete` the same
+  /// number of times on every rank.   parameters, gradient: the slice's elements
   void update(std::uint64_t step, double learning_rate, std::span<T> parameters, std::span<const T> gradient,
               const CompleteBlockSums& complete);
 

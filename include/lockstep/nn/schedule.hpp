@@ -10,9 +10,12 @@ namespace lockstep {
 ///   constant                        1
 ///   step(every_epochs, factor)      factor^⌊epoch / every_epochs⌋              (defaults 10, 0.1)
 ///   exponential(rate)               rate^epoch, epoch as a real number         (default 0.95)
-///   cosine(final)                   final + (1 − final)(1 + cos(π t)) / 2      (default final 0; t: fraction of training)
-///   linear(final)                   1 + (final − 1) t
-/// Warm-up: during the first `warmup_steps` steps the rate rises linearly, (step + 1) / warmup_steps of its value.
+///   cosine(final)                   final + (1 − final)(1 + cos(π t)) / 2      (default final 0; t: fraction
+///   of training) linear(final)                   1 + (final − 1) t                          (default final
+///   0)
+/// Cosine is Loshchilov & Hutter 2017 without restarts; t = step / total_steps, as Keras's CosineDecay
+/// counts. Warm-up: during the first `warmup_steps` steps the rate rises linearly, (step + 1) / warmup_steps
+/// of its value.
 class Schedule {
  public:
   /// Throws UserError for unknown names and bad arguments. total_steps > 0, steps_per_epoch > 0.
@@ -25,6 +28,8 @@ class Schedule {
   const std::string& text() const { return text_; }
 
  private:
+  double factor_without_warmup(std::uint64_t step) const;
+
   enum class Kind { constant, step, exponential, cosine, linear };
   Kind kind_ = Kind::constant;
   double first_ = 0, second_ = 0;
