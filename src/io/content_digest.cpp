@@ -13,16 +13,6 @@ namespace {
 constexpr int most_depth = 8;
 constexpr std::size_t most_objects = 100'000;
 
-struct Link {
-  std::string name;
-  H5L_type_t type;
-};
-
-herr_t collect_link(hid_t, const char* name, const H5L_info_t* info, void* links) {
-  static_cast<std::vector<Link>*>(links)->push_back({name, info->type});
-  return 0;
-}
-
 /// One of lockstep's types, by its name; throws for others.
 ElementType known_type(const std::string& name, const std::string& where) {
   for (const ElementType type : {ElementType::uint8, ElementType::int32, ElementType::int64,
@@ -133,12 +123,9 @@ void Walk::add_object(const std::string& path, int depth) {
 }
 
 void Walk::add_children(hid_t group, const std::string& path, int depth) {
-  std::vector<Link> links;
-  hdf5_check(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect_link, &links),
-             file_name + ": " + path, "cannot be listed");
-  for (const Link& link : links) {
+  for (const Hdf5Link& link : list_links(group, file_name + ": " + path)) {
     const std::string child = (path == "/" ? path : path + "/") + link.name;
-    if (link.type != H5L_TYPE_HARD) {
+    if (!link.is_hard) {
       throw FileError(file_name + ": " + child + ": found a link, which lockstep does not write");
     }
     add_object(child, depth + 1);

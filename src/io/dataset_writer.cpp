@@ -47,6 +47,10 @@ ArrayWriter DatasetWriter::array(Split split, const char* name, ElementType type
   return {file_.get(), array_path(split, name), type, std::move(shape), path_};
 }
 
+void DatasetWriter::flush() {
+  hdf5_check(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL), path_, "cannot be written");
+}
+
 namespace {
 
 /// Messages should name the file that the user asked for.
@@ -65,6 +69,7 @@ DatasetInfo write_dataset(const std::string& path, const DatasetAttributes& attr
       {
         DatasetWriter writer(temporary_path, attributes);
         write(writer);
+        writer.flush();
       }
       info = read_dataset_info(temporary_path);
     } catch (const FileError& error) {

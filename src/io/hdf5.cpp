@@ -81,12 +81,16 @@ std::uint64_t file_size_bytes(const std::string& path) {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
-void check_hdf5_signature(const std::string& path) {
+bool is_hdf5(const std::string& path) {
   prepare_library();
-  if (file_size_bytes(path) == 0) throw FileError(path + ": expected an HDF5 file, found an empty file");
-  const htri_t is_hdf5 = H5Fis_hdf5(path.c_str());
-  if (is_hdf5 < 0) throw_hdf5_error(path, "cannot be read");
-  if (is_hdf5 == 0) throw FileError(path + ": expected an HDF5 file, found something else");
+  if (file_size_bytes(path) == 0) return false;
+  return hdf5_check(H5Fis_hdf5(path.c_str()), path, "cannot be read") > 0;
+}
+
+void check_hdf5_signature(const std::string& path) {
+  if (is_hdf5(path)) return;
+  throw FileError(path + ": expected an HDF5 file, found " +
+                  (file_size_bytes(path) == 0 ? "an empty file" : "something else"));
 }
 
 Hdf5Handle open_hdf5(const std::string& path) {

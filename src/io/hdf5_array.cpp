@@ -110,6 +110,11 @@ Hdf5Handle select_rows(std::span<const std::size_t> shape, std::size_t begin, st
   return space;
 }
 
+herr_t collect_link(hid_t, const char* name, const H5L_info_t* info, void* links) {
+  static_cast<std::vector<Hdf5Link>*>(links)->push_back({name, info->type == H5L_TYPE_HARD});
+  return 0;
+}
+
 }  // namespace
 
 std::size_t element_size(ElementType type) {
@@ -213,6 +218,28 @@ bool hdf5_exists(hid_t file, const std::string& path, const std::string& file_na
     }
     if (end == std::string::npos) return true;
   }
+}
+
+Hdf5Handle make_group(hid_t file, const std::string& path, const std::string& file_name) {
+  const std::string where = file_name + ": " + path;
+  const Hdf5Handle creation(hdf5_check(H5Pcreate(H5P_GROUP_CREATE), where, "cannot be made"), H5Pclose);
+  hdf5_check(H5Pset_obj_track_times(creation.get(), false), where, "cannot be made");
+  const hid_t id = H5Gcreate2(file, path.c_str(), H5P_DEFAULT, creation.get(), H5P_DEFAULT);
+  return {hdf5_check(id, where, "cannot be made"), H5Gclose};
+}
+
+Hdf5Handle open_group(hid_t file, const std::string& path, const std::string& file_name) {
+  const std::string where = file_name + ": " + path;
+  if (!hdf5_exists(file, path, file_name))
+    throw FileError(where + ": expected a group, found nothing of this name");
+  return {hdf5_check(H5Gopen2(file, path.c_str(), H5P_DEFAULT), where, "is not a readable group"), H5Gclose};
+}
+
+std::vector<Hdf5Link> list_links(hid_t group, const std::string& where) {
+  std::vector<Hdf5Link> links;
+  hdf5_check(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect_link, &links), where,
+             "cannot be listed");
+  return links;
 }
 
 Hdf5Array open_array(hid_t file, const std::string& path, const std::string& file_name) {

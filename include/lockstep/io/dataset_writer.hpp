@@ -45,6 +45,8 @@ class DatasetWriter {
   DatasetWriter(const std::string& path, const DatasetAttributes& attributes);
   /// shape: (N, …). "/train/x" and so on.
   ArrayWriter array(Split split, const char* name, ElementType type, std::vector<std::size_t> shape);
+  /// Hands everything to the system; throws if the disk is full. Closing a file cannot report that.
+  void flush();
 
  private:
   std::string path_;

@@ -62,6 +62,8 @@ Result hdf5_check(Result result, const std::string& where, const char* what) {
   return result;
 }
 
+/// Whether a file starts as HDF5 files do. Throws FileError if it is missing or unreadable.
+bool is_hdf5(const std::string& path);
 /// Throws FileError unless `path` is a file that looks like HDF5: missing, empty or something else.
 void check_hdf5_signature(const std::string& path);
 /// Opens for reading without a lock on the file. Tells missing, unreadable, empty, foreign and truncated
@@ -76,6 +78,17 @@ std::uint64_t file_size_bytes(const std::string& path);
 
 /// Whether `path` ("/a/b") names an object that is reached by hard links only.
 bool hdf5_exists(hid_t file, const std::string& path, const std::string& file_name);
+
+/// Makes a group, or opens one; throws if it is missing.
+Hdf5Handle make_group(hid_t file, const std::string& path, const std::string& file_name);
+Hdf5Handle open_group(hid_t file, const std::string& path, const std::string& file_name);
+/// One entry of a group.
+struct Hdf5Link {
+  std::string name;
+  bool is_hard = false;
+};
+/// The entries of a group, names ascending.
+std::vector<Hdf5Link> list_links(hid_t group, const std::string& where);
 
 /// An opened array of numbers and what it looks like.
 struct Hdf5Array {

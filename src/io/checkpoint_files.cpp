@@ -1,0 +1,76 @@
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+
+#include "lockstep/core/error.hpp"
+#include "lockstep/io/atomic_file.hpp"
+#include "lockstep/io/checkpoint.hpp"
+
+namespace lockstep {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The step in "step-00004690.h5"; nothing for other names.
+std::optional<std::uint64_t> step_of(const std::string& name) {
+  if (!name.starts_with("step-") || !name.ends_with(".h5")) return std::nullopt;
+  const std::string digits = name.substr(5, name.size() - 8);
+  const bool number =
+      !digits.empty() && digits.size() <= 19 && digits.find_first_not_of("0123456789") == std::string::npos;
+  return number ? std::optional<std::uint64_t>(std::stoull(digits)) : std::nullopt;
+}
+
+void mark(const std::string& path, const char* name) {
+  link_file_atomically(path, (fs::path(path).parent_path() / name).string());
+}
+
+}  // namespace
+
+std::string checkpoint_file_name(std::uint64_t step) {
+  std::string digits = std::to_string(step);
+  if (digits.size() < 8) digits.insert(0, 8 - digits.size(), '0');
+  return "step-" + digits + ".h5";
+}
+
+std::vector<std::string> checkpoints_newest_first(const std::string& directory) {
+  std::vector<std::pair<std::uint64_t, std::string>> found;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
+    if (const auto step = step_of(entry.path().filename().string()))
+      found.emplace_back(*step, entry.path().string());
+  }
+  std::sort(found.rbegin(), found.rend());
+  std::vector<std::string> paths;
+  for (auto& [step, path] : found) paths.push_back(std::move(path));
+  return paths;
+}
+
+void delete_old_checkpoints(const std::string& directory, std::size_t keep) {
+  const std::vector<std::string> paths = checkpoints_newest_first(directory);
+  std::error_code ignored;
+  for (std::size_t i = keep; i < paths.size(); ++i) fs::remove(paths[i], ignored);
+}
+
+void mark_best_checkpoint(const std::string& path) {
+  mark(path, "best");
+}
+void mark_last_checkpoint(const std::string& path) {
+  mark(path, "last");
+}
+
+std::string find_checkpoint(const std::string& path) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) throw FileError(path + ": no such checkpoint or run directory");
+  if (!fs::is_directory(path, ignored)) return path;
+  for (const std::string& directory : {path + "/checkpoints", path}) {
+    for (const char* name : {"/best", "/last"}) {
+      if (fs::is_regular_file(directory + name, ignored)) return directory + name;
+    }
+    const std::vector<std::string> paths = checkpoints_newest_first(directory);
+    if (!paths.empty()) return paths.front();
+  }
+  throw FileError(path + ": expected a run directory with checkpoints, found none in it");
+}
+
+}  // namespace lockstep

@@ -1,0 +1,206 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "lockstep/core/error.hpp"
+#include "lockstep/core/text.hpp"
+#include "lockstep/io/converters.hpp"
+#include "lockstep/io/dataset_writer.hpp"
+#include "lockstep/io/hdf5.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t pass_bytes = std::size_t{16} << 20;
+
+/// The two source arrays of a split.
+struct SourceSplit {
+  Hdf5Array x, y;
+
+  std::size_t rows() const { return x.shape[0]; }
+};
+
+SourceSplit open_source_split(hid_t file, const std::string& x_path, const std::string& y_path,
+                              const std::string& file_name) {
+  SourceSplit split{open_array(file, x_path, file_name), open_array(file, y_path, file_name)};
+  if (split.x.shape.size() < 2 || split.x.shape.size() > 3 || split.x.elements() == 0) {
+    throw FileError(split.x.where + ": expected shape (N, F) or (N, H, W), found " +
+                    shape_text(split.x.shape));
+  }
+  if (split.y.shape.empty() || split.y.shape.size() > 2 || split.y.elements() == 0) {
+    throw FileError(split.y.where + ": expected shape (N) or (N, K), found " + shape_text(split.y.shape));
+  }
+  if (split.y.shape[0] != split.rows()) {
+    throw FileError(split.x.where + " and " + y_path + ": expected as many rows in both, found " +
+                    std::to_string(split.rows()) + " and " + std::to_string(split.y.shape[0]));
+  }
+  return split;
+}
+
+/// The type of /x that holds the source's numbers exactly.
+ElementType x_type_for(const Hdf5Array& x) {
+  if (x.type_bytes == 1 && !x.is_signed) return ElementType::uint8;
+  if (x.type_class == H5T_FLOAT) return x.type_bytes <= 4 ? ElementType::float32 : ElementType::float64;
+  return x.type_bytes <= 2 ? ElementType::float32 : ElementType::float64;
+}
+
+template <class T>
+void check_finite(std::span<const std::byte> bytes, std::size_t first_row, std::size_t columns,
+                  const std::string& where) {
+  const std::span<const T> numbers(reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T));
+  const auto bad =
+      std::find_if(numbers.begin(), numbers.end(), [](T number) { return !std::isfinite(number); });
+  if (bad == numbers.end()) return;
+  const auto i = static_cast<std::size_t>(bad - numbers.begin());
+  throw FileError(where + ": row " + std::to_string(first_row + i / columns) + ", column " +
+                  std::to_string(i % columns) + ": expected a finite number, found " + format_exact(*bad));
+}
+
+/// Copies an array in passes of whole rows, converting it and checking that it is finite.
+void copy_array(const Hdf5Array& from, ElementType type, ArrayWriter to) {
+  const std::size_t columns = from.elements() / from.shape[0];
+  const std::size_t row_bytes = columns * element_size(type);
+  const std::size_t pass_rows = std::clamp<std::size_t>(pass_bytes / row_bytes, 1, from.shape[0]);
+  std::vector<std::byte> buffer(pass_rows * row_bytes);
+  for (std::size_t begin = 0; begin < from.shape[0]; begin += pass_rows) {
+    const std::size_t count = std::min(pass_rows, from.shape[0] - begin);
+    const auto bytes = std::span<const std::byte>(buffer).first(count * row_bytes);
+    read_row_block(from, memory_type(type), begin, count, buffer.data());
+    if (type == ElementType::float32) check_finite<float>(bytes, begin, columns, from.where);
+    if (type == ElementType::float64) check_finite<double>(bytes, begin, columns, from.where);
+    to.append(buffer.data(), count);
+  }
+  to.finish();
+}
+
+/// Targets that are classes, checked to be whole and not negative.
+std::vector<std::int32_t> read_labels(const Hdf5Array& y) {
+  if (y.shape.size() == 2 && y.shape[1] != 1) {
+    throw FileError(y.where + ": expected one class a row, shape (N), found " + shape_text(y.shape));
+  }
+  std::vector<double> numbers(y.elements());
+  read_array<double>(y, numbers);
+  std::vector<std::int32_t> labels;
+  labels.reserve(numbers.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const bool is_class = numbers[i] >= 0 && numbers[i] == std::floor(numbers[i]) &&
+                          numbers[i] < std::numeric_limits<std::int32_t>::max();
+    if (!is_class) {
+      throw FileError(y.where + ": row " + std::to_string(i) + ": expected a class (0, 1, …), found " +
+                      format_exact(numbers[i]));
+    }
+    labels.push_back(static_cast<std::int32_t>(numbers[i]));
+  }
+  return labels;
+}
+
+Task choose_task(const Hdf5Source& source, hid_t file, const Hdf5Array& y) {
+  if (source.task) return *source.task;
+  const std::string where = source.path + ": /";
+  if (has_attribute(file, "task", where)) return parse_task(read_text_attribute(file, "task", where));
+  const bool classes = y.type_class == H5T_INTEGER && (y.shape.size() == 1 || y.shape[1] == 1);
+  return classes ? Task::classification : Task::regression;
+}
+
+double choose_x_scale(const Hdf5Source& source, hid_t file, ElementType x_type) {
+  if (source.x_scale) return *source.x_scale;
+  const std::string where = source.path + ": /";
+  if (has_attribute(file, "x_scale", where)) return read_number_attribute<double>(file, "x_scale", where);
+  return x_type == ElementType::uint8 ? 1.0 / 255 : 1.0;
+}
+
+std::vector<std::string> choose_class_names(const Hdf5Source& source, hid_t file, Task task,
+                                            std::int32_t most) {
+  if (task == Task::regression) return {};
+  const std::string where = source.path + ": /";
+  std::vector<std::string> names = source.class_names;
+  if (names.empty() && has_attribute(file, "class_names", where)) {
+    names = read_texts_attribute(file, "class_names", where);
+  }
+  const std::size_t classes = std::max<std::size_t>(static_cast<std::size_t>(most) + 1, 2);
+  if (names.empty() && task == Task::binary) return {};
+  if (names.empty()) {
+    if (classes > 1'000'000) {
+      throw FileError(source.path + ": expected classes 0, 1, …, found class " + std::to_string(most));
+    }
+    for (std::size_t i = 0; i < classes; ++i) names.push_back(std::to_string(i));
+  }
+  if (names.size() < classes) {
+    throw UserError(source.path + ": expected names for " + std::to_string(classes) + " classes, found " +
+                    std::to_string(names.size()));
+  }
+  return names;
+}
+
+/// One split with its labels, if its targets are classes.
+struct PreparedSplit {
+  Split name;
+  SourceSplit source;
+  std::vector<std::int32_t> labels;
+};
+
+void write_targets(DatasetWriter& writer, const PreparedSplit& split, Task task) {
+  if (task != Task::regression) {
+    ArrayWriter y = writer.array(split.name, "y", ElementType::int32, {split.labels.size()});
+    y.append(split.labels.data(), split.labels.size());
+    y.finish();
+    return;
+  }
+  const Hdf5Array& y = split.source.y;
+  const bool narrow = y.type_class == H5T_FLOAT && y.type_bytes <= 4;
+  const ElementType type = narrow ? ElementType::float32 : ElementType::float64;
+  copy_array(y, type, writer.array(split.name, "y", type, y.shape));
+}
+
+std::int32_t prepare_labels(std::vector<PreparedSplit>& splits, Task task) {
+  std::int32_t most = 0;
+  for (PreparedSplit& split : splits) {
+    split.labels = read_labels(split.source.y);
+    most = std::max(most, *std::max_element(split.labels.begin(), split.labels.end()));
+    if (task == Task::binary && most > 1) {
+      throw FileError(split.source.y.where + ": expected 0 or 1, found " + std::to_string(most));
+    }
+  }
+  return most;
+}
+
+std::vector<PreparedSplit> open_splits(const Hdf5Source& source, hid_t file) {
+  std::vector<PreparedSplit> splits;
+  splits.push_back({Split::train, open_source_split(file, source.train_x, source.train_y, source.path), {}});
+  if (source.test_x.empty() != source.test_y.empty()) {
+    throw UserError(source.path + ": expected paths of both x and y of the test split, or of neither");
+  }
+  if (source.test_x.empty()) return splits;
+  splits.push_back({Split::test, open_source_split(file, source.test_x, source.test_y, source.path), {}});
+  const Hdf5Array &train = splits[0].source.x, &test = splits[1].source.x;
+  if (!std::equal(train.shape.begin() + 1, train.shape.end(), test.shape.begin() + 1, test.shape.end())) {
+    throw FileError(test.where + ": expected rows as in " + source.train_x + " " + shape_text(train.shape) +
+                    ", found " + shape_text(test.shape));
+  }
+  return splits;
+}
+
+}  // namespace
+
+DatasetInfo convert_hdf5(const Hdf5Source& source, const std::string& output) {
+  const Hdf5Handle file = open_hdf5(source.path);
+  std::vector<PreparedSplit> splits = open_splits(source, file.get());
+  const Task task = choose_task(source, file.get(), splits.front().source.y);
+  const std::int32_t most_label = task == Task::regression ? 0 : prepare_labels(splits, task);
+  const ElementType x_type = x_type_for(splits.front().source.x);
+  const DatasetAttributes attributes{task, choose_class_names(source, file.get(), task, most_label),
+                                     choose_x_scale(source, file.get(), x_type), "HDF5 file " + source.path};
+  return write_dataset(output, attributes, [&](DatasetWriter& writer) {
+    for (const PreparedSplit& split : splits) {
+      const Hdf5Array& x = split.source.x;
+      if (x_type_for(x) != x_type) {
+        throw FileError(x.where + ": expected numbers like those of " + source.train_x + ", found " +
+                        x.type_name());
+      }
+      copy_array(x, x_type, writer.array(split.name, "x", x_type, x.shape));
+      write_targets(writer, split, task);
+    }
+  });
+}
+
+}  // namespace lockstep

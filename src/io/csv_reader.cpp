@@ -1,0 +1,145 @@
+#include "csv_reader.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+
+#include "lockstep/core/error.hpp"
+#include "lockstep/core/text.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t buffer_bytes = std::size_t{1} << 20;
+constexpr std::size_t longest_field = std::size_t{1} << 20;
+constexpr int end_of_file = -1;
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+}  // namespace
+
+bool parse_number(std::string_view text, double& number) {
+  text = trimmed(text);
+  if (text.starts_with('+')) text.remove_prefix(1);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  // Too small or too large for a double: strtod says 0 or infinity.
+  if (error == std::errc::result_out_of_range) number = std::strtod(std::string(text).c_str(), nullptr);
+  return error != std::errc::invalid_argument && end == text.data() + text.size() && !text.empty();
+}
+
+CsvReader::CsvReader(const std::string& path, char separator)
+    : source_(path), separator_(separator), buffer_(buffer_bytes) {
+  if (!read_record(header_))
+    throw FileError(path + ": expected a header line with the columns' names, found nothing");
+  if (header_.front().starts_with("\xef\xbb\xbf")) header_.front().erase(0, 3);
+  for (std::string& name : header_) name = std::string(trimmed(name));
+  for (std::size_t i = 0; i < header_.size(); ++i) {
+    if (header_[i].empty()) {
+      throw FileError(path + ": line 1: expected a name for column " + std::to_string(i + 1) +
+                      ", found nothing");
+    }
+  }
+  std::vector<std::string> sorted = header_;
+  std::sort(sorted.begin(), sorted.end());
+  const auto repeated = std::adjacent_find(sorted.begin(), sorted.end());
+  if (repeated != sorted.end()) throw FileError(path + ": line 1: two columns are named '" + *repeated + "'");
+}
+
+std::size_t CsvReader::column(const std::string& name) const {
+  const auto found = std::find(header_.begin(), header_.end(), name);
+  if (found == header_.end()) {
+    throw UserError(path() + ": expected a column '" + name + "', found none of this name" +
+                    suggestion(name, header_));
+  }
+  return static_cast<std::size_t>(found - header_.begin());
+}
+
+bool CsvReader::next(std::vector<std::string>& fields) {
+  if (!read_record(fields)) return false;
+  if (fields.size() != header_.size()) {
+    throw FileError(path() + ": line " + std::to_string(row_line_) + ": expected " +
+                    std::to_string(header_.size()) + " fields as in the header, found " +
+                    std::to_string(fields.size()));
+  }
+  return true;
+}
+
+std::string CsvReader::place(std::size_t column_index) const {
+  return path() + ": line " + std::to_string(row_line_) + ", column '" + header_[column_index] + "'";
+}
+
+double CsvReader::number(const std::vector<std::string>& fields, std::size_t column_index) const {
+  double number = 0;
+  if (!parse_number(fields[column_index], number) || !std::isfinite(number)) {
+    throw FileError(place(column_index) + ": expected a finite number, found '" + fields[column_index] + "'");
+  }
+  return number;
+}
+
+int CsvReader::get() {
+  if (position_ == filled_) {
+    position_ = 0;
+    filled_ = source_.read(std::as_writable_bytes(std::span(buffer_)));
+    if (filled_ == 0) return end_of_file;
+  }
+  const int character = static_cast<unsigned char>(buffer_[position_++]);
+  if (character == '\n') ++line_;
+  if (character == '\0')
+    throw FileError(path() + ": line " + std::to_string(line_) + ": expected text, found a zero byte");
+  return character;
+}
+
+bool CsvReader::read_record(std::vector<std::string>& fields) {
+  while (true) {
+    fields.clear();
+    row_line_ = line_;
+    int end = separator_;
+    while (end == static_cast<unsigned char>(separator_)) {
+      fields.emplace_back();
+      end = read_field(fields.back());
+    }
+    const bool blank = fields.size() == 1 && trimmed(fields.front()).empty();
+    if (!blank) return true;
+    if (end == end_of_file) return false;
+  }
+}
+
+int CsvReader::read_field(std::string& field) {
+  int character = get();
+  if (character == '"') character = read_quoted(field);
+  while (character != end_of_file && character != '\n' &&
+         character != static_cast<unsigned char>(separator_)) {
+    field += static_cast<char>(character);
+    if (field.size() > longest_field) {
+      throw FileError(path() + ": line " + std::to_string(row_line_) + ": a field is longer than " +
+                      format_bytes(longest_field));
+    }
+    character = get();
+  }
+  if (character != static_cast<unsigned char>(separator_) && field.ends_with('\r')) field.pop_back();
+  return character;
+}
+
+/// Reads to behind the closing quote; returns the character there.
+int CsvReader::read_quoted(std::string& field) {
+  while (true) {
+    const int character = get();
+    if (character == end_of_file || field.size() > longest_field) {
+      throw FileError(path() + ": line " + std::to_string(row_line_) + ": a quote is not closed");
+    }
+    if (character != '"') {
+      field += static_cast<char>(character);
+      continue;
+    }
+    const int next_character = get();
+    if (next_character != '"') return next_character;
+    field += '"';
+  }
+}
+
+}  // namespace lockstep

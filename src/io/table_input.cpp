@@ -1,0 +1,113 @@
+#include "lockstep/io/table_input.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "available_memory.hpp"
+#include "csv_reader.hpp"
+#include "idx_file.hpp"
+#include "lockstep/core/error.hpp"
+#include "lockstep/core/text.hpp"
+#include "lockstep/io/hdf5.hpp"
+
+namespace lockstep {
+namespace {
+
+void check_features(const std::string& where, std::size_t expected, std::size_t found) {
+  if (expected == found) return;
+  throw FileError(where + ": expected rows of " + std::to_string(expected) +
+                  " numbers, as the model was trained on, found " + std::to_string(found));
+}
+
+std::string find_array(hid_t file, const FeatureSource& source) {
+  if (!source.dataset.empty()) return source.dataset.front() == '/' ? source.dataset : "/" + source.dataset;
+  for (const char* path : {"/x", "/test/x", "/train/x"}) {
+    if (hdf5_exists(file, path, source.path)) return path;
+  }
+  throw FileError(source.path +
+                  ": expected an array /x, /test/x or /train/x, found none; --dataset names another");
+}
+
+template <class T>
+void read_hdf5_features(const FeatureSource& source, Rows<T>& rows) {
+  const Hdf5Handle file = open_hdf5(source.path);
+  const Hdf5Array array = open_array(file.get(), find_array(file.get(), source), source.path);
+  if (array.shape.size() < 2) {
+    throw FileError(array.where + ": expected shape (N, F) or (N, H, W), found " + shape_text(array.shape));
+  }
+  std::size_t features = 1;
+  for (std::size_t axis = 1; axis < array.shape.size(); ++axis) features *= array.shape[axis];
+  check_features(array.where, rows.features, features);
+  rows.count = array.shape[0];
+  const bool bytes = array.type_bytes == 1 && !array.is_signed;
+  check_memory_available(array.elements() * (bytes ? 1 : sizeof(T)), array.where);
+  if (bytes) {
+    rows.x_u8.resize(array.elements());
+    read_array<std::uint8_t>(array, rows.x_u8);
+    return;
+  }
+  rows.x_real.resize(array.elements());
+  read_array<T>(array, rows.x_real);
+  const auto bad =
+      std::find_if(rows.x_real.begin(), rows.x_real.end(), [](T v) { return !std::isfinite(v); });
+  if (bad == rows.x_real.end()) return;
+  const auto i = static_cast<std::size_t>(bad - rows.x_real.begin());
+  throw FileError(array.where + ": row " + std::to_string(i / features) + ", column " +
+                  std::to_string(i % features) + ": expected a finite number, found " + format_exact(*bad));
+}
+
+template <class T>
+void read_idx_features(const FeatureSource& source, Rows<T>& rows) {
+  IdxFile file(source.path, 2, 3, "images");
+  check_features(source.path, rows.features, file.row_bytes());
+  rows.count = file.rows();
+  rows.x_u8 = file.read_all();
+}
+
+template <class T>
+void read_csv_features(const FeatureSource& source, Rows<T>& rows) {
+  CsvReader reader(source.path, ',');
+  std::vector<bool> dropped(reader.header().size(), false);
+  for (const std::string& name : source.drop_columns) dropped[reader.column(name)] = true;
+  std::vector<std::size_t> columns;
+  for (std::size_t i = 0; i < dropped.size(); ++i) {
+    if (!dropped[i]) columns.push_back(i);
+  }
+  check_features(source.path + ": line 1", rows.features, columns.size());
+  std::vector<std::string> fields;
+  while (reader.next(fields)) {
+    for (const std::size_t i : columns) {
+      const T number = static_cast<T>(reader.number(fields, i));
+      if (!std::isfinite(number)) {
+        throw FileError(reader.place(i) + ": expected a finite float" + std::to_string(8 * sizeof(T)) +
+                        ", found '" + fields[i] + "'");
+      }
+      rows.x_real.push_back(number);
+    }
+    ++rows.count;
+  }
+  if (rows.count == 0) throw FileError(source.path + ": expected rows below the header, found none");
+}
+
+}  // namespace
+
+template <class T>
+Rows<T> read_features(const FeatureSource& source, std::size_t features, double x_scale) {
+  Rows<T> rows;
+  rows.features = features;
+  rows.x_scale = x_scale;
+  if (is_hdf5(source.path)) {
+    read_hdf5_features(source, rows);
+  } else if (looks_like_idx(source.path)) {
+    read_idx_features(source, rows);
+  } else {
+    read_csv_features(source, rows);
+  }
+  return rows;
+}
+
+template Rows<float> read_features<float>(const FeatureSource&, std::size_t, double);
+template Rows<double> read_features<double>(const FeatureSource&, std::size_t, double);
+
+}  // namespace lockstep
