@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 namespace lockstep {
 
 /// MPI from construction to destruction (MPI_Init_thread with MPI_THREAD_FUNNELED, MPI_Finalize); one per
@@ -11,7 +13,7 @@ namespace lockstep {
 /// job, because the other ranks may wait for this one.
 class Environment {
  public:
-  /// Throws MpiError, and UserError if the launcher started several processes that cannot reach each other.
+  /// Throws MpiError, and std::logic_error if MPI is or was initialized already.
   Environment();
   ~Environment();
   Environment(const Environment&) = delete;
@@ -21,8 +23,7 @@ class Environment {
   int exceptions_before_;
 };
 
-/// The version of the MPI library as it names itself, e.g. "Open MPI v4.1.4". Works before MPI is
-/// initialized.
-const char* mpi_library_version();
+/// The MPI library as it names itself, e.g. "Open MPI v4.1.4". Works without an Environment too.
+std::string mpi_library_version();
 
 }  // namespace lockstep

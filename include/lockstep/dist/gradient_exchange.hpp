@@ -42,6 +42,7 @@ class GradientExchange {
   /// a message would have more than 2³¹ − 1 elements, on all ranks alike.
   GradientExchange(const Communicator& communicator, const ParameterLayout& layout, std::size_t shards,
                    Reduction reduction);
+  GradientExchange(GradientExchange&&) noexcept = default;
 
   Range own_shards() const { return own_shards_; }
   /// Norm blocks of the own slice.
@@ -67,8 +68,9 @@ class GradientExchange {
   void gather_to_root(std::span<const T> own_slice, std::vector<T>& full);
 
  private:
-  void plan_messages(std::size_t shards);
+  void plan_messages();
   void pack(StepFlags mine);
+  StepFlags unpack(StepFlags mine);
   StepFlags reduce_by_tree(StepFlags mine, std::span<T> slice_sum);
   StepFlags reduce_by_allreduce(StepFlags mine, std::span<T> slice_sum);
 
@@ -90,8 +92,9 @@ class GradientExchange {
   std::vector<int> send_counts_, send_starts_;        // (ranks)
   std::vector<int> receive_counts_, receive_starts_;  // (ranks)
   std::vector<T> send_, receive_;
-  std::vector<Range> nodes_;   // maximal tree nodes of all ranks, ascending
-  std::vector<T*> node_sums_;  // (nodes) their sums over the own slice
+  std::vector<Range> nodes_;        // maximal tree nodes of all ranks, ascending
+  std::vector<T*> node_sums_;       // (nodes) their sums over the own slice; own ones are set in every step
+  std::size_t first_own_node_ = 0;  // of nodes_
 };
 
 }  // namespace lockstep

@@ -1,0 +1,61 @@
+#include "lockstep/dist/agreement.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+
+#include "launch_settings.hpp"
+
+namespace lockstep {
+
+AgreedError::AgreedError(std::string message, ExitStatus status, int rank, std::string host)
+    : message_(std::move(message)), status_(status), rank_(rank), host_(std::move(host)) {}
+
+namespace detail {
+
+Outcome outcome_of_current_exception() {
+  try {
+    throw;
+  } catch (const MpiError&) {
+    throw;
+  } catch (const AgreedError& error) {
+    return {true, error.what(), error.status()};
+  } catch (const UserError& error) {
+    return {true, error.what(), ExitStatus::user_error};
+  } catch (const std::bad_alloc&) {
+    return {true, "out of memory", ExitStatus::failure};
+  } catch (const std::exception& error) {
+    return {true, error.what(), ExitStatus::failure};
+  } catch (...) {
+    return {true, "unknown error", ExitStatus::failure};
+  }
+}
+
+void agree(const Communicator& communicator, const Outcome& mine) {
+  const int size = communicator.size();
+  const int first = static_cast<int>(communicator.all_reduce_min(mine.failed ? communicator.rank() : size));
+  if (first == size) return;
+
+  std::string message = communicator.broadcast(mine.message, first);
+  const std::string host = communicator.broadcast(communicator.host(), first);
+  auto status = static_cast<std::int32_t>(mine.status);
+  communicator.broadcast(std::span(&status, 1), first);
+  const bool alike = communicator.all_reduce_min(mine.failed && mine.message == message ? 1 : 0) == 1;
+  if (first != 0 && !alike) message = "rank " + std::to_string(first) + " on " + host + ": " + message;
+  throw AgreedError(std::move(message), static_cast<ExitStatus>(status), first, host);
+}
+
+}  // namespace detail
+
+void abort_all(const Communicator& communicator, const std::string& message, ExitStatus status) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "lockstep: rank %d on %s: %s\n", communicator.rank(), communicator.host().c_str(),
+               message.c_str());
+  std::fflush(stderr);
+  // Without a launcher nobody else is to be ended, and MPI_Abort would add its own lines to the message.
+  if (!started_by_launcher()) std::_Exit(static_cast<int>(status));
+  MPI_Abort(communicator.handle(), static_cast<int>(status));
+  std::_Exit(static_cast<int>(status));
+}
+
+}  // namespace lockstep

@@ -1,0 +1,66 @@
+#include "launch_settings.hpp"
+
+#include <sched.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+
+namespace lockstep {
+namespace {
+
+bool is_set(const char* variable) {
+  return std::getenv(variable) != nullptr;
+}
+
+void set_unless_user_did(const char* variable, const char* value) {
+  setenv(variable, value, /*overwrite=*/0);
+}
+
+/// The value of an environment variable, 1 if it is missing or no number.
+int number_in(const char* variable) {
+  int value = 1;
+  if (const char* text = std::getenv(variable)) std::from_chars(text, text + std::strlen(text), value);
+  return value;
+}
+
+int cores_of(pid_t process) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  return sched_getaffinity(process, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 0;
+}
+
+/// Cores that the ranks of this node share. A rank that mpirun bound sees its own core only, but mpirun, its
+/// parent, sees all.
+int cores_of_node() {
+  return std::max(cores_of(0), cores_of(getppid()));
+}
+
+/// Whether a process may read another one's memory directly. Containers often forbid the system call
+/// altogether, and then Open MPI's shared-memory transport fails late and loudly.
+bool single_copy_is_allowed() {
+  char from = 1;
+  char to = 0;
+  const iovec local{&to, 1};
+  const iovec remote{&from, 1};
+  return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == 1;
+}
+
+}  // namespace
+
+bool started_by_launcher() {
+  return is_set("OMPI_COMM_WORLD_SIZE") || is_set("PMIX_RANK") || is_set("PMI_RANK");
+}
+
+void set_launch_settings() {
+  if (!started_by_launcher()) set_unless_user_did("OMPI_MCA_ess_singleton_isolated", "1");
+  if (number_in("OMPI_COMM_WORLD_LOCAL_SIZE") > cores_of_node()) {
+    set_unless_user_did("OMPI_MCA_mpi_yield_when_idle", "1");
+  }
+  if (!single_copy_is_allowed()) set_unless_user_did("OMPI_MCA_btl_vader_single_copy_mechanism", "none");
+}
+
+}  // namespace lockstep

@@ -1,0 +1,14 @@
+#pragma once
+
+/// What Open MPI has to be told, through its environment variables, before MPI_Init. Variables that the user
+/// set stay.
+namespace lockstep {
+
+/// Whether mpirun, srun or another launcher that Open MPI understands started this process.
+bool started_by_launcher();
+
+/// A job of one rank without a daemon; no busy waiting where ranks share cores; no failing single-copy
+/// transfers in containers that forbid them.
+void set_launch_settings();
+
+}  // namespace lockstep

@@ -1,0 +1,239 @@
+#include "lockstep/dist/gradient_exchange.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "lockstep/core/error.hpp"
+
+namespace lockstep {
+namespace {
+
+/// Numbers of mixed sign over many magnitudes, so that nearly every change of order changes bits.
+template <class T>
+T term(std::size_t shard, std::size_t element, std::uint64_t salt = 0) {
+  std::uint64_t bits = (salt * 1'000'003 + shard) * 1'000'000'007 + element + 1;
+  bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
+  bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
+  bits ^= bits >> 31;
+  const double mantissa = static_cast<double>(static_cast<std::int64_t>(bits >> 11)) * 0x1p-53 - 0.5;
+  return static_cast<T>(std::ldexp(mantissa, static_cast<int>(bits % 13)));
+}
+
+/// The fixed tree, straight from its definition.
+template <class T>
+T tree_sum_of(std::size_t begin, std::size_t end, std::size_t element, std::uint64_t salt) {
+  if (end - begin == 1) return term<T>(begin, element, salt);
+  std::size_t left = 1;
+  while (2 * left < end - begin) left *= 2;
+  return tree_sum_of<T>(begin, begin + left, element, salt) +
+         tree_sum_of<T>(begin + left, end, element, salt);
+}
+
+template <class T>
+void fill(GradientExchange<T>& exchange, const ParameterLayout& layout, std::uint64_t salt) {
+  exchange.accumulator().reset();
+  for (std::size_t shard = exchange.own_shards().begin; shard < exchange.own_shards().end; ++shard) {
+    T* const gradient = exchange.accumulator().next_term();
+    for (std::size_t i = 0; i < layout.size(); ++i) gradient[i] = term<T>(shard, i, salt);
+    exchange.accumulator().add_term();
+  }
+}
+
+/// The sum over all shards of this rank's slice.
+template <class T>
+std::vector<T> reduced_slice(GradientExchange<T>& exchange, const ParameterLayout& layout,
+                             std::uint64_t salt) {
+  fill(exchange, layout, salt);
+  std::vector<T> sum(exchange.own_slice().size());
+  exchange.reduce(0, sum);
+  return sum;
+}
+
+/// Number of elements of the slice whose bits are not those of the tree.
+template <class T>
+std::size_t elements_unlike_tree(const std::vector<T>& sum, Range slice, std::size_t shards,
+                                 std::uint64_t salt) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    const T expected = tree_sum_of<T>(0, shards, slice.begin + i, salt);
+    count += std::memcmp(&sum[i], &expected, sizeof(T)) == 0 ? 0 : 1;
+  }
+  return count;
+}
+
+template <class T>
+std::vector<ParameterLayout> layouts() {
+  return {
+      ParameterLayout({1, 1}, sizeof(T)),          // fewer blocks than ranks
+      ParameterLayout({3, 5, 2}, sizeof(T)),       // tiny, mostly padding
+      ParameterLayout({70, 67, 1, 9}, sizeof(T)),  // a tensor of two blocks among small ones
+      ParameterLayout({131, 127, 10}, sizeof(T)),  // five blocks in the first kernel
+  };
+}
+
+std::size_t ranks_of(const Communicator& world) {
+  return static_cast<std::size_t>(world.size());
+}
+
+template <class T>
+class GradientExchangeOf : public testing::Test {};
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(GradientExchangeOf, Types);
+
+TYPED_TEST(GradientExchangeOf, SumHasTheBitsOfTheTreeForAnyRankCount) {
+  const Communicator world = Communicator::world();
+  for (const ParameterLayout& layout : layouts<TypeParam>()) {
+    for (std::size_t shards = ranks_of(world); shards <= 17; ++shards) {
+      GradientExchange<TypeParam> exchange(world, layout, shards, Reduction::reproducible);
+      for (std::uint64_t step = 0; step < 2; ++step) {
+        const std::vector<TypeParam> sum = reduced_slice(exchange, layout, step);
+        ASSERT_EQ(elements_unlike_tree(sum, exchange.own_slice(), shards, step), 0u)
+            << layout.size() << " elements, " << shards << " shards";
+      }
+    }
+  }
+}
+
+TYPED_TEST(GradientExchangeOf, PlainAllreduceDoesNotHaveTheBitsOfTheTree) {
+  const Communicator world = Communicator::world();
+  const std::size_t shards = 2 * ranks_of(world) + 1;  // no rank but a single one holds a whole subtree
+  const ParameterLayout layout({131, 127, 10}, sizeof(TypeParam));
+  GradientExchange<TypeParam> exchange(world, layout, shards, Reduction::allreduce);
+  const std::vector<TypeParam> sum = reduced_slice(exchange, layout, 1);
+  const auto unlike = elements_unlike_tree(sum, exchange.own_slice(), shards, 1);
+  const std::int64_t unlike_on_all = world.all_reduce_sum(static_cast<std::int64_t>(unlike));
+  if (world.size() == 1) {
+    EXPECT_EQ(unlike_on_all, 0);
+  } else {
+    EXPECT_GT(unlike_on_all, 1000);
+  }
+}
+
+TYPED_TEST(GradientExchangeOf, PlainAllreduceIsTheSumUpToRounding) {
+  const Communicator world = Communicator::world();
+  for (const ParameterLayout& layout : layouts<TypeParam>()) {
+    for (const std::size_t shards : {ranks_of(world), ranks_of(world) + 3, std::size_t{16}}) {
+      GradientExchange<TypeParam> exchange(world, layout, shards, Reduction::allreduce);
+      const std::vector<TypeParam> sum = reduced_slice(exchange, layout, 2);
+      const double tolerance = 17 * 4096 * static_cast<double>(std::numeric_limits<TypeParam>::epsilon());
+      for (std::size_t i = 0; i < sum.size(); ++i) {
+        const std::size_t element = exchange.own_slice().begin + i;
+        ASSERT_NEAR(sum[i], tree_sum_of<TypeParam>(0, shards, element, 2), tolerance);
+      }
+    }
+  }
+}
+
+TYPED_TEST(GradientExchangeOf, FlagsOfAllRanksArriveEverywhere) {
+  const Communicator world = Communicator::world();
+  // Bits that are a signaling NaN as a float among them.
+  const StepFlags patterns[] = {step_flag_stop_requested, step_flag_non_finite, 0x7fa00000u, 0xffffffffu};
+  for (const Reduction reduction : {Reduction::reproducible, Reduction::allreduce}) {
+    for (const ParameterLayout& layout : layouts<TypeParam>()) {
+      GradientExchange<TypeParam> exchange(world, layout, 17, reduction);
+      std::vector<TypeParam> sum(exchange.own_slice().size());
+      for (int raising = 0; raising < world.size(); ++raising) {
+        for (const StepFlags pattern : patterns) {
+          fill(exchange, layout, 0);
+          EXPECT_EQ(exchange.reduce(world.rank() == raising ? pattern : 0, sum), pattern);
+        }
+      }
+      fill(exchange, layout, 0);
+      EXPECT_EQ(exchange.reduce(0, sum), 0u);
+      fill(exchange, layout, 0);
+      const StepFlags all_ranks = (StepFlags{1} << world.size()) - 1;
+      EXPECT_EQ(exchange.reduce(StepFlags{1} << world.rank(), sum), all_ranks);
+    }
+  }
+}
+
+TYPED_TEST(GradientExchangeOf, NonFiniteGradientsPassThrough) {
+  const Communicator world = Communicator::world();
+  const ParameterLayout layout({3, 5, 2}, sizeof(TypeParam));
+  GradientExchange<TypeParam> exchange(world, layout, 9, Reduction::reproducible);
+  exchange.accumulator().reset();
+  for (std::size_t shard = exchange.own_shards().begin; shard < exchange.own_shards().end; ++shard) {
+    const TypeParam value = shard == 8 ? std::numeric_limits<TypeParam>::infinity() : TypeParam{1};
+    std::fill_n(exchange.accumulator().next_term(), layout.size(), value);
+    exchange.accumulator().add_term();
+  }
+  std::vector<TypeParam> sum(exchange.own_slice().size());
+  exchange.reduce(0, sum);
+  for (const TypeParam value : sum) EXPECT_EQ(value, std::numeric_limits<TypeParam>::infinity());
+}
+
+TYPED_TEST(GradientExchangeOf, AllGatherBringsEverySliceToAllRanks) {
+  const Communicator world = Communicator::world();
+  for (const ParameterLayout& layout : layouts<TypeParam>()) {
+    GradientExchange<TypeParam> exchange(world, layout, 17, Reduction::reproducible);
+    std::vector<TypeParam> parameters(layout.size(), TypeParam{-1});
+    const Range own = exchange.own_slice();
+    for (std::size_t i = own.begin; i < own.end; ++i) parameters[i] = term<TypeParam>(0, i);
+    exchange.all_gather(parameters);
+    for (std::size_t i = 0; i < layout.size(); ++i) ASSERT_EQ(parameters[i], term<TypeParam>(0, i));
+  }
+}
+
+TYPED_TEST(GradientExchangeOf, BlockSumsOfAllRanksArriveEverywhere) {
+  const Communicator world = Communicator::world();
+  for (const ParameterLayout& layout : layouts<TypeParam>()) {
+    GradientExchange<TypeParam> exchange(world, layout, 17, Reduction::reproducible);
+    std::vector<double> sums(layout.blocks(), -1);
+    const Range own = exchange.own_blocks();
+    for (std::size_t block = own.begin; block < own.end; ++block) sums[block] = term<double>(1, block);
+    exchange.complete_block_sums(sums);
+    for (std::size_t block = 0; block < sums.size(); ++block) ASSERT_EQ(sums[block], term<double>(1, block));
+  }
+}
+
+TYPED_TEST(GradientExchangeOf, SlicesAreGatheredOnTheRoot) {
+  const Communicator world = Communicator::world();
+  for (const ParameterLayout& layout : layouts<TypeParam>()) {
+    GradientExchange<TypeParam> exchange(world, layout, 17, Reduction::reproducible);
+    std::vector<TypeParam> slice;
+    const Range own = exchange.own_slice();
+    for (std::size_t i = own.begin; i < own.end; ++i) slice.push_back(term<TypeParam>(2, i));
+    std::vector<TypeParam> full;
+    exchange.gather_to_root(slice, full);
+    ASSERT_EQ(full.size(), world.is_root() ? layout.size() : 0u);
+    for (std::size_t i = 0; i < full.size(); ++i) ASSERT_EQ(full[i], term<TypeParam>(2, i));
+  }
+}
+
+TEST(GradientExchange, MoreRanksThanShardsAreRefusedOnAllRanks) {
+  const Communicator world = Communicator::world();
+  const ParameterLayout layout({3, 2}, sizeof(float));
+  try {
+    GradientExchange<float>(world, layout, ranks_of(world) - 1, Reduction::reproducible);
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_NE(std::string(error.what()).find("--shards"), std::string::npos);
+  }
+}
+
+TEST(SliceBlocks, CoverTheVectorInOrderAndAreBalanced) {
+  for (const ParameterLayout& layout : layouts<float>()) {
+    for (std::size_t parts = 1; parts <= 40; ++parts) {
+      std::size_t next = 0;
+      for (std::size_t part = 0; part < parts; ++part) {
+        const Range blocks = slice_blocks(layout, parts, part);
+        ASSERT_EQ(blocks.begin, next);
+        ASSERT_LE(blocks.begin, blocks.end);
+        next = blocks.end;
+        const std::size_t elements = layout.block_starts()[blocks.end] - layout.block_starts()[blocks.begin];
+        EXPECT_LE(elements, layout.size() / parts + 1 + 4096 + 16);  // a block with padding
+      }
+      EXPECT_EQ(next, layout.blocks());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lockstep
