@@ -146,7 +146,7 @@ std::string config_toml(const TrainConfig& config) {
   for (const TrainOption& option : train_options()) {
     const std::string text = option.get(config);
     const bool left_out = text == option.default_text && (text == "auto" || text == "none");
-    if (left_out || option.name == "resume") continue;
+    if (left_out || option.name == "resume" || option.name == "run-dir") continue;
     if (option.group != group) result += "\n# " + option.group + "\n";
     group = option.group;
     result += option.key() + " = " + toml_value(option, text) + "\n";

@@ -13,6 +13,8 @@ void append_widths(const std::string& part, std::vector<std::size_t>& widths) {
   constexpr std::uint64_t most_layers = 10000;
   const std::string flag = "--hidden";
   const std::size_t cross = part.find('x');
+  const bool has_counts = !part.empty() && cross != 0 && cross + 1 != part.size();
+  if (!has_counts) refuse(flag, "widths as 128 or 512x6", part);
   const std::uint64_t width = parse_count(flag, part.substr(0, cross), 1);
   const std::uint64_t layers = cross == std::string::npos ? 1 : parse_count(flag, part.substr(cross + 1), 1);
   if (layers > most_layers - widths.size()) {
@@ -85,10 +87,10 @@ CheckpointInterval parse_interval(std::string_view text) {
 }
 
 std::string format_interval(const CheckpointInterval& interval) {
-  const char* unit = interval.unit == CheckpointInterval::Unit::seconds  ? "s"
-                     : interval.unit == CheckpointInterval::Unit::epochs ? "epochs"
-                                                                         : "steps";
-  return format_exact(interval.count) + unit;
+  const std::string count = format_exact(interval.count);
+  if (interval.unit == CheckpointInterval::Unit::seconds) return count + "s";
+  const char* unit = interval.unit == CheckpointInterval::Unit::epochs ? "epoch" : "step";
+  return count + unit + (interval.count == 1 ? "" : "s");
 }
 
 TrainOption interval_option() {

@@ -10,6 +10,7 @@
 #include "lockstep/core/text.hpp"
 #include "lockstep/train/config.hpp"
 #include "lockstep/train/validation_split.hpp"
+#include "option_builders.hpp"
 
 namespace lockstep {
 namespace {
@@ -102,7 +103,7 @@ std::vector<std::pair<std::string, std::optional<double> TrainConfig::*>> hyperp
 }
 
 void resolve_optimizer(TrainConfig& config) {
-  const OptimizerConfig optimizer = make_optimizer_config(config);
+  const OptimizerConfig optimizer = naming("--optimizer", [&] { return make_optimizer_config(config); });
   config.optimizer = optimizer.name;
   for (const auto& [name, field] : hyperparameter_fields()) {
     const auto found = optimizer.hyperparameters.find(name);
@@ -251,7 +252,8 @@ BatchPlan make_batch_plan(const TrainConfig& resolved, std::size_t training_rows
 TrainConfig resolve(TrainConfig config, const DatasetInfo& dataset) {
   resolve_activations(config);
   resolve_initializers(config);
-  const OutputLoss output_loss = resolve_output_loss(config.output, config.loss, dataset.task);
+  const OutputLoss output_loss = naming(
+      "--output, --loss", [&] { return resolve_output_loss(config.output, config.loss, dataset.task); });
   config.output = output_name(output_loss);
   config.loss = loss_name(output_loss);
   resolve_regularization(config, dataset.task);

@@ -155,12 +155,13 @@ TrainOption choice_option(std::string name, std::string help, E TrainConfig::*fi
                           TrainOption::Kind kind = TrainOption::Kind::text) {
   std::vector<std::string> names;
   for (const auto& choice : choices) names.push_back(choice.first);
+  const std::string expected = kind == TrainOption::Kind::on_off ? "on or off" : join(names, " or ");
   TrainOption option = row(std::move(name), join(names, "|"), std::move(help), kind);
   option.set = [=, flag = option.flag()](TrainConfig& config, std::string_view text) {
     const auto found =
         std::find_if(choices.begin(), choices.end(), [&](const auto& c) { return c.first == text; });
     if (found == choices.end()) {
-      throw UserError(flag + ": expected " + join(names, " or ") + ", found '" + std::string(text) + "'" +
+      throw UserError(flag + ": expected " + expected + ", found '" + std::string(text) + "'" +
                       suggestion(text, names));
     }
     config.*field = found->second;

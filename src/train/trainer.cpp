@@ -13,6 +13,7 @@
 #include "lockstep/train/checkpointer.hpp"
 #include "lockstep/train/diagnostics.hpp"
 #include "lockstep/train/evaluator.hpp"
+#include "lockstep/train/logging_observer.hpp"
 #include "lockstep/train/run_directory.hpp"
 #include "lockstep/train/stop_signal.hpp"
 #include "lockstep/train/train_step.hpp"
@@ -317,10 +318,15 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
     run_directory.emplace(config.run_dir);
   });
   RunDirectory* const directory = run_directory ? &*run_directory : nullptr;
+  std::optional<LoggingObserver> logging;
+  if (directory != nullptr) logging.emplace(observer, *directory, config.log_level);
+  TrainObserver& observers = logging ? *logging : observer;
   try {
-    Training<T> training(world, config, dataset, directory, observer);
+    Training<T> training(world, config, dataset, directory, observers);
     on_root(world, [&] { prepare(*directory, config); });
-    return training.run();
+    const TrainResult result = training.run();
+    if (world.is_root()) observers.ended(result);
+    return result;
   } catch (const AgreedError& error) {
     if (directory != nullptr && error.status() == ExitStatus::user_error) directory->discard_if_new();
     throw;

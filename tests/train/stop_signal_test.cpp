@@ -28,7 +28,13 @@ TEST(StopSignal, GivesTheFormerHandlersBack) {
   ::signal(SIGUSR1, SIG_DFL);
 }
 
-TEST(StopSignalDeathTest, ASecondInterruptEndsTheProcessAtOnce) {
+class StopSignalDeathTest : public testing::Test {
+ protected:
+  // OpenBLAS has started threads, which a mere fork would lose.
+  void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+};
+
+TEST_F(StopSignalDeathTest, ASecondInterruptEndsTheProcessAtOnce) {
   EXPECT_EXIT(
       {
         const StopSignal stop;
@@ -38,7 +44,7 @@ TEST(StopSignalDeathTest, ASecondInterruptEndsTheProcessAtOnce) {
       testing::KilledBySignal(SIGINT), "");
 }
 
-TEST(StopSignalDeathTest, AnInterruptAfterAnotherSignalIsStillARequest) {
+TEST_F(StopSignalDeathTest, AnInterruptAfterAnotherSignalIsStillARequest) {
   EXPECT_EXIT(
       {
         const StopSignal stop;

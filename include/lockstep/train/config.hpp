@@ -128,8 +128,8 @@ void apply_config_toml(TrainConfig& config, std::string_view toml, std::string_v
 /// The same from a file. Throws FileError if it cannot be read.
 void apply_config_file(TrainConfig& config, const std::string& path);
 
-/// The config as TOML that apply_config_toml() reads back exactly. `--resume` is left out: it belongs to one
-/// start of a run, not to the run.
+/// The config as TOML that apply_config_toml() reads back exactly. `--run-dir` and `--resume` are left out:
+/// they say where and how a run goes on, not what it computes, and a repetition belongs elsewhere.
 std::string config_toml(const TrainConfig& config);
 /// Every option's key and text.
 std::map<std::string, std::string> config_map(const TrainConfig& config);

@@ -21,6 +21,17 @@ struct EpochMetrics {
   double samples_per_second = 0;    // over the epoch
 };
 
+/// How a run ended.
+struct TrainResult {
+  ExitStatus status = ExitStatus::done;  // done, or resumable after a signal or limit
+  std::string
+      reason;  // "finished", "already finished", "signal", "max-steps", "max-seconds", "early stopping"
+  std::string run_dir;
+  std::string parameters_sha256;
+  std::string checkpoint;  // the last one
+  EpochMetrics last;       // of the last finished epoch
+};
+
 /// Told what happens, on rank 0 only.
 class TrainObserver {
  public:
@@ -35,17 +46,7 @@ class TrainObserver {
   virtual void checkpoint_written(const std::string& /*path*/, double /*seconds*/, std::uint64_t /*bytes*/) {}
   /// A line for the user, e.g. "resumed from …", "damaged checkpoint … skipped".
   virtual void message(const std::string& /*text*/) {}
-};
-
-/// How a run ended.
-struct TrainResult {
-  ExitStatus status = ExitStatus::done;  // done, or resumable after a signal or limit
-  std::string
-      reason;  // "finished", "already finished", "signal", "max-steps", "max-seconds", "early stopping"
-  std::string run_dir;
-  std::string parameters_sha256;
-  std::string checkpoint;  // the last one
-  EpochMetrics last;       // of the last finished epoch
+  virtual void ended(const TrainResult& /*result*/) {}
 };
 
 /// Trains as the config says. Collective. `config` is what the user gave; it is resolved here against the

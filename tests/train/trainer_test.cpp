@@ -1,0 +1,145 @@
+#include "lockstep/train/trainer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "lockstep/dist/agreement.hpp"
+#include "train/synthetic_dataset.hpp"
+#include "train/temporary_directory.hpp"
+
+namespace lockstep {
+namespace {
+
+/// A directory on rank 0 whose name all ranks know, with a dataset in it.
+class Trainer : public ::testing::Test {
+ protected:
+  Trainer() {
+    if (world.is_root()) {
+      directory.emplace();
+      testing::write_synthetic_dataset(*directory / "data.h5", 203, 90);
+    }
+    path = world.broadcast(directory ? directory->path() : "");
+  }
+  ~Trainer() override { world.barrier(); }
+
+  TrainConfig config(const std::string& run,
+                     const std::vector<std::pair<std::string, std::string>>& more = {}) {
+    TrainConfig made;
+    set_option(made, "data", path + "/data.h5");
+    set_option(made, "run-dir", path + "/" + run);
+    for (const auto& [name, text] : std::vector<std::pair<std::string, std::string>>{
+             {"hidden", "6"}, {"batch-size", "25"}, {"epochs", "3"}, {"seed", "5"}}) {
+      set_option(made, name, text);
+    }
+    for (const auto& [name, text] : more) set_option(made, name, text);
+    return made;
+  }
+  TrainResult run(const TrainConfig& given) {
+    TrainObserver silent;
+    return train(world, given, silent);
+  }
+  /// metrics.csv without the times.
+  std::string metrics(const std::string& run) const {
+    std::ifstream file(path + "/" + run + "/metrics.csv");
+    std::string all, line;
+    while (std::getline(file, line)) {
+      for (int column = 0; column < 2; ++column) line.erase(line.rfind(','));
+      all += line + "\n";
+    }
+    return all;
+  }
+
+  const Communicator world = Communicator::world();
+  std::optional<TemporaryDirectory> directory;
+  std::string path;
+};
+
+TEST_F(Trainer, LearnsAndWritesWhatTheDesignSays) {
+  const TrainResult result = run(config("a", {{"epochs", "30"}, {"learning-rate", "0.02"}}));
+  EXPECT_EQ(result.status, ExitStatus::done);
+  EXPECT_GT(result.last.test_accuracy, 0.8);
+  EXPECT_EQ(result.last.step, 30U * 9);
+  if (!world.is_root()) return;
+  for (const char* name : {"config.toml", "metrics.csv", "summary.json", "log.txt", "checkpoints/last",
+                           "checkpoints/best", "checkpoints/step-00000270.h5"}) {
+    EXPECT_TRUE(std::filesystem::exists(path + "/a/" + name)) << name;
+  }
+  std::ifstream file(path + "/a/summary.json");
+  const nlohmann::json summary = nlohmann::json::parse(file);
+  EXPECT_EQ(summary["parameters_sha256"], result.parameters_sha256);
+  EXPECT_EQ(summary["status"], "finished");
+}
+
+TEST_F(Trainer, StoppedAtAnyStepAndResumedGivesTheBitsOfAnUninterruptedRun) {
+  const TrainResult whole = run(config("whole", {{"dropout", "0.2"}}));
+  for (const char* step : {"1", "8", "9", "10", "17", "26"}) {
+    const std::string name = std::string("stopped-") + step;
+    const TrainResult part = run(config(name, {{"dropout", "0.2"}, {"max-steps", step}}));
+    EXPECT_EQ(part.reason, "max-steps");
+    const TrainResult rest = run(config(name, {{"dropout", "0.2"}}));
+    EXPECT_EQ(rest.parameters_sha256, whole.parameters_sha256) << step;
+    if (world.is_root()) EXPECT_EQ(metrics(name), metrics("whole")) << step;
+  }
+}
+
+TEST_F(Trainer, SaysThatARunIsFinished) {
+  const TrainResult first = run(config("finished"));
+  const TrainResult again = run(config("finished"));
+  EXPECT_EQ(again.reason, "already finished");
+  EXPECT_EQ(again.parameters_sha256, first.parameters_sha256);
+}
+
+TEST_F(Trainer, RefusesARunDirectoryOfAnotherConfig) {
+  run(config("other"));
+  try {
+    run(config("other", {{"seed", "6"}}));
+    FAIL() << "accepted";
+  } catch (const AgreedError& error) {
+    EXPECT_EQ(error.status(), ExitStatus::user_error);
+    EXPECT_NE(std::string(error.what()).find("seed"), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(Trainer, RefusesMoreRanksThanShards) {
+  if (world.size() == 1) return;
+  try {
+    run(config("crowded", {{"shards", std::to_string(world.size() - 1)}}));
+    FAIL() << "accepted";
+  } catch (const AgreedError& error) {
+    EXPECT_EQ(error.status(), ExitStatus::user_error);
+    EXPECT_NE(std::string(error.what()).find("--shards"), std::string::npos);
+  }
+  EXPECT_FALSE(std::filesystem::exists(path + "/crowded"));
+}
+
+TEST_F(Trainer, ADamagedNewestCheckpointIsLeftOut) {
+  const TrainResult whole = run(config("undamaged"));
+  run(config("damaged", {{"max-steps", "12"}, {"checkpoint-every", "5steps"}}));
+  if (world.is_root()) {
+    std::fstream file(path + "/damaged/checkpoints/step-00000012.h5",
+                      std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(3000);
+    file.put('\x5a');
+  }
+  world.barrier();
+  EXPECT_EQ(run(config("damaged")).parameters_sha256, whole.parameters_sha256);
+}
+
+TEST_F(Trainer, DivergenceEndsWithEpochStepAndLayer) {
+  try {
+    run(config("diverged", {{"optimizer", "sgd"}, {"learning-rate", "1e30"}, {"activation", "identity"}}));
+    FAIL() << "accepted";
+  } catch (const AgreedError& error) {
+    EXPECT_EQ(error.status(), ExitStatus::failure);
+    for (const char* part : {"epoch", "step", "dense_0"}) {
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lockstep
