@@ -1,0 +1,341 @@
+#include "lockstep/nn/optimizer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "lockstep/core/error.hpp"
+#include "lockstep/core/random.hpp"
+#include "lockstep/core/summation_tree.hpp"
+#include "nn/block_sum_board.hpp"
+#include "nn/optimizer_values.hpp"
+
+namespace lockstep {
+namespace {
+
+using testing::BlockSumBoard;
+
+template <class T>
+ParameterLayout small_layout() {
+  return {{5, 4, 3}, sizeof(T)};
+}
+
+/// Values without padding into the layout's flat vector.
+template <class T>
+std::vector<T> spread(const ParameterLayout& layout, std::span<const double> values) {
+  std::vector<T> flat(layout.size(), T(0));
+  for (const Tensor& tensor : layout.tensors()) {
+    for (std::size_t i = 0; i < tensor.size(); ++i) flat[tensor.offset + i] = static_cast<T>(values[i]);
+    values = values.subspan(tensor.size());
+  }
+  return flat;
+}
+
+template <class T>
+void expect_near(const std::vector<T>& found, const std::vector<T>& expected, double tolerance,
+                 const std::string& where) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    EXPECT_NEAR(static_cast<double>(found[i]), static_cast<double>(expected[i]), tolerance)
+        << where << ", element " << i;
+  }
+}
+
+void no_other_ranks(std::span<double>) {}
+
+/// Runs an optimizer on all of NumPy's gradients as one slice and compares, padding included.
+template <class T>
+void expect_numpy_values(const testing::OptimizerValue& value, double tolerance) {
+  const ParameterLayout layout = small_layout<T>();
+  const OptimizerConfig config = make_optimizer_config(value.name, value.hyperparameters);
+  Optimizer<T> optimizer(config, layout, {0, layout.blocks()});
+  std::vector<T> w = spread<T>(layout, testing::start);
+  for (std::uint64_t step = 1; step <= testing::values_steps; ++step) {
+    const std::vector<T> g = spread<T>(layout, testing::gradients[step - 1]);
+    optimizer.update(step, config.hyperparameters.at("learning_rate"), w, g, no_other_ranks);
+    if (step == 1) expect_near(w, spread<T>(layout, value.first), tolerance, value.name + " after step 1");
+  }
+  expect_near(w, spread<T>(layout, value.last), tolerance, value.name + " after the last step");
+}
+
+TEST(Optimizer, EveryOneEqualsNumpyInFloat64) {
+  for (const auto& value : testing::optimizer_values) expect_numpy_values<double>(value, 1e-12);
+}
+
+TEST(Optimizer, EveryOneEqualsNumpyInFloat32) {
+  for (const auto& value : testing::optimizer_values) expect_numpy_values<float>(value, 1e-5);
+}
+
+TEST(Optimizer, ReferenceValuesCoverTheTable) {
+  std::set<std::string> covered;
+  for (const auto& value : testing::optimizer_values) covered.insert(value.name);
+  for (const OptimizerInfo& info : optimizer_table()) EXPECT_TRUE(covered.contains(info.name)) << info.name;
+}
+
+TEST(GradientRules, EqualNumpy) {
+  const ParameterLayout layout = small_layout<double>();
+  const std::vector<double> w = spread<double>(layout, testing::start);
+  for (const auto& value : testing::rule_values) {
+    std::vector<double> g = spread<double>(layout, testing::gradients[0]);
+    apply_gradient_rules<double>(value.rules, layout, {0, layout.blocks()}, w, g, no_other_ranks);
+    expect_near(g, spread<double>(layout, value.gradient), 1e-14, "rules");
+  }
+}
+
+TEST(GradientRules, EqualNumpyInFloat32) {
+  const ParameterLayout layout = small_layout<float>();
+  const std::vector<float> w = spread<float>(layout, testing::start);
+  for (const auto& value : testing::rule_values) {
+    std::vector<float> g = spread<float>(layout, testing::gradients[0]);
+    apply_gradient_rules<float>(value.rules, layout, {0, layout.blocks()}, w, g, no_other_ranks);
+    expect_near(g, spread<float>(layout, value.gradient), 1e-6, "rules");
+  }
+}
+
+TEST(GradientRules, GradientsThatAreNotFiniteStaySo) {
+  const ParameterLayout layout = small_layout<double>();
+  const std::vector<double> w(layout.size(), 0.0);
+  std::vector<double> g(layout.size(), 1.0);
+  g[3] = std::numeric_limits<double>::quiet_NaN();
+  apply_gradient_rules<double>({0, 0, 0.5, 0}, layout, {0, layout.blocks()}, w, g, no_other_ranks);
+  EXPECT_TRUE(std::isnan(g[3]));
+  apply_gradient_rules<double>({0, 0, 0, 0.5}, layout, {0, layout.blocks()}, w, g, no_other_ranks);
+  EXPECT_TRUE(std::isnan(g[0]));
+}
+
+// ---- The bits do not depend on how the blocks are spread over slices.
+
+/// A layout whose first kernel has many norm blocks, and others a single one.
+template <class T>
+ParameterLayout many_blocks() {
+  return {{300, 65, 33, 3}, sizeof(T)};
+}
+
+template <class T>
+std::vector<T> random_values(const ParameterLayout& layout, std::uint32_t stream, double scale) {
+  const Philox random(11, RandomPurpose::initializer, 99, stream);
+  std::vector<T> flat(layout.size(), T(0));
+  for (const Tensor& tensor : layout.tensors()) {
+    for (std::size_t i = tensor.offset; i < tensor.offset + tensor.size(); ++i) {
+      flat[i] = static_cast<T>(scale * random.normal(i));
+    }
+  }
+  return flat;
+}
+
+struct Recipe {
+  OptimizerConfig optimizer;
+  GradientRules rules;
+};
+
+/// Weights after some steps of a recipe on this slice, in a vector of the whole length; the rest is zero.
+template <class T>
+std::vector<T> run_slice(const Recipe& recipe, const ParameterLayout& layout, Range blocks,
+                         const CompleteBlockSums& complete) {
+  const std::size_t begin = layout.block_starts()[blocks.begin];
+  const std::size_t length = layout.block_starts()[blocks.end] - begin;
+  std::vector<T> w = random_values<T>(layout, 0, 0.3);
+  const std::span<T> own = std::span(w).subspan(begin, length);
+  Optimizer<T> optimizer(recipe.optimizer, layout, blocks);
+  for (std::uint32_t step = 1; step <= 4; ++step) {
+    std::vector<T> g = random_values<T>(layout, step, 0.2);
+    const std::span<T> own_gradient = std::span(g).subspan(begin, length);
+    apply_gradient_rules<T>(recipe.rules, layout, blocks, own, own_gradient, complete);
+    optimizer.update(step, 0.05 / step, own, own_gradient, complete);
+  }
+  std::vector<T> result(layout.size(), T(0));
+  std::copy(own.begin(), own.end(), result.begin() + static_cast<std::ptrdiff_t>(begin));
+  return result;
+}
+
+/// The same on one thread per slice, the threads sharing block sums as ranks do.
+template <class T>
+std::vector<T> run_in_slices(const Recipe& recipe, const ParameterLayout& layout,
+                             const std::vector<std::size_t>& cuts) {
+  const std::size_t slices = cuts.size() - 1;
+  BlockSumBoard board(layout.blocks(), slices);
+  std::vector<std::vector<T>> parts(slices);
+  std::vector<std::thread> threads;
+  for (std::size_t s = 0; s < slices; ++s) {
+    threads.emplace_back([&, s] {
+      const Range blocks{cuts[s], cuts[s + 1]};
+      parts[s] =
+          run_slice<T>(recipe, layout, blocks, [&](std::span<double> sums) { board.complete(blocks, sums); });
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::vector<T> whole(layout.size(), T(0));
+  for (const std::vector<T>& part : parts) {
+    for (std::size_t i = 0; i < whole.size(); ++i) whole[i] += part[i];
+  }
+  return whole;
+}
+
+template <class T>
+void expect_same_bits_for_any_slices(const Recipe& recipe, const std::string& where) {
+  const ParameterLayout layout = many_blocks<T>();
+  const std::size_t blocks = layout.blocks();
+  const std::vector<T> whole = run_in_slices<T>(recipe, layout, {0, blocks});
+  const std::vector<std::vector<std::size_t>> cuttings = {
+      {0, 1, blocks}, {0, 3, 4, 6, blocks}, {0, 2, 2, blocks, blocks}};  // with empty slices
+  for (const auto& cuts : cuttings) {
+    const std::vector<T> sliced = run_in_slices<T>(recipe, layout, cuts);
+    EXPECT_EQ(parameters_sha256<T>(layout, sliced), parameters_sha256<T>(layout, whole))
+        << where << " in " << cuts.size() - 1 << " slices";
+  }
+}
+
+TEST(Optimizer, SameBitsForAnySlices) {
+  for (const OptimizerInfo& info : optimizer_table()) {
+    const Recipe plain{make_optimizer_config(info.name, {}), {}};
+    expect_same_bits_for_any_slices<float>(plain, info.name);
+    expect_same_bits_for_any_slices<double>(plain, info.name);
+  }
+}
+
+TEST(GradientRules, SameBitsForAnySlices) {
+  const Recipe clipped{make_optimizer_config("lamb", {{"weight_decay", 0.1}}), {0.01, 0.02, 0.3, 1.5}};
+  expect_same_bits_for_any_slices<float>(clipped, "clipped lamb");
+  expect_same_bits_for_any_slices<double>(clipped, "clipped lamb");
+}
+
+TEST(Optimizer, PaddingStaysZero) {
+  const ParameterLayout layout = many_blocks<float>();
+  for (const OptimizerInfo& info : optimizer_table()) {
+    const Recipe recipe{make_optimizer_config(info.name, {}), {0.01, 0.02, 0.3, 1.5}};
+    std::vector<float> w = run_slice<float>(recipe, layout, {0, layout.blocks()}, no_other_ranks);
+    for (const Tensor& tensor : layout.tensors()) {
+      std::fill_n(w.begin() + static_cast<std::ptrdiff_t>(tensor.offset), tensor.size(), 0.0F);
+    }
+    for (const float padding : w) ASSERT_EQ(std::bit_cast<std::uint32_t>(padding), 0U) << info.name;
+  }
+}
+
+TEST(Optimizer, VanishingGradientsStayFinite) {
+  const ParameterLayout layout = small_layout<float>();
+  for (const OptimizerInfo& info : optimizer_table()) {
+    Optimizer<float> optimizer(make_optimizer_config(info.name, {}), layout, {0, layout.blocks()});
+    std::vector<float> w = spread<float>(layout, testing::start);
+    std::vector<float> g(layout.size(), 0.0F);
+    g[0] = std::numeric_limits<float>::denorm_min();
+    for (std::uint64_t step = 1; step <= 3; ++step) optimizer.update(step, 1.0, w, g, no_other_ranks);
+    for (const float weight : w) ASSERT_TRUE(std::isfinite(weight)) << info.name;
+  }
+}
+
+TEST(Optimizer, CallsCompleteEquallyOftenWithoutElements) {
+  const ParameterLayout layout = small_layout<double>();
+  for (const OptimizerInfo& info : optimizer_table()) {
+    const auto calls = [&](Range blocks) {
+      int count = 0;
+      const Recipe recipe{make_optimizer_config(info.name, {}), {0, 0, 0, 1}};
+      run_slice<double>(recipe, layout, blocks, [&](std::span<double>) { ++count; });
+      return count;
+    };
+    EXPECT_EQ(calls({0, layout.blocks()}), calls({1, 1})) << info.name;
+    EXPECT_EQ(calls({1, 1}) > 4, info.layer_norms) << info.name;
+  }
+}
+
+TEST(Optimizer, ContinuesFromItsSlots) {
+  const ParameterLayout layout = many_blocks<float>();
+  for (const OptimizerInfo& info : optimizer_table()) {
+    const OptimizerConfig config = make_optimizer_config(info.name, {});
+    const Range blocks{0, layout.blocks()};
+    Optimizer<float> first(config, layout, blocks), second(config, layout, blocks);
+    std::vector<float> w = random_values<float>(layout, 0, 0.3);
+    const std::vector<float> g = random_values<float>(layout, 1, 0.2);
+    first.update(1, 0.01, w, g, no_other_ranks);
+    for (std::size_t i = 0; i < info.slots.size(); ++i) {
+      std::copy(first.slot(i).begin(), first.slot(i).end(), second.slot(i).begin());
+    }
+    std::vector<float> resumed = w;
+    first.update(2, 0.01, w, g, no_other_ranks);
+    second.update(2, 0.01, resumed, g, no_other_ranks);
+    EXPECT_EQ(resumed, w) << info.name;
+  }
+}
+
+TEST(TensorSums, AreTreeSumsOfEachTensorsBlocks) {
+  const ParameterLayout layout = many_blocks<float>();
+  std::vector<double> block_sums(layout.blocks());
+  for (std::size_t b = 0; b < block_sums.size(); ++b) block_sums[b] = 0.1 * static_cast<double>(b + 1);
+  const std::vector<double> sums = tensor_sums(layout, block_sums);
+  ASSERT_EQ(sums.size(), layout.tensors().size());
+  // 300 x 65 elements are 5 blocks of at most 4096.
+  EXPECT_EQ(sums[0], ((block_sums[0] + block_sums[1]) + (block_sums[2] + block_sums[3])) + block_sums[4]);
+  for (std::size_t t = 1; t < sums.size(); ++t) EXPECT_EQ(sums[t], block_sums[t + 4]);
+}
+
+// ---- Names, defaults and bad values.
+
+/// The message of the UserError that `work` throws.
+template <class Work>
+std::string message_of(Work&& work) {
+  try {
+    work();
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "nothing thrown";
+}
+
+TEST(OptimizerConfig, NamesAreAcceptedInOtherSpellings) {
+  EXPECT_EQ(find_optimizer("RMSprop").name, "rmsprop");
+  EXPECT_EQ(find_optimizer("AdamW").name, "adamw");
+  EXPECT_EQ(find_optimizer("SGD").name, "sgd");
+  const std::string message = message_of([] { find_optimizer("adamm"); });
+  EXPECT_NE(message.find("unknown optimizer 'adamm'"), std::string::npos) << message;
+  EXPECT_NE(message.find("'adam'"), std::string::npos) << message;
+}
+
+TEST(OptimizerConfig, GivenValuesReplaceDefaults) {
+  const OptimizerConfig config = make_optimizer_config("rmsprop", {{"rho", 0.5}});
+  EXPECT_EQ(config.name, "rmsprop");
+  EXPECT_EQ(config.hyperparameters.at("rho"), 0.5);
+  EXPECT_EQ(config.hyperparameters.at("learning_rate"), 0.001);
+  EXPECT_EQ(config.hyperparameters.at("epsilon"), 1e-7);
+}
+
+TEST(OptimizerConfig, HyperparametersOfOthersAreRefused) {
+  const std::string message = message_of([] { make_optimizer_config("sgd", {{"momentum", 0.5}}); });
+  EXPECT_NE(message.find("sgd has no momentum"), std::string::npos) << message;
+  EXPECT_NE(message.find("nesterov"), std::string::npos) << message;
+}
+
+TEST(OptimizerConfig, ValuesOutOfRangeAreRefused) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double infinity = std::numeric_limits<double>::infinity();
+  const auto refused = [](const char* name, const char* key, double value) {
+    EXPECT_THROW(make_optimizer_config(name, {{key, value}}), UserError)
+        << name << " " << key << " " << value;
+  };
+  for (const OptimizerInfo& info : optimizer_table()) {
+    for (const double bad : {0.0, -0.1, nan, infinity}) refused(info.name.c_str(), "learning_rate", bad);
+  }
+  for (const double bad : {-0.1, 1.0, nan}) {
+    refused("momentum", "momentum", bad);
+    refused("rmsprop", "rho", bad);
+    refused("adam", "beta1", bad);
+    refused("lamb", "beta2", bad);
+  }
+  for (const double bad : {-1e-7, 0.0, nan, infinity}) refused("adam", "epsilon", bad);
+  for (const double bad : {-1e-7, nan, infinity}) refused("adamw", "weight_decay", bad);
+  for (const double bad : {-1.0, 0.0, nan}) refused("lars", "trust", bad);
+}
+
+TEST(OptimizerConfig, IsCheckedWhereItIsUsed) {
+  const ParameterLayout layout = small_layout<float>();
+  const Range all{0, layout.blocks()};
+  EXPECT_THROW(Optimizer<float>({"adam", {{"rho", 0.5}}}, layout, all), UserError);
+  EXPECT_NO_THROW(Optimizer<float>({"adam", {}}, layout, all));
+}
+
+}  // namespace
+}  // namespace lockstep
