@@ -31,6 +31,7 @@ Environment::Environment() : exceptions_before_(std::uncaught_exceptions()) {
 Environment::~Environment() {
   if (std::uncaught_exceptions() > exceptions_before_) {
     // MPI_Finalize would wait for ranks that wait for this one.
+    std::fputs("lockstep: an exception left the scope of MPI; ending all ranks\n", stderr);
     std::fflush(nullptr);
     MPI_Abort(MPI_COMM_WORLD, static_cast<int>(ExitStatus::failure));
   }

@@ -55,6 +55,7 @@ case $case_name in
     ;;
   exception_leaves_scope)
     run 1 $on_3_ranks "$job" exception_leaves_scope
+    prints 1 "an exception left the scope of MPI"
     ;;
   *) fail "unknown case" ;;
 esac

@@ -157,7 +157,7 @@ TYPED_TEST(GradientExchangeOf, FlagsOfAllRanksArriveEverywhere) {
 TYPED_TEST(GradientExchangeOf, NonFiniteGradientsPassThrough) {
   const Communicator world = Communicator::world();
   const ParameterLayout layout({3, 5, 2}, sizeof(TypeParam));
-  GradientExchange<TypeParam> exchange(world, layout, 9, Reduction::reproducible);
+  GradientExchange<TypeParam> exchange(world, layout, 17, Reduction::reproducible);
   exchange.accumulator().reset();
   for (std::size_t shard = exchange.own_shards().begin; shard < exchange.own_shards().end; ++shard) {
     const TypeParam value = shard == 8 ? std::numeric_limits<TypeParam>::infinity() : TypeParam{1};
