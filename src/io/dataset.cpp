@@ -1,6 +1,7 @@
 #include "lockstep/io/dataset.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "lockstep/core/error.hpp"
@@ -188,7 +189,11 @@ std::string split_name(Split split) {
 }
 
 std::string array_path(Split split, std::string_view name) {
-  return "/" + split_name(split) + "/" + std::string(name);
+  std::string path = "/";
+  path += split_name(split);
+  path += '/';
+  path += name;
+  return path;
 }
 
 DatasetInfo read_dataset_info(const std::string& path) {

@@ -46,18 +46,14 @@ RowSplit select_training_rows(const Communicator& world, const TrainConfig& conf
   return collectively(world, [&] { return split_last(rows, config.validation_split); });
 }
 
-BatchPlan make_batch_plan(const TrainConfig& config, const RowSplit& split) {
-  return {row_count(split.training), config.batch_size, *config.shards, config.drop_last};
-}
-
 template <class T>
 TrainingData<T> load_training_data(const Communicator& world, const TrainConfig& config,
                                    const DatasetInfo& info) {
   const RowSplit split = select_training_rows(world, config, info);
-  const bool all_evaluate = config.evaluate_on_all;
+  const bool all_evaluate = config.evaluator == Evaluator::all;
 
   TrainingData<T> data;
-  data.plan = make_batch_plan(config, split);
+  data.plan = collectively(world, [&] { return make_batch_plan(config, row_count(split.training)); });
   data.own_shards = block_partition(*config.shards, static_cast<std::size_t>(world.size()),
                                     static_cast<std::size_t>(world.rank()));
   data.train =

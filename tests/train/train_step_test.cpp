@@ -96,7 +96,7 @@ std::vector<T> train_alone(const TrainConfig& config, std::size_t epochs) {
       }
       apply_gradient_rules<T>(rules, layout, all_blocks, parameters, gradient, complete);
       optimizer.update(step + 1, *config.learning_rate, parameters, gradient, complete);
-      for (std::size_t l = 0; l < layout.layers(); ++l) config.constraint[l].apply(kernels[l]);
+      for (std::size_t l = 0; l < config.constraint.size(); ++l) config.constraint[l].apply(kernels[l]);
     }
   }
   return parameters;

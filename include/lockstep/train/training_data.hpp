@@ -24,9 +24,6 @@ struct TrainingData {
 /// which rank 0 reads for all).
 RowSplit select_training_rows(const Communicator& world, const TrainConfig& config, const DatasetInfo& info);
 
-/// How the training rows of a resolved config fall into batches and shards.
-BatchPlan make_batch_plan(const TrainConfig& config, const RowSplit& split);
-
 /// Reads this rank's rows (collective). Every row of /train is read by exactly one rank, the test split by
 /// the evaluators alone. Throws AgreedError for damaged data.
 template <class T>

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lockstep/io/checkpoint.hpp"
+#include "lockstep/nn/mlp.hpp"
+
+namespace lockstep {
+
+/// The network that a checkpoint's description names. Throws UserError if it is none that this version knows.
+ModelSpec model_spec_of(const ModelDescription& model);
+
+/// A trained network from a checkpoint file or run directory, for evaluate and predict.
+template <class T>
+struct TrainedModel {
+  explicit TrainedModel(const std::string& checkpoint_path, const ModelDescription& description)
+      : spec(model_spec_of(description)), layout(spec.widths, sizeof(T)), parameters(layout.size()) {
+    read_checkpoint_parameters<T>(checkpoint_path, layout, parameters);
+  }
+  ModelSpec spec;
+  ParameterLayout layout;
+  std::vector<T> parameters;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,154 @@
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "lockstep/app/command_line.hpp"
+#include "lockstep/core/products.hpp"
+#include "lockstep/core/text.hpp"
+#include "lockstep/core/version.hpp"
+#include "lockstep/dist/agreement.hpp"
+#include "lockstep/dist/environment.hpp"
+#include "lockstep/dist/gradient_exchange.hpp"
+#include "lockstep/io/file_kind.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr double seconds_per_test = 0.4;
+
+/// Calls a second.
+template <class F>
+double rate_of(F&& work) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto elapsed = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  double calls = 0;
+  while (elapsed() < seconds_per_test) {
+    work();
+    ++calls;
+  }
+  return calls / elapsed();
+}
+
+/// GFLOP/s of the forward product of 128 rows through 784 x 512.
+double product_speed(Arithmetic arithmetic) {
+  constexpr std::size_t rows = 128, in = 784, out = 512;
+  const std::vector<float> x(rows * in, 0.5F), w(in * out, 0.25F);
+  std::vector<float> z(rows * out);
+  const double rate = rate_of([&] {
+    forward_product<float>(arithmetic, {x.data(), rows, in}, {w.data(), in, out}, {z.data(), rows, out});
+  });
+  return rate * 2 * rows * in * out * 1e-9;
+}
+
+/// Milliseconds of one exchange of a 784-512-10 network's gradient. Collective.
+double exchange_milliseconds(const Communicator& world) {
+  const ParameterLayout layout({784, 512, 10}, sizeof(float));
+  const auto shards = static_cast<std::size_t>(world.size());
+  GradientExchange<float> exchange(world, layout, shards, Reduction::reproducible);
+  std::vector<float> slice(exchange.own_slice().size()), parameters(layout.size());
+  constexpr int repetitions = 50;
+  world.barrier();
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < repetitions; ++i) {
+    exchange.accumulator().reset();
+    std::fill_n(exchange.accumulator().next_term(), layout.size(), 1.0F);
+    exchange.accumulator().add_term();
+    exchange.reduce(0, slice);
+    exchange.all_gather(parameters);
+  }
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() * 1e3 / repetitions;
+}
+
+int cores_of_this_rank() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
+std::string free_space(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::space_info space = std::filesystem::space(path, error);
+  return error ? "not there" : format_bytes(space.available) + " free";
+}
+
+nlohmann::json examine(const Communicator& world) {
+  use_one_blas_thread();
+  const BlasIdentity blas = blas_identity();
+  const double exact = product_speed(Arithmetic::exact);
+  const double openblas = product_speed(Arithmetic::openblas);
+  const double exchange = exchange_milliseconds(world);
+  const std::string mine = fmt::format("{} (node {}, may use {} cores, {:.0f} GFLOP/s exact, {:.0f} openblas)",
+                                       world.host(), world.node(), cores_of_this_rank(), exact, openblas);
+  const std::vector<std::string> ranks = world.gather_text(mine);
+  const char* locking = std::getenv("HDF5_USE_FILE_LOCKING");
+  nlohmann::json found{
+      {"lockstep", version()},
+      {"mpi", mpi_library_version()},
+      {"ranks", world.size()},
+      {"nodes", world.nodes()},
+      {"per_rank", ranks},
+      {"openblas", {{"version", blas.version}, {"core", blas.core_name}, {"threads", 1}}},
+      {"instruction_set", instruction_set()},
+      {"hdf5", hdf5_identity()},
+      {"hdf5_file_locking", locking == nullptr ? "default (files are read without locks)" : locking},
+      {"shared_memory", free_space("/dev/shm")},
+      {"working_directory", free_space(".")},
+      {"product_gflops", {{"exact", exact}, {"openblas", openblas}}},
+      {"exchange_milliseconds", exchange}};
+  nlohmann::json advice = nlohmann::json::array();
+  const auto ranks_per_node = static_cast<double>(world.size()) / world.nodes();
+  if (cores_of_this_rank() < 1 || ranks_per_node > std::thread::hardware_concurrency()) {
+    advice.push_back(fmt::format("{:.0f} ranks a node on {} cores: start at most one rank a core (mpirun -n {})",
+                                 ranks_per_node, std::thread::hardware_concurrency(),
+                                 std::thread::hardware_concurrency()));
+  }
+  if (world.size() > 1 && cores_of_this_rank() > 1) {
+    advice.push_back("ranks are not bound to cores: mpirun --bind-to core is often faster");
+  }
+  if (world.size() == 1 && std::thread::hardware_concurrency() > 1) {
+    advice.push_back(fmt::format("one rank uses one core; mpirun -n {} lockstep … uses this machine",
+                                 std::thread::hardware_concurrency()));
+  }
+  found["advice"] = advice;
+  return found;
+}
+
+std::string to_text(const nlohmann::json& value, const std::string& indent) {
+  std::string text;
+  for (const auto& [key, entry] : value.items()) {
+    const std::string name = value.is_array() ? "-" : key;
+    if (entry.is_structured()) {
+      text += fmt::format("{}{}\n{}", indent, name, to_text(entry, indent + "  "));
+    } else {
+      const std::string shown = entry.is_string()         ? entry.get<std::string>()
+                                : entry.is_number_float() ? fmt::format("{:.3g}", entry.get<double>())
+                                                          : entry.dump();
+      text += value.is_array() ? fmt::format("{}- {}\n", indent, shown) : fmt::format("{}{:<22} {}\n", indent, name, shown);
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::function<ExitStatus(const Communicator&)> declare_doctor(CLI::App& app) {
+  const auto json = std::make_shared<bool>(false);
+  app.add_flag("--json", *json, "Print JSON");
+  return [json](const Communicator& world) {
+    const nlohmann::json found = examine(world);
+    if (world.is_root()) std::cout << (*json ? found.dump(2) + "\n" : to_text(found, "")) << std::flush;
+    return ExitStatus::done;
+  };
+}
+
+}  // namespace lockstep

@@ -1,0 +1,187 @@
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "lockstep/app/command_line.hpp"
+#include "lockstep/app/trained_model.hpp"
+#include "lockstep/core/text.hpp"
+#include "lockstep/dist/agreement.hpp"
+#include "lockstep/io/shard_reader.hpp"
+#include "lockstep/nn/metrics.hpp"
+#include "lockstep/train/evaluator.hpp"
+
+namespace lockstep {
+namespace {
+
+struct EvaluateArguments {
+  std::string checkpoint, data, split = "test", format = "text";
+  std::size_t limit = 0, top_k = 5;
+};
+
+/// Everything that is reported.
+struct Report {
+  std::string checkpoint, data, split;
+  std::size_t rows = 0;
+  Evaluation evaluation;
+  std::size_t top_k = 0;
+  double top_k_accuracy = 0;
+  std::vector<std::string> class_names;
+  std::optional<ConfusionMatrix> confusion;  // classification and binary
+};
+
+void check_fits(const ModelDescription& model, const DatasetInfo& data) {
+  const auto refuse = [&](const std::string& what, const std::string& expected, const std::string& found) {
+    throw UserError("--data " + data.path + ": expected " + what + " " + expected + " as the checkpoint's, found " +
+                    found);
+  };
+  if (data.task != model.task) refuse("task", task_name(model.task), task_name(data.task));
+  if (data.features != model.widths.front()) {
+    refuse("features", std::to_string(model.widths.front()), std::to_string(data.features));
+  }
+  if (data.outputs != model.widths.back()) {
+    refuse("outputs", std::to_string(model.widths.back()), std::to_string(data.outputs));
+  }
+}
+
+/// The class names of a confusion matrix, made up where the data have none.
+std::vector<std::string> names_of_classes(const ModelDescription& model) {
+  const std::size_t classes = model.task == Task::binary ? 2 : model.widths.back();
+  std::vector<std::string> names = model.class_names;
+  for (std::size_t i = names.size(); i < classes; ++i) names.push_back(std::to_string(i));
+  return names;
+}
+
+template <class T>
+void count_predictions(const TrainedModel<T>& model, const Rows<T>& rows, Report& report) {
+  const std::vector<T> predictions = predict<T>(model.spec, model.layout, model.parameters, rows);
+  const std::size_t outputs = model.spec.outputs();
+  report.confusion.emplace(report.class_names.size());
+  std::size_t in_top = 0;
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    const std::span<const T> row(predictions.data() + i * outputs, outputs);
+    if (rows.classes.empty()) {
+      report.confusion->add(rows.values[i] > T(0.5) ? 1 : 0, row[0] > T(0.5) ? 1 : 0);
+      continue;
+    }
+    const auto truth = static_cast<std::size_t>(rows.classes[i]);
+    report.confusion->add(truth, argmax(row));
+    in_top += in_top_k(row, truth, report.top_k);
+  }
+  report.top_k_accuracy = static_cast<double>(in_top) / static_cast<double>(rows.count);
+}
+
+/// Rank 0 reads, checks and computes; the sums are those of training, whoever computes them.
+template <class T>
+Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& arguments, const std::string& path,
+                           const CheckpointState& state) {
+  Report report;
+  report.checkpoint = path;
+  report.data = arguments.data;
+  report.split = arguments.split;
+  report.class_names = names_of_classes(state.model);
+  report.top_k = std::min(arguments.top_k, state.model.widths.back());
+
+  auto [model, info] = collectively(world, [&] {
+    DatasetInfo dataset = read_dataset_info(arguments.data);
+    check_fits(state.model, dataset);
+    return std::pair(TrainedModel<T>(path, state.model), std::move(dataset));
+  });
+  const Split split = arguments.split == "train" ? Split::train : Split::test;
+  report.rows = arguments.limit > 0 ? std::min(arguments.limit, info.rows(split)) : info.rows(split);
+  const auto own = on_root(world, [&] {
+    if (report.rows == 0) throw UserError("--split " + arguments.split + ": expected rows, found none in " + info.path);
+    Rows<T> rows = read_rows_serial<T>(info, split, {{0, report.rows}});
+    if (state.model.task != Task::regression) count_predictions(model, rows, report);
+    return rows;
+  });
+  report.evaluation = evaluate<T>(world, model.spec, model.layout, model.parameters, own.value_or(Rows<T>{}),
+                                  report.rows);
+  return report;
+}
+
+nlohmann::json to_json(const Report& report) {
+  nlohmann::json json{{"checkpoint", report.checkpoint},
+                      {"data", report.data},
+                      {"split", report.split},
+                      {"rows", report.rows},
+                      {"loss", report.evaluation.loss}};
+  if (!report.confusion) return json;
+  const ConfusionMatrix& confusion = *report.confusion;
+  json["accuracy"] = report.evaluation.accuracy;
+  if (report.class_names.size() > 2) json["top_k"] = {{"k", report.top_k}, {"accuracy", report.top_k_accuracy}};
+  for (std::size_t i = 0; i < confusion.classes(); ++i) {
+    nlohmann::json counts = nlohmann::json::array();
+    for (std::size_t j = 0; j < confusion.classes(); ++j) counts.push_back(confusion.count(i, j));
+    json["confusion_matrix"].push_back(counts);
+    json["classes"].push_back({{"name", report.class_names[i]},
+                               {"precision", confusion.precision(i)},
+                               {"recall", confusion.recall(i)},
+                               {"f1", confusion.f1(i)}});
+  }
+  return json;
+}
+
+std::string to_text(const Report& report) {
+  std::string text = fmt::format("checkpoint  {}\ndata        {}, {} split, {} rows\nloss        {:.6f}\n",
+                                 report.checkpoint, report.data, report.split, report.rows, report.evaluation.loss);
+  if (!report.confusion) return text;
+  const ConfusionMatrix& confusion = *report.confusion;
+  text += fmt::format("accuracy    {:.4f}\n", report.evaluation.accuracy);
+  if (report.class_names.size() > 2) text += fmt::format("top-{}       {:.4f}\n", report.top_k, report.top_k_accuracy);
+  std::size_t width = 9;
+  for (const std::string& name : report.class_names) width = std::max(width, name.size());
+  text += fmt::format("\n{:>{}}  precision  recall      f1\n", "class", width);
+  for (std::size_t i = 0; i < confusion.classes(); ++i) {
+    text += fmt::format("{:>{}}     {:.4f}  {:.4f}  {:.4f}\n", report.class_names[i], width, confusion.precision(i),
+                        confusion.recall(i), confusion.f1(i));
+  }
+  text += "\nconfusion matrix (rows: true class, columns: predicted class)\n";
+  for (std::size_t i = 0; i < confusion.classes(); ++i) {
+    text += fmt::format("{:>{}}", report.class_names[i], width);
+    for (std::size_t j = 0; j < confusion.classes(); ++j) text += fmt::format(" {:>6}", confusion.count(i, j));
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::function<ExitStatus(const Communicator&)> declare_evaluate(CLI::App& app) {
+  const auto a = std::make_shared<EvaluateArguments>();
+  app.add_option("--checkpoint", a->checkpoint, "Checkpoint, or run directory (its best, else last)")
+      ->type_name("PATH");
+  app.add_option("--data", a->data, "Dataset file")->type_name("FILE");
+  app.add_option("--split", a->split, "test or train")->check(CLI::IsMember({"test", "train"}))->type_name("SPLIT");
+  app.add_option("--limit", a->limit, "First N rows; 0: all")->type_name("N");
+  app.add_option("--top-k", a->top_k, "Count a row as right if its class is among the k most probable")
+      ->check(CLI::PositiveNumber)
+      ->type_name("K");
+  app.add_option("--format", a->format, "text or json")->check(CLI::IsMember({"text", "json"}))->type_name("FORMAT");
+  return [a](const Communicator& world) {
+    use_one_blas_thread();
+    const auto [path, state] = collectively(world, [&] {
+      if (a->checkpoint.empty()) throw UserError("--checkpoint: expected a checkpoint or run directory, found none");
+      if (a->data.empty()) throw UserError("--data: expected a dataset file, found none");
+      std::string found = find_checkpoint(a->checkpoint);
+      CheckpointState read = read_checkpoint_state(found);
+      return std::pair(std::move(found), std::move(read));
+    });
+    const Report report = state.model.precision == "float64" ? evaluate_checkpoint<double>(world, *a, path, state)
+                                                             : evaluate_checkpoint<float>(world, *a, path, state);
+    if (world.is_root()) {
+      if (a->format == "json") {
+        std::cout << to_json(report).dump(2) << std::endl;
+      } else {
+        std::cout << to_text(report) << std::flush;
+      }
+    }
+    return ExitStatus::done;
+  };
+}
+
+}  // namespace lockstep

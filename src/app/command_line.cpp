@@ -1,0 +1,94 @@
+#include "lockstep/app/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "lockstep/core/text.hpp"
+#include "lockstep/core/version.hpp"
+#include "lockstep/dist/agreement.hpp"
+
+namespace lockstep {
+namespace {
+
+std::vector<std::string> flag_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+std::vector<std::string> subcommand_names() {
+  std::vector<std::string> names;
+  for (const Subcommand& subcommand : subcommands()) names.push_back(subcommand.name);
+  return names;
+}
+
+/// What the parser did not understand becomes a message with the nearest name.
+void refuse_remaining(const CLI::App& app, const std::string& who) {
+  const std::vector<std::string> remaining = app.remaining();
+  if (remaining.empty()) return;
+  const std::string& found = remaining.front();
+  if (!found.starts_with("-")) throw UserError(who + ": expected flags, found '" + found + "'");
+  const std::string name = found.substr(0, found.find('='));
+  throw UserError(who + ": unknown flag '" + name + "'" + suggestion(name, flag_names(app)) + "; see " + who +
+                  " --help");
+}
+
+}  // namespace
+
+std::span<const Subcommand> subcommands() {
+  static const std::vector<Subcommand> all{
+      {"train", "Train a network, on one rank or many", declare_train},
+      {"evaluate", "Loss, accuracy and confusion matrix of a trained network", declare_evaluate},
+      {"predict", "Classes and probabilities for new rows", declare_predict},
+      {"convert", "Make a dataset file from IDX, CSV or HDF5", declare_convert},
+      {"inspect", "Show what a dataset or checkpoint file holds", declare_inspect},
+      {"activations", "List the activation functions, or explain one", declare_activations},
+      {"doctor", "Check what this machine offers to a run", declare_doctor},
+  };
+  return all;
+}
+
+ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments) {
+  // Every rank parses the same arguments, so all of them end alike.
+  CLI::App app("lockstep trains multilayer perceptrons: the same weights, bit for bit, on any number of ranks.",
+               "lockstep");
+  app.set_version_flag("--version", "lockstep " + version());
+  app.require_subcommand(0, 1);
+  app.allow_extras();
+  std::function<ExitStatus(const Communicator&)> run;
+  for (const Subcommand& subcommand : subcommands()) {
+    CLI::App* const sub = app.add_subcommand(subcommand.name, subcommand.summary);
+    sub->allow_extras();
+    sub->prefix_command(false);
+    auto command = subcommand.declare(*sub);
+    sub->final_callback([&run, command, sub, name = subcommand.name] {
+      refuse_remaining(*sub, "lockstep " + name);
+      run = command;
+    });
+  }
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    app.parse(reversed);
+  } catch (const CLI::Success& request) {  // --help, --version
+    if (world.is_root()) app.exit(request, std::cout, std::cerr);
+    return ExitStatus::done;
+  } catch (const CLI::ParseError& error) {
+    throw AgreedError(error.what(), ExitStatus::user_error, 0, world.host());
+  } catch (const UserError& error) {
+    throw AgreedError(error.what(), ExitStatus::user_error, 0, world.host());
+  }
+  if (!run) {
+    const std::vector<std::string> remaining = app.remaining();
+    const std::string names = join(subcommand_names());
+    const std::string problem =
+        remaining.empty() ? "expected a subcommand (" + names + "), found none"
+                          : "unknown subcommand '" + remaining.front() + "'" +
+                                suggestion(remaining.front(), subcommand_names()) + "; there are " + names;
+    throw AgreedError(problem + "; see lockstep --help", ExitStatus::user_error, 0, world.host());
+  }
+  return run(world);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,124 @@
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+
+#include "lockstep/app/command_line.hpp"
+#include "lockstep/app/trained_model.hpp"
+#include "lockstep/core/text.hpp"
+#include "lockstep/dist/agreement.hpp"
+#include "lockstep/io/atomic_file.hpp"
+#include "lockstep/io/prediction_file.hpp"
+#include "lockstep/io/table_input.hpp"
+#include "lockstep/nn/metrics.hpp"
+#include "lockstep/train/evaluator.hpp"
+
+namespace lockstep {
+namespace {
+
+struct PredictArguments {
+  std::string checkpoint, output, drop_columns;
+  FeatureSource input;
+};
+
+std::string class_name(const ModelDescription& model, std::size_t index) {
+  return index < model.class_names.size() ? model.class_names[index] : std::to_string(index);
+}
+
+/// Quoted where CSV asks for it.
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+/// The index of the predicted class; regression has none.
+template <class T>
+std::size_t predicted_class(const ModelDescription& model, std::span<const T> row) {
+  return model.task == Task::binary ? (row[0] > T(0.5) ? 1 : 0) : argmax(row);
+}
+
+template <class T>
+void write_csv(const std::string& path, const ModelDescription& model, std::span<const T> predictions) {
+  const std::size_t outputs = model.widths.back();
+  write_file_atomically(path, [&](const std::string& temporary_path) {
+    std::ofstream file(temporary_path, std::ios::binary);
+    file << "row";
+    if (model.task != Task::regression) file << ",class";
+    for (std::size_t k = 0; k < outputs; ++k) {
+      if (model.task == Task::regression) {
+        file << ",value_" << k;
+      } else {
+        file << ',' << csv_field("probability_" + class_name(model, model.task == Task::binary ? 1 : k));
+      }
+    }
+    file << "\n";
+    for (std::size_t i = 0; i * outputs < predictions.size(); ++i) {
+      const std::span<const T> row = predictions.subspan(i * outputs, outputs);
+      file << i;
+      if (model.task != Task::regression) file << ',' << csv_field(class_name(model, predicted_class(model, row)));
+      for (const T value : row) file << ',' << format_exact(value);
+      file << "\n";
+    }
+    file.close();
+    if (!file) throw FileError("--output " + path + ": cannot be written");
+  });
+}
+
+template <class T>
+void predict_rows(const PredictArguments& arguments, const std::string& path, const ModelDescription& description) {
+  const TrainedModel<T> model(path, description);
+  const Rows<T> rows = read_features<T>(arguments.input, model.spec.inputs(), description.x_scale);
+  const std::vector<T> predictions = predict<T>(model.spec, model.layout, model.parameters, rows);
+  const std::string extension = std::filesystem::path(arguments.output).extension();
+  if (extension == ".csv") {
+    write_csv<T>(arguments.output, description, predictions);
+  } else if (extension == ".h5" || extension == ".hdf5") {
+    std::vector<std::int32_t> classes;
+    for (std::size_t i = 0; i < rows.count && description.task != Task::regression; ++i) {
+      const std::span<const T> row = std::span(predictions).subspan(i * model.spec.outputs(), model.spec.outputs());
+      classes.push_back(static_cast<std::int32_t>(predicted_class(description, row)));
+    }
+    write_predictions<T>(arguments.output, description, predictions, classes);
+  } else {
+    throw UserError("--output " + arguments.output + ": expected a name ending in .csv, .h5 or .hdf5");
+  }
+  std::cout << fmt::format("wrote {}: {} rows\n", arguments.output, rows.count);
+}
+
+}  // namespace
+
+std::function<ExitStatus(const Communicator&)> declare_predict(CLI::App& app) {
+  const auto a = std::make_shared<PredictArguments>();
+  app.add_option("--checkpoint", a->checkpoint, "Checkpoint, or run directory (its best, else last)")
+      ->type_name("PATH");
+  app.add_option("--input", a->input.path, "Rows: HDF5, IDX or CSV, the latter two plain or .gz")->type_name("FILE");
+  app.add_option("--dataset", a->input.dataset, "HDF5 array; default the first of /x, /test/x, /train/x")
+      ->type_name("PATH");
+  app.add_option("--drop-columns", a->drop_columns, "CSV columns that are no features")->type_name("LIST");
+  app.add_option("--output,-o", a->output, "predictions.csv or predictions.h5")->type_name("FILE");
+  return [a](const Communicator& world) {
+    use_one_blas_thread();
+    on_root(world, [&] {
+      if (a->checkpoint.empty()) throw UserError("--checkpoint: expected a checkpoint or run directory, found none");
+      if (a->input.path.empty()) throw UserError("--input: expected a file with rows, found none");
+      if (a->output.empty()) throw UserError("--output: expected a file to write, found none");
+      PredictArguments arguments = *a;
+      arguments.input.drop_columns = split_list(a->drop_columns);
+      const std::string path = find_checkpoint(a->checkpoint);
+      const ModelDescription model = read_checkpoint_state(path).model;
+      if (model.precision == "float64") {
+        predict_rows<double>(arguments, path, model);
+      } else {
+        predict_rows<float>(arguments, path, model);
+      }
+    });
+    return ExitStatus::done;
+  };
+}
+
+}  // namespace lockstep

@@ -1,0 +1,75 @@
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <sstream>
+
+#include "lockstep/app/command_line.hpp"
+#include "lockstep/app/progress.hpp"
+#include "lockstep/dist/agreement.hpp"
+#include "lockstep/train/config.hpp"
+#include "lockstep/train/trainer.hpp"
+
+namespace lockstep {
+namespace {
+
+struct TrainArguments {
+  std::string config_file;
+  std::map<std::string, CLI::Option*> options;  // by name
+};
+
+std::string read_config_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file || !text) throw FileError("--config " + path + ": expected a readable file, found none");
+  return text.str();
+}
+
+/// The config file, if any, read by rank 0, then the flags.
+TrainConfig read_config(const Communicator& world, const TrainArguments& arguments) {
+  std::string toml;
+  if (!arguments.config_file.empty()) {
+    const auto text = on_root(world, [&] { return read_config_file(arguments.config_file); });
+    toml = world.broadcast(text.value_or(""));
+  }
+  return collectively(world, [&] {
+    TrainConfig config;
+    if (!toml.empty()) apply_config_toml(config, toml, arguments.config_file);
+    for (const auto& [name, option] : arguments.options) {
+      if (option->count() == 0) continue;
+      // A switch without a value is on.
+      const std::vector<std::string>& values = option->results();
+      set_option(config, name, values.empty() || values.back().empty() ? "on" : values.back());
+    }
+    if (config.data.empty()) throw UserError("--data: expected a dataset file (see lockstep convert), found none");
+    return config;
+  });
+}
+
+}  // namespace
+
+std::function<ExitStatus(const Communicator&)> declare_train(CLI::App& app) {
+  const auto arguments = std::make_shared<TrainArguments>();
+  app.add_option("--config", arguments->config_file, "TOML file with any of these flags as keys; flags win")
+      ->type_name("FILE");
+  for (const TrainOption& option : train_options()) {
+    CLI::Option* const flag =
+        app.add_option(option.flag())->description(option.help)->group(option.group)->type_name(option.value_name);
+    flag->default_str(option.default_text)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    if (option.kind == TrainOption::Kind::on_off) {
+      flag->expected(0, 1);
+    } else {
+      flag->expected(1);
+    }
+    arguments->options[option.name] = flag;
+  }
+  return [arguments](const Communicator& world) {
+    const TrainConfig config = read_config(world, *arguments);
+    Progress progress(config.progress, config.quiet);
+    return train(world, config, progress).status;
+  };
+}
+
+}  // namespace lockstep

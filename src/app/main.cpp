@@ -1,0 +1,40 @@
+#include <iostream>
+
+#include "lockstep/app/command_line.hpp"
+#include "lockstep/dist/agreement.hpp"
+#include "lockstep/dist/environment.hpp"
+
+namespace {
+
+using namespace lockstep;
+
+ExitStatus status_of(const std::exception& error) {
+  return dynamic_cast<const UserError*>(&error) != nullptr ? ExitStatus::user_error : ExitStatus::failure;
+}
+
+/// Ends in order if all ranks failed alike; else ends the other ranks too, for they may wait for this one.
+ExitStatus run_and_report(const Communicator& world, const std::vector<std::string>& arguments) {
+  try {
+    return run_command_line(world, arguments);
+  } catch (const AgreedError& error) {
+    if (world.is_root()) std::cerr << "lockstep: error: " << error.what() << std::endl;
+    return error.status();
+  } catch (const std::exception& error) {
+    if (world.size() > 1) abort_all(world, error.what(), status_of(error));
+    std::cerr << "lockstep: error: " << error.what() << std::endl;
+    return status_of(error);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const Environment environment;
+    const Communicator world = Communicator::world();
+    return static_cast<int>(run_and_report(world, {argv + 1, argv + argc}));
+  } catch (const std::exception& error) {
+    std::cerr << "lockstep: error: " << error.what() << std::endl;
+    return static_cast<int>(ExitStatus::failure);
+  }
+}

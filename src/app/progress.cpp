@@ -1,0 +1,98 @@
+#include "lockstep/app/progress.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "lockstep/core/text.hpp"
+#include "lockstep/train/progress_text.hpp"
+
+namespace lockstep {
+namespace {
+
+std::string activation_names(const TrainConfig& config) {
+  std::vector<std::string> names;
+  for (const Activation& activation : config.activation) names.push_back(activation.text());
+  if (std::all_of(names.begin(), names.end(), [&](const std::string& name) { return name == names.front(); })) {
+    names.resize(std::min<std::size_t>(names.size(), 1));
+  }
+  return join(names);
+}
+
+std::string short_time(double seconds) {
+  const auto whole = static_cast<std::uint64_t>(std::clamp(seconds, 0.0, 359999.0));
+  if (whole >= 3600) return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+  return fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
+
+}  // namespace
+
+Progress::Progress(ProgressStyle style, bool quiet) : quiet_(quiet) {
+  const bool terminal = isatty(STDOUT_FILENO) != 0;
+  bar_ = !quiet && (style == ProgressStyle::bar || (style == ProgressStyle::automatic && terminal));
+  lines_ = !quiet && style != ProgressStyle::off;
+}
+
+void Progress::clear_bar() {
+  if (bar_is_shown_) std::cout << "\r\033[K";
+  bar_is_shown_ = false;
+}
+
+void Progress::print_line(const std::string& text) {
+  clear_bar();
+  std::cout << text << std::endl;
+}
+
+void Progress::started(const TrainConfig& config, std::uint64_t first_step, std::uint64_t total_steps,
+                       std::uint64_t steps_per_epoch) {
+  epochs_ = config.epochs;
+  total_steps_ = total_steps;
+  steps_per_epoch_ = steps_per_epoch;
+  batch_size_ = config.batch_size;
+  if (!lines_) return;
+  std::vector<std::string> widths, initializers;
+  for (const std::size_t width : config.hidden) widths.push_back(std::to_string(width));
+  for (const Initializer& initializer : config.init) initializers.push_back(initializer.text());
+  print_line(fmt::format("hidden {}  activation {}  init {}  optimizer {}  learning rate {}", join(widths, ","),
+                         activation_names(config), join(initializers), config.optimizer,
+                         config.learning_rate.value_or(0)));
+  print_line(fmt::format("batch {}  shards {}  {}  {} arithmetic  seed {}  run directory {}", config.batch_size,
+                         config.shards.value_or(0), precision_name(config.precision),
+                         arithmetic_name(config.arithmetic), config.seed, config.run_dir));
+  if (first_step > 0) print_line(fmt::format("going on after step {} of {}", first_step, total_steps));
+}
+
+void Progress::progressed(std::uint64_t step, double local_mean_loss, double samples_per_second) {
+  if (!bar_) return;
+  constexpr std::uint64_t width = 30;
+  const std::uint64_t in_epoch = (step - 1) % steps_per_epoch_ + 1;
+  const auto filled = static_cast<std::size_t>(width * in_epoch / steps_per_epoch_);
+  const double rows_left = static_cast<double>((total_steps_ - std::min(step, total_steps_)) * batch_size_);
+  std::cout << fmt::format("\r\033[Kepoch {}/{} [{}{}] loss {:.4f}  {:.0f} rows/s  {} left",
+                           (step - 1) / steps_per_epoch_ + 1, epochs_, std::string(filled, '='),
+                           std::string(width - filled, ' '), local_mean_loss, samples_per_second,
+                           short_time(rows_left / std::max(samples_per_second, 1.0)))
+            << std::flush;
+  bar_is_shown_ = true;
+}
+
+void Progress::epoch_finished(const EpochMetrics& metrics) {
+  if (lines_) print_line(epoch_line(metrics, epochs_));
+}
+
+void Progress::message(const std::string& text) {
+  if (text.starts_with("warning")) {
+    clear_bar();
+    std::cerr << text << std::endl;
+  } else if (lines_) {
+    print_line(text);
+  }
+}
+
+void Progress::ended(const TrainResult& result) {
+  if (!quiet_) print_line(closing_summary(result));
+}
+
+}  // namespace lockstep

@@ -1,0 +1,42 @@
+#include "lockstep/io/prediction_file.hpp"
+
+#include <array>
+
+#include "lockstep/io/atomic_file.hpp"
+#include "lockstep/io/hdf5.hpp"
+
+namespace lockstep {
+namespace {
+
+template <class T>
+void write_array(hid_t file, const std::string& name, const std::string& file_name, std::span<const T> values,
+                 std::span<const std::size_t> shape) {
+  const std::string where = file_name + ": " + name;
+  const Hdf5Handle array = create_array(file, name, element_type_of<T>(), shape, where);
+  write_row_block(array.get(), element_type_of<T>(), shape, 0, shape[0], values.data(), where);
+}
+
+}  // namespace
+
+template <class T>
+void write_predictions(const std::string& path, const ModelDescription& model, std::span<const T> predictions,
+                       std::span<const std::int32_t> classes) {
+  const std::size_t outputs = model.widths.back();
+  const std::array<std::size_t, 2> shape{predictions.size() / outputs, outputs};
+  write_file_atomically(path, [&](const std::string& temporary_path) {
+    const Hdf5Handle file = create_hdf5(temporary_path);
+    const bool regression = model.task == Task::regression;
+    write_array(file.get(), regression ? "/values" : "/probabilities", path, predictions, shape);
+    if (!classes.empty()) {
+      write_array(file.get(), "/class", path, classes, std::span<const std::size_t>(shape).first(1));
+    }
+    if (!model.class_names.empty()) write_attribute(file.get(), "class_names", model.class_names, path);
+  });
+}
+
+template void write_predictions<float>(const std::string&, const ModelDescription&, std::span<const float>,
+                                       std::span<const std::int32_t>);
+template void write_predictions<double>(const std::string&, const ModelDescription&, std::span<const double>,
+                                        std::span<const std::int32_t>);
+
+}  // namespace lockstep
