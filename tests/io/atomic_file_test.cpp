@@ -1,0 +1,75 @@
+#include "lockstep/io/atomic_file.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+#include "io_fixture.hpp"
+
+namespace lockstep {
+namespace {
+
+TEST(AtomicFile, ReplacesTheContent) {
+  const TemporaryDirectory directory;
+  write_file_atomically(directory / "a", "old");
+  write_file_atomically(directory / "a", "new");
+  EXPECT_EQ(read_text(directory / "a"), "new");
+  EXPECT_EQ(files_in(directory.path()), 1u);
+}
+
+TEST(AtomicFile, KeepsTheOldContentIfWritingFails) {
+  const TemporaryDirectory directory;
+  write_file_atomically(directory / "a", "old");
+  const auto torn_write = [](const std::string& path) {
+    write_text(path, "half");
+    throw std::runtime_error("disk on fire");
+  };
+  EXPECT_THROW(write_file_atomically(directory / "a", torn_write), std::runtime_error);
+  EXPECT_EQ(read_text(directory / "a"), "old");
+  EXPECT_EQ(files_in(directory.path()), 1u);
+}
+
+TEST(AtomicFile, KeepsTheOldContentIfTheProcessDies) {
+  const TemporaryDirectory directory;
+  write_file_atomically(directory / "a", "old");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    write_file_atomically(directory / "a", [](const std::string& path) {
+      write_text(path, "half");
+      ::_exit(9);
+    });
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 9);
+  EXPECT_EQ(read_text(directory / "a"), "old");
+  EXPECT_EQ(files_in(directory.path()), 2u);
+  remove_temporary_files(directory.path());
+  EXPECT_EQ(files_in(directory.path()), 1u);
+}
+
+TEST(AtomicFile, NamesWhatCannotBeWritten) {
+  const TemporaryDirectory directory;
+  expect_parts(message_of([&] { write_file_atomically(directory / "none/a", "text"); }),
+               {directory / "none/a", "not an existing directory"});
+  expect_parts(message_of([&] { write_file_atomically(directory.path(), "text"); }), {"it is a directory"});
+  EXPECT_TRUE(directory.empty());
+}
+
+TEST(AtomicFile, LinksReplaceEachOtherAndSurviveTheTarget) {
+  const TemporaryDirectory directory;
+  write_text(directory / "one", "1");
+  write_text(directory / "two", "2");
+  link_file_atomically(directory / "one", directory / "last");
+  link_file_atomically(directory / "one", directory / "last");
+  EXPECT_EQ(files_in(directory.path()), 3u);
+  link_file_atomically(directory / "two", directory / "last");
+  std::filesystem::remove(directory / "two");
+  EXPECT_EQ(read_text(directory / "last"), "2");
+  EXPECT_EQ(files_in(directory.path()), 2u);
+  expect_parts(message_of([&] { link_file_atomically(directory / "gone", directory / "last"); }), {"gone"});
+}
+
+}  // namespace
+}  // namespace lockstep
