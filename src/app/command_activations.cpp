@@ -1,6 +1,6 @@
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
 
@@ -13,21 +13,22 @@ namespace lockstep {
 namespace {
 
 void list_activations() {
-  std::cout << fmt::format("{:<14} {:<20} {:<9} {:<8} {:<8} {:<12} {}\n", "name", "range", "max slope", "monotone",
-                           "bounded", "zero-centred", "f(x)");
+  std::cout << fmt::format("{:<14} {:<20} {:<9} {:<8} {:<8} {:<12} {}\n", "name", "range", "max slope",
+                           "monotone", "bounded", "zero-centred", "f(x)");
   const auto yes_or_no = [](bool value) { return value ? "yes" : "no"; };
   for (const ActivationInfo& info : activation_table()) {
-    std::cout << fmt::format("{:<14} {:<20} {:<9.4g} {:<8} {:<8} {:<12} {}\n", info.name, info.range, info.max_slope,
-                             yes_or_no(info.monotone), yes_or_no(info.bounded), yes_or_no(info.zero_centred),
-                             info.formula);
+    std::cout << fmt::format("{:<14} {:<20} {:<9.4g} {:<8} {:<8} {:<12} {}\n", info.name, info.range,
+                             info.max_slope, yes_or_no(info.monotone), yes_or_no(info.bounded),
+                             yes_or_no(info.zero_centred), info.formula);
   }
 }
 
 void explain(const std::string& text) {
   const Activation activation(text);
   const ActivationInfo& info = activation.info();
-  std::cout << fmt::format("{}\n  f(x)         {}\n  f'(x)        {}\n  range        {}\n  max slope    {:.4g}\n",
-                           activation.text(), info.formula, info.derivative, info.range, info.max_slope);
+  std::cout << fmt::format(
+      "{}\n  f(x)         {}\n  f'(x)        {}\n  range        {}\n  max slope    {:.4g}\n",
+      activation.text(), info.formula, info.derivative, info.range, info.max_slope);
   if (!info.parameter_name.empty()) {
     std::cout << fmt::format("  parameter    {} = {} (allowed: {} to {})\n", info.parameter_name,
                              activation.parameter(), info.parameter_min, info.parameter_max);
@@ -36,7 +37,8 @@ void explain(const std::string& text) {
   if (!info.aliases.empty()) std::cout << fmt::format("  also called  {}\n", join(info.aliases));
   std::cout << fmt::format("  note         {}\n\n{:>10} {:>12} {:>12}\n", info.note, "x", "f(x)", "f'(x)");
   for (const double x : {-5.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 5.0}) {
-    std::cout << fmt::format("{:>10} {:>12.6f} {:>12.6f}\n", x, activation.value(x), activation.derivative(x));
+    std::cout << fmt::format("{:>10} {:>12.6f} {:>12.6f}\n", x, activation.value(x),
+                             activation.derivative(x));
   }
 }
 

@@ -1,6 +1,6 @@
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
 
@@ -23,9 +23,11 @@ struct ConvertArguments {
 };
 
 DatasetInfo convert(const ConvertArguments& arguments) {
-  const int sources = !arguments.idx_dir.empty() + !arguments.csv.train.empty() + !arguments.hdf5.path.empty();
+  const int sources =
+      !arguments.idx_dir.empty() + !arguments.csv.train.empty() + !arguments.hdf5.path.empty();
   if (sources != 1) {
-    throw UserError("convert: expected exactly one of --idx-dir, --csv and --hdf5, found " + std::to_string(sources));
+    throw UserError("convert: expected exactly one of --idx-dir, --csv and --hdf5, found " +
+                    std::to_string(sources));
   }
   std::optional<Task> task;
   if (!arguments.task.empty()) task = parse_task(arguments.task);

@@ -1,7 +1,7 @@
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <sched.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -87,8 +87,9 @@ nlohmann::json examine(const Communicator& world) {
   const double exact = product_speed(Arithmetic::exact);
   const double openblas = product_speed(Arithmetic::openblas);
   const double exchange = exchange_milliseconds(world);
-  const std::string mine = fmt::format("{} (node {}, may use {} cores, {:.0f} GFLOP/s exact, {:.0f} openblas)",
-                                       world.host(), world.node(), cores_of_this_rank(), exact, openblas);
+  const std::string mine =
+      fmt::format("{} (node {}, may use {} cores, {:.0f} GFLOP/s exact, {:.0f} openblas)", world.host(),
+                  world.node(), cores_of_this_rank(), exact, openblas);
   const std::vector<std::string> ranks = world.gather_text(mine);
   const char* locking = std::getenv("HDF5_USE_FILE_LOCKING");
   nlohmann::json found{
@@ -108,9 +109,9 @@ nlohmann::json examine(const Communicator& world) {
   nlohmann::json advice = nlohmann::json::array();
   const auto ranks_per_node = static_cast<double>(world.size()) / world.nodes();
   if (cores_of_this_rank() < 1 || ranks_per_node > std::thread::hardware_concurrency()) {
-    advice.push_back(fmt::format("{:.0f} ranks a node on {} cores: start at most one rank a core (mpirun -n {})",
-                                 ranks_per_node, std::thread::hardware_concurrency(),
-                                 std::thread::hardware_concurrency()));
+    advice.push_back(fmt::format(
+        "{:.0f} ranks a node on {} cores: start at most one rank a core (mpirun -n {})", ranks_per_node,
+        std::thread::hardware_concurrency(), std::thread::hardware_concurrency()));
   }
   if (world.size() > 1 && cores_of_this_rank() > 1) {
     advice.push_back("ranks are not bound to cores: mpirun --bind-to core is often faster");
@@ -133,7 +134,8 @@ std::string to_text(const nlohmann::json& value, const std::string& indent) {
       const std::string shown = entry.is_string()         ? entry.get<std::string>()
                                 : entry.is_number_float() ? fmt::format("{:.3g}", entry.get<double>())
                                                           : entry.dump();
-      text += value.is_array() ? fmt::format("{}- {}\n", indent, shown) : fmt::format("{}{:<22} {}\n", indent, name, shown);
+      text += value.is_array() ? fmt::format("{}- {}\n", indent, shown)
+                               : fmt::format("{}{:<22} {}\n", indent, name, shown);
     }
   }
   return text;

@@ -1,6 +1,6 @@
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
 #include <memory>
@@ -36,8 +36,8 @@ struct Report {
 
 void check_fits(const ModelDescription& model, const DatasetInfo& data) {
   const auto refuse = [&](const std::string& what, const std::string& expected, const std::string& found) {
-    throw UserError("--data " + data.path + ": expected " + what + " " + expected + " as the checkpoint's, found " +
-                    found);
+    throw UserError("--data " + data.path + ": expected " + what + " " + expected +
+                    " as the checkpoint's, found " + found);
   };
   if (data.task != model.task) refuse("task", task_name(model.task), task_name(data.task));
   if (data.features != model.widths.front()) {
@@ -77,8 +77,8 @@ void count_predictions(const TrainedModel<T>& model, const Rows<T>& rows, Report
 
 /// Rank 0 reads, checks and computes; the sums are those of training, whoever computes them.
 template <class T>
-Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& arguments, const std::string& path,
-                           const CheckpointState& state) {
+Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& arguments,
+                           const std::string& path, const CheckpointState& state) {
   Report report;
   report.checkpoint = path;
   report.data = arguments.data;
@@ -94,13 +94,14 @@ Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& a
   const Split split = arguments.split == "train" ? Split::train : Split::test;
   report.rows = arguments.limit > 0 ? std::min(arguments.limit, info.rows(split)) : info.rows(split);
   const auto own = on_root(world, [&] {
-    if (report.rows == 0) throw UserError("--split " + arguments.split + ": expected rows, found none in " + info.path);
+    if (report.rows == 0)
+      throw UserError("--split " + arguments.split + ": expected rows, found none in " + info.path);
     Rows<T> rows = read_rows_serial<T>(info, split, {{0, report.rows}});
     if (state.model.task != Task::regression) count_predictions(model, rows, report);
     return rows;
   });
-  report.evaluation = evaluate<T>(world, model.spec, model.layout, model.parameters, own.value_or(Rows<T>{}),
-                                  report.rows);
+  report.evaluation =
+      evaluate<T>(world, model.spec, model.layout, model.parameters, own.value_or(Rows<T>{}), report.rows);
   return report;
 }
 
@@ -113,7 +114,8 @@ nlohmann::json to_json(const Report& report) {
   if (!report.confusion) return json;
   const ConfusionMatrix& confusion = *report.confusion;
   json["accuracy"] = report.evaluation.accuracy;
-  if (report.class_names.size() > 2) json["top_k"] = {{"k", report.top_k}, {"accuracy", report.top_k_accuracy}};
+  if (report.class_names.size() > 2)
+    json["top_k"] = {{"k", report.top_k}, {"accuracy", report.top_k_accuracy}};
   for (std::size_t i = 0; i < confusion.classes(); ++i) {
     nlohmann::json counts = nlohmann::json::array();
     for (std::size_t j = 0; j < confusion.classes(); ++j) counts.push_back(confusion.count(i, j));
@@ -127,23 +129,26 @@ nlohmann::json to_json(const Report& report) {
 }
 
 std::string to_text(const Report& report) {
-  std::string text = fmt::format("checkpoint  {}\ndata        {}, {} split, {} rows\nloss        {:.6f}\n",
-                                 report.checkpoint, report.data, report.split, report.rows, report.evaluation.loss);
+  std::string text =
+      fmt::format("checkpoint  {}\ndata        {}, {} split, {} rows\nloss        {:.6f}\n",
+                  report.checkpoint, report.data, report.split, report.rows, report.evaluation.loss);
   if (!report.confusion) return text;
   const ConfusionMatrix& confusion = *report.confusion;
   text += fmt::format("accuracy    {:.4f}\n", report.evaluation.accuracy);
-  if (report.class_names.size() > 2) text += fmt::format("top-{}       {:.4f}\n", report.top_k, report.top_k_accuracy);
+  if (report.class_names.size() > 2)
+    text += fmt::format("top-{}       {:.4f}\n", report.top_k, report.top_k_accuracy);
   std::size_t width = 9;
   for (const std::string& name : report.class_names) width = std::max(width, name.size());
   text += fmt::format("\n{:>{}}  precision  recall      f1\n", "class", width);
   for (std::size_t i = 0; i < confusion.classes(); ++i) {
-    text += fmt::format("{:>{}}     {:.4f}  {:.4f}  {:.4f}\n", report.class_names[i], width, confusion.precision(i),
-                        confusion.recall(i), confusion.f1(i));
+    text += fmt::format("{:>{}}     {:.4f}  {:.4f}  {:.4f}\n", report.class_names[i], width,
+                        confusion.precision(i), confusion.recall(i), confusion.f1(i));
   }
   text += "\nconfusion matrix (rows: true class, columns: predicted class)\n";
   for (std::size_t i = 0; i < confusion.classes(); ++i) {
     text += fmt::format("{:>{}}", report.class_names[i], width);
-    for (std::size_t j = 0; j < confusion.classes(); ++j) text += fmt::format(" {:>6}", confusion.count(i, j));
+    for (std::size_t j = 0; j < confusion.classes(); ++j)
+      text += fmt::format(" {:>6}", confusion.count(i, j));
     text += "\n";
   }
   return text;
@@ -156,23 +161,29 @@ std::function<ExitStatus(const Communicator&)> declare_evaluate(CLI::App& app) {
   app.add_option("--checkpoint", a->checkpoint, "Checkpoint, or run directory (its best, else last)")
       ->type_name("PATH");
   app.add_option("--data", a->data, "Dataset file")->type_name("FILE");
-  app.add_option("--split", a->split, "test or train")->check(CLI::IsMember({"test", "train"}))->type_name("SPLIT");
+  app.add_option("--split", a->split, "test or train")
+      ->check(CLI::IsMember({"test", "train"}))
+      ->type_name("SPLIT");
   app.add_option("--limit", a->limit, "First N rows; 0: all")->type_name("N");
   app.add_option("--top-k", a->top_k, "Count a row as right if its class is among the k most probable")
       ->check(CLI::PositiveNumber)
       ->type_name("K");
-  app.add_option("--format", a->format, "text or json")->check(CLI::IsMember({"text", "json"}))->type_name("FORMAT");
+  app.add_option("--format", a->format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("FORMAT");
   return [a](const Communicator& world) {
     use_one_blas_thread();
     const auto [path, state] = collectively(world, [&] {
-      if (a->checkpoint.empty()) throw UserError("--checkpoint: expected a checkpoint or run directory, found none");
+      if (a->checkpoint.empty())
+        throw UserError("--checkpoint: expected a checkpoint or run directory, found none");
       if (a->data.empty()) throw UserError("--data: expected a dataset file, found none");
       std::string found = find_checkpoint(a->checkpoint);
       CheckpointState read = read_checkpoint_state(found);
       return std::pair(std::move(found), std::move(read));
     });
-    const Report report = state.model.precision == "float64" ? evaluate_checkpoint<double>(world, *a, path, state)
-                                                             : evaluate_checkpoint<float>(world, *a, path, state);
+    const Report report = state.model.precision == "float64"
+                              ? evaluate_checkpoint<double>(world, *a, path, state)
+                              : evaluate_checkpoint<float>(world, *a, path, state);
     if (world.is_root()) {
       if (a->format == "json") {
         std::cout << to_json(report).dump(2) << std::endl;

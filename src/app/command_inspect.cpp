@@ -1,7 +1,7 @@
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -29,13 +29,20 @@ std::vector<std::size_t> class_counts(const DatasetInfo& info, Split split) {
 }
 
 nlohmann::json describe_dataset(const DatasetInfo& info) {
-  nlohmann::json json{{"kind", "dataset"},          {"path", info.path},
-                      {"task", task_name(info.task)}, {"train_rows", info.train_rows},
-                      {"test_rows", info.test_rows},  {"features", info.features},
-                      {"x_shape", info.x_shape},      {"x_type", info.x_type},
-                      {"x_scale", info.x_scale},      {"outputs", info.outputs},
-                      {"class_names", info.class_names}, {"source", info.source},
-                      {"sha256", info.sha256},        {"sha256_all", info.sha256_all}};
+  nlohmann::json json{{"kind", "dataset"},
+                      {"path", info.path},
+                      {"task", task_name(info.task)},
+                      {"train_rows", info.train_rows},
+                      {"test_rows", info.test_rows},
+                      {"features", info.features},
+                      {"x_shape", info.x_shape},
+                      {"x_type", info.x_type},
+                      {"x_scale", info.x_scale},
+                      {"outputs", info.outputs},
+                      {"class_names", info.class_names},
+                      {"source", info.source},
+                      {"sha256", info.sha256},
+                      {"sha256_all", info.sha256_all}};
   if (info.task == Task::regression) return json;
   json["train_class_counts"] = class_counts(info, Split::train);
   if (info.test_rows > 0) json["test_class_counts"] = class_counts(info, Split::test);
@@ -92,7 +99,8 @@ bool is_dataset(const std::string& path) {
 }
 
 void inspect(const InspectArguments& arguments) {
-  if (arguments.path.empty()) throw UserError("inspect: expected a dataset file, checkpoint or run directory, found none");
+  if (arguments.path.empty())
+    throw UserError("inspect: expected a dataset file, checkpoint or run directory, found none");
   nlohmann::json json;
   if (is_dataset(arguments.path)) {
     const DatasetInfo info = read_dataset_info(arguments.path);
@@ -115,7 +123,9 @@ std::function<ExitStatus(const Communicator&)> declare_inspect(CLI::App& app) {
   const auto a = std::make_shared<InspectArguments>();
   app.add_option("path", a->path, "Dataset file, checkpoint or run directory")->type_name("PATH");
   app.add_flag("--verify", a->verify, "Compute every array's digest and compare");
-  app.add_option("--format", a->format, "text or json")->check(CLI::IsMember({"text", "json"}))->type_name("FORMAT");
+  app.add_option("--format", a->format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("FORMAT");
   return [a](const Communicator& world) {
     on_root(world, [&] { inspect(*a); });
     return ExitStatus::done;

@@ -52,8 +52,9 @@ std::span<const Subcommand> subcommands() {
 
 ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments) {
   // Every rank parses the same arguments, so all of them end alike.
-  CLI::App app("lockstep trains multilayer perceptrons: the same weights, bit for bit, on any number of ranks.",
-               "lockstep");
+  CLI::App app(
+      "lockstep trains multilayer perceptrons: the same weights, bit for bit, on any number of ranks.",
+      "lockstep");
   app.set_version_flag("--version", "lockstep " + version());
   app.require_subcommand(0, 1);
   app.allow_extras();
@@ -82,10 +83,10 @@ ExitStatus run_command_line(const Communicator& world, const std::vector<std::st
   if (!run) {
     const std::vector<std::string> remaining = app.remaining();
     const std::string names = join(subcommand_names());
-    const std::string problem =
-        remaining.empty() ? "expected a subcommand (" + names + "), found none"
-                          : "unknown subcommand '" + remaining.front() + "'" +
-                                suggestion(remaining.front(), subcommand_names()) + "; there are " + names;
+    const std::string problem = remaining.empty() ? "expected a subcommand (" + names + "), found none"
+                                                  : "unknown subcommand '" + remaining.front() + "'" +
+                                                        suggestion(remaining.front(), subcommand_names()) +
+                                                        "; there are " + names;
     throw AgreedError(problem + "; see lockstep --help", ExitStatus::user_error, 0, world.host());
   }
   return run(world);

@@ -1,6 +1,6 @@
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -60,7 +60,8 @@ void write_csv(const std::string& path, const ModelDescription& model, std::span
     for (std::size_t i = 0; i * outputs < predictions.size(); ++i) {
       const std::span<const T> row = predictions.subspan(i * outputs, outputs);
       file << i;
-      if (model.task != Task::regression) file << ',' << csv_field(class_name(model, predicted_class(model, row)));
+      if (model.task != Task::regression)
+        file << ',' << csv_field(class_name(model, predicted_class(model, row)));
       for (const T value : row) file << ',' << format_exact(value);
       file << "\n";
     }
@@ -70,7 +71,8 @@ void write_csv(const std::string& path, const ModelDescription& model, std::span
 }
 
 template <class T>
-void predict_rows(const PredictArguments& arguments, const std::string& path, const ModelDescription& description) {
+void predict_rows(const PredictArguments& arguments, const std::string& path,
+                  const ModelDescription& description) {
   const TrainedModel<T> model(path, description);
   const Rows<T> rows = read_features<T>(arguments.input, model.spec.inputs(), description.x_scale);
   const std::vector<T> predictions = predict<T>(model.spec, model.layout, model.parameters, rows);
@@ -80,7 +82,8 @@ void predict_rows(const PredictArguments& arguments, const std::string& path, co
   } else if (extension == ".h5" || extension == ".hdf5") {
     std::vector<std::int32_t> classes;
     for (std::size_t i = 0; i < rows.count && description.task != Task::regression; ++i) {
-      const std::span<const T> row = std::span(predictions).subspan(i * model.spec.outputs(), model.spec.outputs());
+      const std::span<const T> row =
+          std::span(predictions).subspan(i * model.spec.outputs(), model.spec.outputs());
       classes.push_back(static_cast<std::int32_t>(predicted_class(description, row)));
     }
     write_predictions<T>(arguments.output, description, predictions, classes);
@@ -96,7 +99,8 @@ std::function<ExitStatus(const Communicator&)> declare_predict(CLI::App& app) {
   const auto a = std::make_shared<PredictArguments>();
   app.add_option("--checkpoint", a->checkpoint, "Checkpoint, or run directory (its best, else last)")
       ->type_name("PATH");
-  app.add_option("--input", a->input.path, "Rows: HDF5, IDX or CSV, the latter two plain or .gz")->type_name("FILE");
+  app.add_option("--input", a->input.path, "Rows: HDF5, IDX or CSV, the latter two plain or .gz")
+      ->type_name("FILE");
   app.add_option("--dataset", a->input.dataset, "HDF5 array; default the first of /x, /test/x, /train/x")
       ->type_name("PATH");
   app.add_option("--drop-columns", a->drop_columns, "CSV columns that are no features")->type_name("LIST");
@@ -104,7 +108,8 @@ std::function<ExitStatus(const Communicator&)> declare_predict(CLI::App& app) {
   return [a](const Communicator& world) {
     use_one_blas_thread();
     on_root(world, [&] {
-      if (a->checkpoint.empty()) throw UserError("--checkpoint: expected a checkpoint or run directory, found none");
+      if (a->checkpoint.empty())
+        throw UserError("--checkpoint: expected a checkpoint or run directory, found none");
       if (a->input.path.empty()) throw UserError("--input: expected a file with rows, found none");
       if (a->output.empty()) throw UserError("--output: expected a file to write, found none");
       PredictArguments arguments = *a;

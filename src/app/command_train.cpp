@@ -39,11 +39,10 @@ TrainConfig read_config(const Communicator& world, const TrainArguments& argumen
     if (!toml.empty()) apply_config_toml(config, toml, arguments.config_file);
     for (const auto& [name, option] : arguments.options) {
       if (option->count() == 0) continue;
-      // A switch without a value is on.
-      const std::vector<std::string>& values = option->results();
-      set_option(config, name, values.empty() || values.back().empty() ? "on" : values.back());
+      set_option(config, name, option->results().back());
     }
-    if (config.data.empty()) throw UserError("--data: expected a dataset file (see lockstep convert), found none");
+    if (config.data.empty())
+      throw UserError("--data: expected a dataset file (see lockstep convert), found none");
     return config;
   });
 }
@@ -55,13 +54,16 @@ std::function<ExitStatus(const Communicator&)> declare_train(CLI::App& app) {
   app.add_option("--config", arguments->config_file, "TOML file with any of these flags as keys; flags win")
       ->type_name("FILE");
   for (const TrainOption& option : train_options()) {
-    CLI::Option* const flag =
-        app.add_option(option.flag())->description(option.help)->group(option.group)->type_name(option.value_name);
-    flag->default_str(option.default_text)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    CLI::Option* const flag = app.add_option(option.flag())
+                                  ->description(option.help)
+                                  ->group(option.group)
+                                  ->type_name(option.value_name);
+    flag->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     if (option.kind == TrainOption::Kind::on_off) {
-      flag->expected(0, 1);
+      flag->expected(0, 1)->default_str("on");  // what a switch without a value means
+      flag->description(option.help + " (default " + option.default_text + ")");
     } else {
-      flag->expected(1);
+      flag->expected(1)->default_str(option.default_text);
     }
     arguments->options[option.name] = flag;
   }

@@ -1,9 +1,11 @@
 #include "lockstep/app/progress.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <iostream>
 
 #include "lockstep/core/text.hpp"
@@ -15,10 +17,23 @@ namespace {
 std::string activation_names(const TrainConfig& config) {
   std::vector<std::string> names;
   for (const Activation& activation : config.activation) names.push_back(activation.text());
-  if (std::all_of(names.begin(), names.end(), [&](const std::string& name) { return name == names.front(); })) {
+  if (std::all_of(names.begin(), names.end(),
+                  [&](const std::string& name) { return name == names.front(); })) {
     names.resize(std::min<std::size_t>(names.size(), 1));
   }
   return join(names);
+}
+
+/// Whether people see standard output on a terminal. mpirun gives its ranks a pseudo-terminal wherever its
+/// own output goes; there, mpirun's standard output decides.
+bool shows_on_terminal() {
+  if (isatty(STDOUT_FILENO) == 0) return false;
+  if (std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr) return true;
+  const int launcher_output = open(fmt::format("/proc/{}/fd/1", getppid()).c_str(), O_WRONLY | O_NOCTTY);
+  if (launcher_output < 0) return false;
+  const bool terminal = isatty(launcher_output) != 0;
+  close(launcher_output);
+  return terminal;
 }
 
 std::string short_time(double seconds) {
@@ -30,7 +45,7 @@ std::string short_time(double seconds) {
 }  // namespace
 
 Progress::Progress(ProgressStyle style, bool quiet) : quiet_(quiet) {
-  const bool terminal = isatty(STDOUT_FILENO) != 0;
+  const bool terminal = shows_on_terminal();
   bar_ = !quiet && (style == ProgressStyle::bar || (style == ProgressStyle::automatic && terminal));
   lines_ = !quiet && style != ProgressStyle::off;
 }
@@ -55,11 +70,11 @@ void Progress::started(const TrainConfig& config, std::uint64_t first_step, std:
   std::vector<std::string> widths, initializers;
   for (const std::size_t width : config.hidden) widths.push_back(std::to_string(width));
   for (const Initializer& initializer : config.init) initializers.push_back(initializer.text());
-  print_line(fmt::format("hidden {}  activation {}  init {}  optimizer {}  learning rate {}", join(widths, ","),
-                         activation_names(config), join(initializers), config.optimizer,
+  print_line(fmt::format("hidden {}  activation {}  init {}  optimizer {}  learning rate {}",
+                         join(widths, ","), activation_names(config), join(initializers), config.optimizer,
                          config.learning_rate.value_or(0)));
-  print_line(fmt::format("batch {}  shards {}  {}  {} arithmetic  seed {}  run directory {}", config.batch_size,
-                         config.shards.value_or(0), precision_name(config.precision),
+  print_line(fmt::format("batch {}  shards {}  {}  {} arithmetic  seed {}  run directory {}",
+                         config.batch_size, config.shards.value_or(0), precision_name(config.precision),
                          arithmetic_name(config.arithmetic), config.seed, config.run_dir));
   if (first_step > 0) print_line(fmt::format("going on after step {} of {}", first_step, total_steps));
 }

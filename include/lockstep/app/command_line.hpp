@@ -23,7 +23,8 @@ struct Subcommand {
 };
 std::span<const Subcommand> subcommands();
 
-/// Parses the arguments and runs the subcommand. Collective. Throws AgreedError for mistakes in the arguments.
+/// Parses the arguments and runs the subcommand. Collective. Throws AgreedError for mistakes in the
+/// arguments.
 ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments);
 
 std::function<ExitStatus(const Communicator&)> declare_train(CLI::App& app);
