@@ -111,4 +111,51 @@ template void block_squares<float>(const ParameterLayout&, Range, std::span<cons
 template void block_squares<double>(const ParameterLayout&, Range, std::span<const double>,
                                     std::span<double>);
 
+template <class T>
+StepDiagnosis<T>::StepDiagnosis(const ModelSpec& spec, const ParameterLayout& layout, Range own_blocks)
+    : spec_(spec), layout_(layout), own_blocks_(own_blocks), counts_(spec) {}
+
+template <class T>
+void StepDiagnosis<T>::start() {
+  counts_ = UnitCounts(spec_);
+  gradient_squares_.assign(layout_.blocks(), 0.0);
+  update_squares_ = weight_squares_ = gradient_squares_;
+  complete_ = false;
+}
+
+template <class T>
+void StepDiagnosis<T>::count(const Workspace<T>& workspace, std::size_t rows) {
+  count_unit_rows(spec_, workspace, rows, counts_);
+}
+
+template <class T>
+void StepDiagnosis<T>::before_update(std::span<const T> parameters, std::span<const T> mean_gradient) {
+  block_squares<T>(layout_, own_blocks_, mean_gradient, gradient_squares_);
+  block_squares<T>(layout_, own_blocks_, parameters, weight_squares_);
+  old_parameters_.assign(parameters.begin(), parameters.end());
+}
+
+template <class T>
+void StepDiagnosis<T>::after_update(std::span<const T> parameters) {
+  std::vector<T> change(parameters.begin(), parameters.end());
+  for (std::size_t i = 0; i < change.size(); ++i) change[i] -= old_parameters_[i];
+  block_squares<T>(layout_, own_blocks_, change, update_squares_);
+  complete_ = true;
+}
+
+template <class T>
+std::vector<LayerDiagnostics> StepDiagnosis<T>::layers(
+    const std::function<void(std::span<double>)>& complete_sums,
+    const std::function<void(std::vector<std::int64_t>&)>& add_counts) {
+  complete_sums(gradient_squares_);
+  complete_sums(update_squares_);
+  complete_sums(weight_squares_);
+  add_counts(counts_.live_rows);
+  add_counts(counts_.unsaturated_rows);
+  return layer_diagnostics(spec_, layout_, gradient_squares_, update_squares_, weight_squares_, counts_);
+}
+
+template class StepDiagnosis<float>;
+template class StepDiagnosis<double>;
+
 }  // namespace lockstep

@@ -30,9 +30,11 @@ std::string closing_summary(const TrainResult& result) {
                          ? "stopped (" + result.reason + "); the same command goes on from here\n"
                          : "done (" + result.reason + ")\n";
   if (!std::isnan(result.last.test_accuracy) && result.last.step > 0) {
-    text += fmt::format("  test accuracy      {:.4f} after epoch {}\n", result.last.test_accuracy, result.last.epoch);
+    text += fmt::format("  test accuracy      {:.4f} after epoch {}\n", result.last.test_accuracy,
+                        result.last.epoch);
   }
-  text += fmt::format("  parameters_sha256  {}\n  run directory      {}\n", result.parameters_sha256, result.run_dir);
+  text += fmt::format("  parameters_sha256  {}\n  run directory      {}\n", result.parameters_sha256,
+                      result.run_dir);
   if (!result.checkpoint.empty()) text += fmt::format("  last checkpoint    {}\n", result.checkpoint);
   text += fmt::format("  metrics            {0}/metrics.csv, {0}/summary.json", result.run_dir);
   return text;

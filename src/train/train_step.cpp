@@ -48,7 +48,8 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
           std::vector<T>(slice_size),
           Workspace<T>(spec, largest_micro_batch),
           {},
-          spec.layers()};
+          spec.layers(),
+          nullptr};
 }
 
 namespace {
@@ -66,6 +67,7 @@ LossSums add_shard_gradient(TrainState<T>& state, const BatchSampler& sampler, c
       state.micro_batch.targets(indices.size(), rows.value_columns), dropout, state.workspace,
       {tree.next_term(), state.layout.size()});
   tree.add_term();
+  if (state.diagnosis != nullptr) state.diagnosis->count(state.workspace, indices.size());
   return sums;
 }
 
@@ -100,6 +102,7 @@ StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const Ro
   for (T& gradient : state.mean_gradient) gradient /= global_rows;
   apply_gradient_rules<T>(state.rules, state.layout, state.exchange.own_blocks(), own_parameters,
                           state.mean_gradient, complete);
+  if (state.diagnosis != nullptr) state.diagnosis->before_update(own_parameters, state.mean_gradient);
   state.optimizer.update(plan.step + 1, plan.learning_rate, own_parameters, state.mean_gradient, complete);
   state.exchange.all_gather(state.parameters);
 
@@ -107,6 +110,7 @@ StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const Ro
   for (std::size_t layer = 0; layer < state.constraints.size(); ++layer) {
     state.constraints[layer].apply(tensor_view(state.layout.kernel(layer), state.parameters.data()));
   }
+  if (state.diagnosis != nullptr) state.diagnosis->after_update(own_parameters);
   return all;
 }
 

@@ -55,6 +55,7 @@ class Training {
   void start_or_resume();
   StepFlags take_step();
   void finish_epoch();
+  void write_diagnostics();
   void follow_best(const EpochMetrics& metrics);
   EpochMetrics epoch_metrics();
   TrainResult end(ExitStatus status, const std::string& reason);
@@ -84,6 +85,7 @@ class Training {
   Schedule schedule_;
   TrainState<T> state_;
   Checkpointer<T> checkpointer_;
+  StepDiagnosis<T> diagnosis_;
   StopSignal signal_;
 
   TrainProgress progress_;
@@ -111,6 +113,7 @@ Training<T>::Training(const Communicator& world, const TrainConfig& config, cons
       state_(make_train_state<T>(world, config, spec_, layout_, rules_,
                                  data_.plan.largest_micro_batch(data_.own_shards))),
       checkpointer_(world, config, dataset, layout_, data_.own_shards, run_directory, observer),
+      diagnosis_(spec_, layout_, state_.exchange.own_blocks()),
       progress_(*config.shards) {}
 
 template <class T>
@@ -139,6 +142,7 @@ void Training<T>::start_or_resume() {
   checkpointer_.restore(state_, progress_);
   if (world_.is_root()) {
     run_directory_->open_metrics_after(progress_.epoch);
+    if (config_.diagnostics) diagnostics_table(run_directory_->path()).open_after(progress_.epoch);
     observer_.started(config_, progress_.step, config_.epochs * sampler_.steps_per_epoch(),
                       sampler_.steps_per_epoch());
   }
@@ -159,6 +163,9 @@ template <class T>
 StepFlags Training<T>::take_step() {
   const StepPlan plan{progress_.step, progress_.step_in_epoch,
                       schedule_.factor(progress_.step) * *config_.learning_rate, config_.seed};
+  const bool last_of_epoch = plan.step_in_epoch + 1 == sampler_.steps_per_epoch();
+  state_.diagnosis = config_.diagnostics && last_of_epoch ? &diagnosis_ : nullptr;
+  if (state_.diagnosis != nullptr) diagnosis_.start();
   const StepFlags flags = train_step(state_, sampler_, data_.train, plan, own_flags(), progress_.sums);
   if (flags & step_flag_non_finite) fail_non_finite();
   rows_since_epoch_start_ += sampler_.global_rows(plan.step_in_epoch);
@@ -215,7 +222,23 @@ void Training<T>::finish_epoch() {
     run_directory_->append_metrics(last_metrics_);
     observer_.epoch_finished(last_metrics_);
   }
+  if (diagnosis_.complete()) write_diagnostics();
   if (checkpointer_.due_after_epoch(progress_)) checkpointer_.write(state_, progress_, seconds());
+}
+
+template <class T>
+void Training<T>::write_diagnostics() {
+  const std::vector<LayerDiagnostics> layers =
+      diagnosis_.layers([&](std::span<double> sums) { state_.exchange.complete_block_sums(sums); },
+                        [&](std::vector<std::int64_t>& counts) {
+                          const std::vector<std::int64_t> all = world_.all_gather_v<std::int64_t>(counts);
+                          for (std::size_t i = 0; i < counts.size(); ++i) {
+                            counts[i] = 0;
+                            for (std::size_t j = i; j < all.size(); j += counts.size()) counts[i] += all[j];
+                          }
+                        });
+  if (!world_.is_root()) return;
+  append_diagnostics(diagnostics_table(run_directory_->path()), progress_.epoch, progress_.step, layers);
 }
 
 template <class T>

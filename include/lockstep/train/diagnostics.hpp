@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,7 +28,7 @@ struct LayerDiagnostics {
   double dead_units = 0;       // share of units whose derivative is 0 for every row; NaN for the output layer
   double saturated_units = 0;  // share of units whose |derivative| is below 5 % of the activation's maximum
                                // slope for every row, dead ones included; NaN for the output layer
-  double update_ratio = 0;  // ‖change of the kernel‖ / ‖kernel before it‖
+  double update_ratio = 0;     // ‖change of the kernel‖ / ‖kernel before it‖
 };
 
 /// How many rows kept each hidden unit alive and unsaturated; flat over layers and units, to be added over
@@ -56,6 +57,37 @@ std::vector<LayerDiagnostics> layer_diagnostics(const ModelSpec& spec, const Par
                                                 std::span<const double> update_squares,
                                                 std::span<const double> weight_squares,
                                                 const UnitCounts& counts);
+
+/// Looks at one step from inside it.
+template <class T>
+class StepDiagnosis {
+ public:
+  StepDiagnosis(const ModelSpec& spec, const ParameterLayout& layout, Range own_blocks);
+
+  /// Forgets the step before.
+  void start();
+  /// After forward_backward of a micro-batch of `rows` rows.
+  void count(const Workspace<T>& workspace, std::size_t rows);
+  /// Before the update of the slice.   parameters, mean_gradient: the slice's elements
+  void before_update(std::span<const T> parameters, std::span<const T> mean_gradient);
+  /// After the update and the constraints.
+  void after_update(std::span<const T> parameters);
+
+  bool complete() const { return complete_; }
+  /// All layers. Collective: `complete_sums` fills in the block sums of the other ranks, `add_counts` adds
+  /// their counts.
+  std::vector<LayerDiagnostics> layers(const std::function<void(std::span<double>)>& complete_sums,
+                                       const std::function<void(std::vector<std::int64_t>&)>& add_counts);
+
+ private:
+  const ModelSpec& spec_;
+  const ParameterLayout& layout_;
+  Range own_blocks_;
+  UnitCounts counts_;
+  std::vector<T> old_parameters_;  // of the slice
+  std::vector<double> gradient_squares_, update_squares_, weight_squares_;
+  bool complete_ = false;
+};
 
 /// diagnostics.csv of a run directory:
 /// epoch,step,layer,gradient_norm,dead_units,saturated_units,update_ratio.

@@ -11,6 +11,7 @@
 #include "lockstep/nn/optimizer.hpp"
 #include "lockstep/train/batch_sampler.hpp"
 #include "lockstep/train/config.hpp"
+#include "lockstep/train/diagnostics.hpp"
 #include "lockstep/train/epoch_sums.hpp"
 
 namespace lockstep {
@@ -52,6 +53,7 @@ struct TrainState {
   Workspace<T> workspace;
   MicroBatch<T> micro_batch;
   std::size_t first_nonfinite_layer;  // met by this rank in a non-finite micro-batch; else spec.layers()
+  StepDiagnosis<T>* diagnosis;        // looks at the step; nullptr: nobody does
 };
 
 /// The state before the first step: parameters and optimizer state as they start. Collective. The other
