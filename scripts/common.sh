@@ -66,15 +66,12 @@ install_packages() {
   } >&2
 }
 
-# What mpirun needs to start here: permission for root, and more ranks than cores where cores are few.
+# What mpirun needs to start here: permission for root, and leave to use cores that others use too.
 prepare_mpi() {
   if [ "$(id -u)" = 0 ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   fi
-  export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
-  if [ "$(nproc)" -lt "$1" ]; then
-    export OMPI_MCA_mpi_yield_when_idle=1
-  fi
+  export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1
   # Containers often forbid one process to read another's memory.
   if [ -e /.dockerenv ] || [ -e /run/.containerenv ]; then
     export OMPI_MCA_btl_vader_single_copy_mechanism=none

@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 ranks=2
 data_dir=$project_dir/data
-prepare_mpi $ranks
+prepare_mpi
 
 step "Packages"
 "$project_dir/scripts/setup.sh"

@@ -69,7 +69,7 @@ run_ctest() {
 
 "$project_dir/scripts/setup.sh" --tests
 exec </dev/null
-prepare_mpi 4
+prepare_mpi
 
 step "Data"
 if mnist=$("$project_dir/scripts/get-mnist.sh" --only-mnist "$project_dir/data"); then
