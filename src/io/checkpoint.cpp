@@ -9,6 +9,7 @@
 #include "lockstep/io/atomic_file.hpp"
 #include "lockstep/io/content_digest.hpp"
 #include "lockstep/io/hdf5.hpp"
+#include "seal.hpp"
 
 namespace lockstep {
 namespace {
@@ -86,6 +87,7 @@ void read_tensors(hid_t file, const std::string& group, const ParameterLayout& l
 
 /// A checkpoint whose format and digest are as they should be.
 Hdf5Handle open_checkpoint(const std::string& path) {
+  check_seal(path);
   Hdf5Handle file = open_hdf5(path);
   const std::string where = path + ": /";
   const std::string format =
@@ -126,7 +128,7 @@ template <class T>
 void write_checkpoint(const std::string& path, const ParameterLayout& layout, const CheckpointState& state,
                       std::span<const T> parameters, const OptimizerSlots<T>& slots) {
   write_file_atomically(path, [&](const std::string& temporary_path) {
-    const Hdf5Handle file = create_hdf5(temporary_path);
+    Hdf5Handle file = create_hdf5(temporary_path, seal_bytes);
     const std::string where = path + ": /";
     write_attribute(file.get(), "format", checkpoint_format, where);
     write_number_attribute<std::int64_t>(file.get(), "version", checkpoint_format_version, where);
@@ -138,6 +140,8 @@ void write_checkpoint(const std::string& path, const ParameterLayout& layout, co
     }
     write_attribute(file.get(), "sha256", content_sha256(file.get(), path), where);
     hdf5_check(H5Fflush(file.get(), H5F_SCOPE_GLOBAL), path, "cannot be written");
+    file.reset();
+    seal_file(temporary_path);
   });
 }
 

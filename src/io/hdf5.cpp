@@ -107,15 +107,16 @@ Hdf5Handle open_hdf5_parallel(const std::string& path, MPI_Comm communicator) {
   return open_checked(path, access.get());
 }
 
-Hdf5Handle create_hdf5(const std::string& path) {
+Hdf5Handle create_hdf5(const std::string& path, std::size_t user_block_bytes) {
   prepare_library();
   const Hdf5Handle access = serial_access(path);
   // The format of HDF5 1.8 has checksums on metadata and allows attributes of more than 64 KiB.
   hdf5_check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_LATEST), path,
              "cannot set the version of the format");
-  return {
-      hdf5_check(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), path, "cannot be made"),
-      H5Fclose};
+  const Hdf5Handle creation(hdf5_check(H5Pcreate(H5P_FILE_CREATE), path, "cannot set up the file"), H5Pclose);
+  hdf5_check(H5Pset_userblock(creation.get(), user_block_bytes), path, "cannot set up the user block");
+  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get());
+  return {hdf5_check(file, path, "cannot be made"), H5Fclose};
 }
 
 }  // namespace lockstep

@@ -71,8 +71,8 @@ void check_hdf5_signature(const std::string& path);
 Hdf5Handle open_hdf5(const std::string& path);
 /// The same through MPI-IO, with collective metadata reads (collective over `communicator`).
 Hdf5Handle open_hdf5_parallel(const std::string& path, MPI_Comm communicator);
-/// Makes a new file.
-Hdf5Handle create_hdf5(const std::string& path);
+/// Makes a new file, with that much room (0, 512, 1024 …) for other uses at its front.
+Hdf5Handle create_hdf5(const std::string& path, std::size_t user_block_bytes = 0);
 /// Bytes of a file. Throws FileError if it is missing or not a regular file.
 std::uint64_t file_size_bytes(const std::string& path);
 
