@@ -20,10 +20,14 @@ idx_dir=$("$project_dir/scripts/get-mnist.sh" "$data_dir")
 name=$(basename "$idx_dir") # mnist | fashion-mnist
 dataset=$data_dir/$name.h5
 run_dir=$project_dir/runs/quickstart-$name
-if [ -f "$dataset" ] && "$lockstep" inspect "$dataset" >/dev/null 2>&1; then
+convert_options=()
+if [ "$name" = fashion-mnist ]; then
+  convert_options=(--class-names 'T-shirt,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot')
+fi
+if [ -f "$dataset" ] && "$lockstep" inspect --verify "$dataset" >/dev/null 2>&1; then
   say "$dataset is there"
 else
-  "$lockstep" convert --idx-dir "$idx_dir" --output "$dataset"
+  "$lockstep" convert --idx-dir "$idx_dir" --output "$dataset" "${convert_options[@]}"
 fi
 
 step "Train on $ranks ranks"
