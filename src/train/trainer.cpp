@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <limits>
 #include <optional>
 
 #include "lockstep/core/version.hpp"
@@ -23,7 +22,6 @@
 namespace lockstep {
 namespace {
 
-constexpr double not_evaluated = std::numeric_limits<double>::quiet_NaN();
 constexpr double progress_interval_seconds = 0.1;
 
 double monitored_value(const std::string& monitor, const EpochMetrics& metrics) {
@@ -189,7 +187,6 @@ EpochMetrics Training<T>::epoch_metrics() {
   const Evaluation training = epoch_means(spec_, gather_epoch_sums(world_, progress_.sums, data_.own_shards));
   metrics.loss = training.loss;
   metrics.accuracy = training.accuracy;
-  metrics.val_loss = metrics.val_accuracy = metrics.test_loss = metrics.test_accuracy = not_evaluated;
   // The training's speed, without what follows.
   metrics.samples_per_second = static_cast<double>(rows_since_epoch_start_) / (seconds() - epoch_started_);
   if (evaluates(metrics.epoch)) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "lockstep/core/error.hpp"
@@ -9,16 +10,19 @@
 
 namespace lockstep {
 
+inline constexpr double not_evaluated = std::numeric_limits<double>::quiet_NaN();
+
 /// What one epoch ended with. NaN where something was not evaluated or has no meaning for the task.
 struct EpochMetrics {
-  std::uint64_t epoch = 0;          // counts from 1
-  std::uint64_t step = 0;           // updates so far
-  double loss, accuracy;            // mean over the epoch's rows, taken during the updates, without penalties
-  double val_loss, val_accuracy;    // after the epoch
-  double test_loss, test_accuracy;  // after the epoch
-  double learning_rate = 0;         // of the epoch's last step
-  double seconds = 0;               // since the start of training, interruptions excluded
-  double samples_per_second = 0;    // over the epoch
+  std::uint64_t epoch = 0;  // counts from 1
+  std::uint64_t step = 0;   // updates so far
+  double loss = not_evaluated,
+         accuracy = not_evaluated;  // mean over the epoch's rows, taken during the updates, without penalties
+  double val_loss = not_evaluated, val_accuracy = not_evaluated;    // after the epoch
+  double test_loss = not_evaluated, test_accuracy = not_evaluated;  // after the epoch
+  double learning_rate = 0;                                         // of the epoch's last step
+  double seconds = 0;             // since the start of training, interruptions excluded
+  double samples_per_second = 0;  // over the epoch
 };
 
 /// How a run ended.
