@@ -55,6 +55,7 @@ double exp_double(double x) {
 }
 
 double expm1_double(double x) {
+  if (x == 0) return x;  // keeps the sign
   if (std::fabs(x) < 0.35) return x + x * x * expm1_tail(x);
   return exp_double(x) - 1;
 }

@@ -126,7 +126,8 @@ std::string format_exact(float value) {
 std::optional<std::string> nearest_name(std::string_view name, std::span<const std::string> candidates) {
   const std::string wanted = canonical_name(name);
   std::optional<std::string> nearest;
-  std::size_t smallest = std::max<std::size_t>(2, wanted.size() / 3) + 1;  // farther ones are not meant
+  // Farther ones are not meant, nor are those that have no letter in common.
+  std::size_t smallest = std::min(std::max<std::size_t>(2, wanted.size() / 3) + 1, wanted.size());
   for (const std::string& candidate : candidates) {
     const std::size_t distance = edit_distance(wanted, canonical_name(candidate));
     if (distance < smallest) {

@@ -1,0 +1,201 @@
+#include "lockstep/core/elementary.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <string>
+
+#include "core/elementary_values.hpp"
+
+namespace lockstep {
+namespace {
+
+using testing::ElementaryValue;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+/// The distance between neighbouring numbers of type T at `x`.
+template <class T>
+double unit_in_the_last_place(double x) {
+  int exponent = 0;
+  std::frexp(x, &exponent);
+  const int smallest = std::numeric_limits<T>::min_exponent;
+  return std::ldexp(1.0, std::max(exponent, smallest) - std::numeric_limits<T>::digits);
+}
+
+/// |found − (high + low)| in units in the last place.
+template <class T>
+double error_in_ulp(T found, double high, double low) {
+  return std::abs((static_cast<double>(found) - high) - low) / unit_in_the_last_place<T>(high);
+}
+
+template <class T>
+void expect_accurate(const char* name, T (*function)(T), std::span<const ElementaryValue> values,
+                     double bound) {
+  double largest = 0;
+  for (const ElementaryValue& value : values) {
+    const T found = function(static_cast<T>(value.x));
+    const double error = error_in_ulp(found, value.high, value.low);
+    EXPECT_LE(error, bound) << name << "(" << value.x << ") = " << value.high << ", found " << found;
+    largest = std::max(largest, error);
+  }
+  ::testing::Test::RecordProperty(std::string(name) + (sizeof(T) == 4 ? "_float_ulp" : "_double_ulp"),
+                                  std::to_string(largest));
+}
+
+// The bounds that elementary.hpp promises.
+constexpr double double_bound = 4, float_bound = 1;
+
+TEST(Elementary, DoubleFunctionsAreAccurate) {
+  using namespace testing;
+  expect_accurate<double>("exp", elementary::exp, exp_double_values, double_bound);
+  expect_accurate<double>("expm1", elementary::expm1, expm1_double_values, double_bound);
+  expect_accurate<double>("log", elementary::log, log_double_values, double_bound);
+  expect_accurate<double>("log1p", elementary::log1p, log1p_double_values, double_bound);
+  expect_accurate<double>("tanh", elementary::tanh, tanh_double_values, double_bound);
+  expect_accurate<double>("erf", elementary::erf, erf_double_values, double_bound);
+  expect_accurate<double>("sin", elementary::sin, sin_double_values, double_bound);
+  expect_accurate<double>("cos", elementary::cos, cos_double_values, double_bound);
+}
+
+TEST(Elementary, FloatFunctionsAreAccurate) {
+  using namespace testing;
+  expect_accurate<float>("exp", elementary::exp, exp_float_values, float_bound);
+  expect_accurate<float>("expm1", elementary::expm1, expm1_float_values, float_bound);
+  expect_accurate<float>("log", elementary::log, log_float_values, float_bound);
+  expect_accurate<float>("log1p", elementary::log1p, log1p_float_values, float_bound);
+  expect_accurate<float>("tanh", elementary::tanh, tanh_float_values, float_bound);
+  expect_accurate<float>("erf", elementary::erf, erf_float_values, float_bound);
+  expect_accurate<float>("sin", elementary::sin, sin_float_values, float_bound);
+  expect_accurate<float>("cos", elementary::cos, cos_float_values, float_bound);
+}
+
+TEST(Elementary, PowIsAccurateForTheRatesOfSchedules) {
+  for (const testing::PowerValue& value : testing::pow_values) {
+    // The error of y · log x, times its size.
+    const double bound = 4 + 2 * std::abs(value.y * std::log(value.x));
+    EXPECT_LE(error_in_ulp(elementary::pow(value.x, value.y), value.high, value.low), bound)
+        << "pow(" << value.x << ", " << value.y << ")";
+  }
+  EXPECT_EQ(elementary::pow(0, 0), 1);
+  EXPECT_EQ(elementary::pow(0, 2), 0);
+  EXPECT_EQ(elementary::pow(0, -2), infinity);
+  EXPECT_EQ(elementary::pow(1, 1e300), 1);
+  EXPECT_TRUE(std::isnan(elementary::pow(not_a_number, 2)));
+  EXPECT_TRUE(std::isnan(elementary::pow(2, not_a_number)));
+}
+
+TEST(Elementary, PowerMultiplies) {
+  EXPECT_EQ(elementary::power(0.9, 0), 1);
+  EXPECT_EQ(elementary::power(0, 0), 1);
+  EXPECT_EQ(elementary::power(-2, 3), -8);
+  EXPECT_EQ(elementary::power(3, 20), 3486784401.0);
+  EXPECT_NEAR(elementary::power(0.999, 100000) / 3.53852768834312774e-44, 1, 1e-9);
+  EXPECT_EQ(elementary::power(0.5, ~0ULL), 0);
+}
+
+/// `value` in T, with its sign: −0 and 0 are told apart; any NaN equals any NaN.
+template <class T>
+void expect_identical(const char* name, T found, double value) {
+  const T expected = static_cast<T>(value);
+  if (std::isnan(expected)) {
+    EXPECT_TRUE(std::isnan(found)) << name << ", found " << found;
+  } else {
+    EXPECT_EQ(found, expected) << name;
+    EXPECT_EQ(std::signbit(found), std::signbit(expected)) << name;
+  }
+}
+
+template <class T>
+void expect_special_values() {
+  struct Case {
+    const char* name;
+    T (*function)(T);
+    double x, value;
+  };
+  const Case cases[] = {
+      {"exp", elementary::exp, -infinity, 0},
+      {"exp", elementary::exp, infinity, infinity},
+      {"exp", elementary::exp, 0.0, 1},
+      {"exp", elementary::exp, -0.0, 1},
+      {"exp", elementary::exp, 1e30, infinity},
+      {"exp", elementary::exp, -1e30, 0},
+      {"expm1", elementary::expm1, -infinity, -1},
+      {"expm1", elementary::expm1, infinity, infinity},
+      {"expm1", elementary::expm1, 0.0, 0.0},
+      {"expm1", elementary::expm1, -0.0, -0.0},
+      {"expm1", elementary::expm1, -1e30, -1},
+      {"expm1", elementary::expm1, 1e30, infinity},
+      {"log", elementary::log, 0.0, -infinity},
+      {"log", elementary::log, -0.0, -infinity},
+      {"log", elementary::log, -1.0, not_a_number},
+      {"log", elementary::log, -infinity, not_a_number},
+      {"log", elementary::log, infinity, infinity},
+      {"log", elementary::log, 1.0, 0.0},
+      {"log1p", elementary::log1p, -1.0, -infinity},
+      {"log1p", elementary::log1p, -1.5, not_a_number},
+      {"log1p", elementary::log1p, -infinity, not_a_number},
+      {"log1p", elementary::log1p, infinity, infinity},
+      {"log1p", elementary::log1p, 0.0, 0.0},
+      {"log1p", elementary::log1p, -0.0, -0.0},
+      {"tanh", elementary::tanh, -infinity, -1},
+      {"tanh", elementary::tanh, infinity, 1},
+      {"tanh", elementary::tanh, 0.0, 0.0},
+      {"tanh", elementary::tanh, -0.0, -0.0},
+      {"tanh", elementary::tanh, 1e30, 1},
+      {"erf", elementary::erf, -infinity, -1},
+      {"erf", elementary::erf, infinity, 1},
+      {"erf", elementary::erf, 0.0, 0.0},
+      {"erf", elementary::erf, -0.0, -0.0},
+      {"erf", elementary::erf, -1e30, -1},
+      {"sin", elementary::sin, 0.0, 0.0},
+      {"sin", elementary::sin, -0.0, -0.0},
+      {"sin", elementary::sin, infinity, not_a_number},
+      {"cos", elementary::cos, 0.0, 1},
+      {"cos", elementary::cos, -0.0, 1},
+      {"cos", elementary::cos, -infinity, not_a_number},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.x);
+    expect_identical(c.name, c.function(static_cast<T>(c.x)), c.value);
+    expect_identical(c.name, c.function(std::numeric_limits<T>::quiet_NaN()), not_a_number);
+  }
+}
+
+TEST(Elementary, SpecialValuesAreThoseOfTheStandard) {
+  expect_special_values<double>();
+  expect_special_values<float>();
+}
+
+TEST(Elementary, SinAndCosOfHugeArgumentsStayInRange) {
+  for (const double x : {1e7, -1e15, 1e22, 1e300, std::numeric_limits<double>::max()}) {
+    EXPECT_LE(std::abs(elementary::sin(x)), 1.0) << x;
+    EXPECT_LE(std::abs(elementary::cos(x)), 1.0) << x;
+  }
+  EXPECT_NEAR(elementary::sin(1e7), std::sin(1e7), 1e-8);
+}
+
+template <class T>
+void expect_odd_and_bounded() {
+  for (int i = 0; i <= 20000; ++i) {
+    const T x = static_cast<T>(i) * T(0.0007);
+    EXPECT_EQ(elementary::tanh(-x), -elementary::tanh(x));
+    EXPECT_EQ(elementary::erf(-x), -elementary::erf(x));
+    EXPECT_LE(elementary::tanh(x), T(1));
+    EXPECT_LE(elementary::erf(x), T(1));
+    EXPECT_LE(elementary::exp(-x), T(1));
+    EXPECT_GE(elementary::expm1(-x), T(-1));
+  }
+}
+
+TEST(Elementary, TanhAndErfAreOddAndNothingLeavesItsRange) {
+  expect_odd_and_bounded<double>();
+  expect_odd_and_bounded<float>();
+}
+
+}  // namespace
+}  // namespace lockstep

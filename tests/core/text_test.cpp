@@ -1,0 +1,144 @@
+#include "lockstep/core/text.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "lockstep/core/error.hpp"
+
+namespace lockstep {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+/// What the UserError says that `work` throws.
+template <class Work>
+std::string message_of(Work&& work) {
+  try {
+    work();
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "(nothing was thrown)";
+}
+
+TEST(SplitList, SplitsOutsideParenthesesAndTrims) {
+  EXPECT_EQ(split_list("a(1,2), b"), (Texts{"a(1,2)", "b"}));
+  EXPECT_EQ(split_list(" 128 ,64"), (Texts{"128", "64"}));
+  EXPECT_EQ(split_list("f(g(1,2),h(3)),k"), (Texts{"f(g(1,2),h(3))", "k"}));
+  EXPECT_EQ(split_list("a;b,c", ';'), (Texts{"a", "b,c"}));
+}
+
+TEST(SplitList, KeepsEmptyPartsButNotAnEmptyText) {
+  EXPECT_EQ(split_list(""), Texts{});
+  EXPECT_EQ(split_list("  "), Texts{});
+  EXPECT_EQ(split_list("a,,b"), (Texts{"a", "", "b"}));
+  EXPECT_EQ(split_list("a,"), (Texts{"a", ""}));
+}
+
+TEST(SplitList, RefusesUnbalancedParentheses) {
+  EXPECT_EQ(message_of([] { split_list("leaky_relu(0.2"); }),
+            "'leaky_relu(0.2': expected balanced parentheses, found one that is not closed");
+  EXPECT_EQ(message_of([] { split_list("a),b("); }),
+            "'a),b(': expected balanced parentheses, found one that was not opened");
+}
+
+TEST(ParseCall, TakesNamesWithAndWithoutArguments) {
+  EXPECT_EQ(parse_call("relu").name, "relu");
+  EXPECT_TRUE(parse_call("relu").arguments.empty());
+  EXPECT_TRUE(parse_call("relu()").arguments.empty());
+  const Call call = parse_call(" uniform ( -0.1, 0.1 ) ");
+  EXPECT_EQ(call.name, "uniform");
+  EXPECT_EQ(call.arguments, (Texts{"-0.1", "0.1"}));
+}
+
+TEST(ParseCall, RefusesTextAfterTheArguments) {
+  EXPECT_THROW(parse_call("leaky_relu(0.2"), UserError);
+  EXPECT_THROW(parse_call("leaky_relu(0.2)x"), UserError);
+  EXPECT_THROW(parse_call("leaky_relu(0.2)(0.3)"), UserError);
+}
+
+TEST(CanonicalName, MakesSpellingsAlike) {
+  for (const char* name : {"LeakyReLU", "leaky_relu", "leaky-relu", "Leaky ReLU", "LEAKY_RELU"}) {
+    EXPECT_EQ(canonical_name(name), "leakyrelu") << name;
+  }
+}
+
+TEST(ParseDouble, ReadsWholeTexts) {
+  EXPECT_EQ(parse_double("1e-3", "x"), 1e-3);
+  EXPECT_EQ(parse_double(" 0.25 ", "x"), 0.25);
+  EXPECT_EQ(parse_double("-7", "x"), -7.0);
+  EXPECT_EQ(parse_double("+7", "x"), 7.0);
+  EXPECT_EQ(parse_double("inf", "x"), std::numeric_limits<double>::infinity());
+  EXPECT_TRUE(std::isnan(parse_double("nan", "x")));
+}
+
+TEST(ParseDouble, RefusesWhatIsNoNumber) {
+  for (const char* text : {"", " ", "x", "1.5x", "1,5", "1 2", "--1", "+-1", "0x10", "."}) {
+    EXPECT_THROW(parse_double(text, "x"), UserError) << text;
+  }
+  EXPECT_EQ(message_of([] { parse_double("fast", "--learning-rate"); }),
+            "--learning-rate: expected a number, found 'fast'");
+  EXPECT_THROW(parse_double("1e999", "x"), UserError);
+}
+
+TEST(ParseInt, HoldsToItsRange) {
+  EXPECT_EQ(parse_int("-42", "x"), -42);
+  EXPECT_EQ(parse_int("9223372036854775807", "x"), std::numeric_limits<std::int64_t>::max());
+  EXPECT_THROW(parse_int("9223372036854775808", "x"), UserError);
+  EXPECT_THROW(parse_int("1.5", "x"), UserError);
+  EXPECT_THROW(parse_int("1e3", "x"), UserError);
+}
+
+TEST(ParseUnsigned, RefusesNegativeNumbers) {
+  EXPECT_EQ(parse_unsigned("18446744073709551615", "x"), std::numeric_limits<std::uint64_t>::max());
+  EXPECT_THROW(parse_unsigned("18446744073709551616", "x"), UserError);
+  EXPECT_EQ(message_of([] { parse_unsigned("-1", "--shards"); }),
+            "--shards: expected a non-negative integer, found '-1'");
+}
+
+TEST(FormatExact, IsTheShortestTextThatReadsBack) {
+  EXPECT_EQ(format_exact(0.1), "0.1");
+  EXPECT_EQ(format_exact(0.1F), "0.1");
+  EXPECT_EQ(format_exact(1.0 / 3), "0.3333333333333333");
+  EXPECT_EQ(format_exact(std::nan("")), "nan");
+  EXPECT_EQ(format_exact(-std::nan("")), "nan");
+  EXPECT_EQ(format_exact(-std::numeric_limits<double>::infinity()), "-inf");
+  for (const double value : {5e-324, 1.7976931348623157e308, -0.0, 123456789.123456789, 1e22, 1e23}) {
+    EXPECT_EQ(parse_double(format_exact(value), "x"), value);
+    EXPECT_EQ(std::signbit(parse_double(format_exact(value), "x")), std::signbit(value));
+  }
+}
+
+TEST(NearestName, FindsWhatWasMeantAndNothingElse) {
+  const Texts names{"relu", "leaky_relu", "sigmoid", "tanh"};
+  EXPECT_EQ(nearest_name("rellu", names), "relu");
+  EXPECT_EQ(nearest_name("Sigmod", names), "sigmoid");
+  EXPECT_EQ(nearest_name("LeekyReLU", names), "leaky_relu");
+  EXPECT_EQ(nearest_name("convolution", names), std::nullopt);
+  EXPECT_EQ(suggestion("rellu", names), " (did you mean 'relu'?)");
+  EXPECT_EQ(suggestion("convolution", names), "");
+}
+
+TEST(NearestName, DoesNotTakeShortNamesForEachOther) {
+  EXPECT_EQ(nearest_name("ab", Texts{"xy"}), std::nullopt);
+}
+
+TEST(Join, PutsSeparatorsBetween) {
+  EXPECT_EQ(join(Texts{}), "");
+  EXPECT_EQ(join(Texts{"a"}), "a");
+  EXPECT_EQ(join(Texts{"a", "b", "c"}), "a, b, c");
+  EXPECT_EQ(join(Texts{"a", "b"}, "/"), "a/b");
+}
+
+TEST(FormatBytes, UsesBinaryUnits) {
+  EXPECT_EQ(format_bytes(0), "0 B");
+  EXPECT_EQ(format_bytes(1023), "1023 B");
+  EXPECT_EQ(format_bytes(1536 * 1024), "1.5 MiB");
+  EXPECT_EQ(format_bytes(std::uint64_t{1} << 40), "1.0 TiB");
+  EXPECT_EQ(format_bytes(std::numeric_limits<std::uint64_t>::max()), "16.0 EiB");
+}
+
+}  // namespace
+}  // namespace lockstep
