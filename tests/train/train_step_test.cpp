@@ -170,7 +170,7 @@ TEST(TrainStepFlags, NonFiniteLossOnOneRankStopsTheUpdateOnAll) {
   const Range own = block_partition(plan.shards, static_cast<std::size_t>(world.size()),
                                     static_cast<std::size_t>(world.rank()));
   Rows<float> rows = rows_of<float>(rows_of_shards(plan, own, {{0, train_rows}}));
-  if (world.rank() == world.size() - 1) rows.x_real[0] = std::numeric_limits<float>::infinity();
+  if (world.rank() == world.size() - 1) rows.x_real[0] = std::numeric_limits<float>::quiet_NaN();
   BatchSampler sampler(plan, own, false, 0);
   sampler.start_epoch(0);
   TrainState<float> state =

@@ -82,7 +82,9 @@ TEST_F(Trainer, StoppedAtAnyStepAndResumedGivesTheBitsOfAnUninterruptedRun) {
     EXPECT_EQ(part.reason, "max-steps");
     const TrainResult rest = run(config(name, {{"dropout", "0.2"}}));
     EXPECT_EQ(rest.parameters_sha256, whole.parameters_sha256) << step;
-    if (world.is_root()) EXPECT_EQ(metrics(name), metrics("whole")) << step;
+    if (world.is_root()) {
+      EXPECT_EQ(metrics(name), metrics("whole")) << step;
+    }
   }
 }
 
@@ -135,7 +137,8 @@ TEST_F(Trainer, DivergenceEndsWithEpochStepAndLayer) {
     FAIL() << "accepted";
   } catch (const AgreedError& error) {
     EXPECT_EQ(error.status(), ExitStatus::failure);
-    for (const char* part : {"epoch", "step", "dense_0"}) {
+    // A weight near 1e28 squared overflows in the second layer.
+    for (const char* part : {"epoch 1", "step 2", "values is output"}) {
       EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
     }
   }
