@@ -1,0 +1,46 @@
+#include "lockstep/train/logging_observer.hpp"
+
+#include <gtest/gtest.h>
+
+#include "train/temporary_directory.hpp"
+
+namespace lockstep {
+namespace {
+
+class Counting : public TrainObserver {
+ public:
+  void epoch_finished(const EpochMetrics&) override { ++calls; }
+  void checkpoint_written(const std::string&, double, std::uint64_t) override { ++calls; }
+  void message(const std::string&) override { ++calls; }
+  int calls = 0;
+};
+
+std::string log_at(const std::string& level) {
+  const TemporaryDirectory directory;
+  const RunDirectory run(directory / "run");
+  Counting next;
+  LoggingObserver observer(next, run, level);
+  EpochMetrics metrics;
+  metrics.epoch = 4;
+  observer.epoch_finished(metrics);
+  observer.checkpoint_written("c.h5", 0.5, 2048);
+  observer.message("warning: w");
+  observer.message("resuming");
+  EXPECT_EQ(next.calls, 4) << "everything is passed on at every level";
+  return read_text(run.log_path());
+}
+
+TEST(LoggingObserver, KeepsWhatTheLevelAsksFor) {
+  const std::string debug = log_at("debug"), info = log_at("info"), warn = log_at("warn"),
+                    error = log_at("error");
+  EXPECT_NE(debug.find("wrote c.h5 (2.0 KiB, 0.500 s)"), std::string::npos);
+  EXPECT_EQ(info.find("wrote c.h5"), std::string::npos);
+  EXPECT_NE(info.find("epoch 4/"), std::string::npos);
+  EXPECT_NE(info.find("resuming"), std::string::npos);
+  EXPECT_EQ(warn.find("resuming"), std::string::npos);
+  EXPECT_NE(warn.find("warning: w"), std::string::npos);
+  EXPECT_EQ(error, "");
+}
+
+}  // namespace
+}  // namespace lockstep
