@@ -82,7 +82,7 @@ fi
 labels=()
 if [ $preset = asan ]; then
   labels=(-LE 'full|no-asan')
-  export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:${ASAN_OPTIONS:-}
+  export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:fast_unwind_on_malloc=0:${ASAN_OPTIONS:-}
   export UBSAN_OPTIONS=print_stacktrace=1:${UBSAN_OPTIONS:-}
   export LSAN_OPTIONS=suppressions=$project_dir/tests/lsan.supp:print_suppressions=0:${LSAN_OPTIONS:-}
 else
