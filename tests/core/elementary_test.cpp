@@ -206,7 +206,7 @@ void add_bits(Sha256& digest, T (*function)(T), int largest_exponent) {
   std::mt19937 engine(1);
   std::vector<T> values;
   for (int i = 0; i < 4096; ++i) {
-    const double fraction = 1.0 + engine() * 0x1p-32;
+    const double fraction = 1.0 + static_cast<double>(engine()) * 0x1p-32;
     const int exponent = largest_exponent - static_cast<int>(engine() % 24);
     const double sign = engine() % 2 == 0 ? 1 : -1;
     const double x = sign * std::ldexp(fraction, exponent);
