@@ -118,8 +118,7 @@ template <std::size_t Rows, std::size_t Bytes, class T>
 // Tiles fill the registers of each set: two vectors wide, and as many rows as leave room for the factors.
 #if defined(__x86_64__)
 template <class T>
-[[gnu::target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,prefer-vector-width=512")]] void compute_avx512(
-    const ChainProduct<T>& p) {
+[[gnu::target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]] void compute_avx512(const ChainProduct<T>& p) {
   compute_in_tiles<8, 128>(p);
 }
 template <class T>

@@ -74,13 +74,13 @@ template <class T>
 void TreeAccumulator<T>::add_term() {
   pending_.push_back({next_, next_ + 1});
   ++next_;
-  // Two neighbours are added as soon as the tree has a node of just both: the split of their union is their
-  // border, and the union lies inside one of the own nodes.
+  // Two neighbours are added as soon as together they are a node inside one of the own nodes. Both are nodes
+  // themselves, so they can only be its halves.
   while (pending_.size() >= 2) {
     const Range left = pending_[pending_.size() - 2];
     const Range right = pending_.back();
     const Range both{left.begin, right.end};
-    if (!is_complete(both) || tree_split(both) != left.end) return;
+    if (!is_complete(both)) return;
     add_to(buffers_[pending_.size() - 2].data(), buffers_[pending_.size() - 1].data(), length_);
     pending_.pop_back();
     pending_.back() = both;
