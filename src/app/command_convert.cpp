@@ -17,7 +17,7 @@ struct ConvertArguments {
   std::string idx_dir;
   CsvSource csv;
   std::string separator = ",";
-  std::string shuffle_seed;
+  std::string test_fraction, shuffle_seed;
   Hdf5Source hdf5;
   std::string x_scale;
 };
@@ -26,8 +26,7 @@ DatasetInfo convert(const ConvertArguments& arguments) {
   const int sources =
       !arguments.idx_dir.empty() + !arguments.csv.train.empty() + !arguments.hdf5.path.empty();
   if (sources != 1) {
-    throw UserError("convert: expected exactly one of --idx-dir, --csv and --hdf5, found " +
-                    std::to_string(sources));
+    throw UserError("expected exactly one of --idx-dir, --csv and --hdf5, found " + std::to_string(sources));
   }
   std::optional<Task> task;
   if (!arguments.task.empty()) task = parse_task(arguments.task);
@@ -42,6 +41,9 @@ DatasetInfo convert(const ConvertArguments& arguments) {
       throw UserError("--separator: expected one character, found '" + arguments.separator + "'");
     }
     source.separator = arguments.separator.front();
+    if (!arguments.test_fraction.empty()) {
+      source.test_fraction = parse_double(arguments.test_fraction, "--test-fraction");
+    }
     if (!arguments.shuffle_seed.empty()) {
       source.shuffle_seed = parse_unsigned(arguments.shuffle_seed, "--shuffle-seed");
     }
@@ -66,8 +68,7 @@ std::function<ExitStatus(const Communicator&)> declare_convert(CLI::App& app) {
   option("--csv", a->csv.train, "CSV file with a header line, plain or .gz", "FILE");
   option("--csv-test", a->csv.test, "CSV file with the test rows", "FILE");
   option("--target", a->csv.target, "Column to predict; several, a,b, for regression", "NAME");
-  app.add_option("--test-fraction", a->csv.test_fraction, "Part of the CSV rows that becomes the test split")
-      ->type_name("F");
+  option("--test-fraction", a->test_fraction, "Part of the CSV rows that becomes the test split", "F");
   option("--shuffle-seed", a->shuffle_seed, "Draw the test rows at random; else the last rows", "N");
   option("--separator", a->separator, "Between CSV fields", "CHAR");
   option("--x-type", a->csv.x_type, "Type of CSV features: float64 or float32", "TYPE");

@@ -81,7 +81,7 @@ std::string free_space(const std::string& path) {
   return error ? "not there" : format_bytes(space.available) + " free";
 }
 
-nlohmann::json examine(const Communicator& world) {
+nlohmann::ordered_json examine(const Communicator& world) {
   use_one_blas_thread();
   const BlasIdentity blas = blas_identity();
   const double exact = product_speed(Arithmetic::exact);
@@ -92,7 +92,7 @@ nlohmann::json examine(const Communicator& world) {
                   world.node(), cores_of_this_rank(), exact, openblas);
   const std::vector<std::string> ranks = world.gather_text(mine);
   const char* locking = std::getenv("HDF5_USE_FILE_LOCKING");
-  nlohmann::json found{
+  nlohmann::ordered_json found{
       {"lockstep", version()},
       {"mpi", mpi_library_version()},
       {"ranks", world.size()},
@@ -106,7 +106,7 @@ nlohmann::json examine(const Communicator& world) {
       {"working_directory", free_space(".")},
       {"product_gflops", {{"exact", exact}, {"openblas", openblas}}},
       {"exchange_milliseconds", exchange}};
-  nlohmann::json advice = nlohmann::json::array();
+  nlohmann::ordered_json advice = nlohmann::ordered_json::array();
   const auto ranks_per_node = static_cast<double>(world.size()) / world.nodes();
   if (cores_of_this_rank() < 1 || ranks_per_node > std::thread::hardware_concurrency()) {
     advice.push_back(fmt::format(
@@ -124,7 +124,7 @@ nlohmann::json examine(const Communicator& world) {
   return found;
 }
 
-std::string to_text(const nlohmann::json& value, const std::string& indent) {
+std::string to_text(const nlohmann::ordered_json& value, const std::string& indent) {
   std::string text;
   for (const auto& [key, entry] : value.items()) {
     const std::string name = value.is_array() ? "-" : key;
@@ -147,7 +147,7 @@ std::function<ExitStatus(const Communicator&)> declare_doctor(CLI::App& app) {
   const auto json = std::make_shared<bool>(false);
   app.add_flag("--json", *json, "Print JSON");
   return [json](const Communicator& world) {
-    const nlohmann::json found = examine(world);
+    const nlohmann::ordered_json found = examine(world);
     if (world.is_root()) std::cout << (*json ? found.dump(2) + "\n" : to_text(found, "")) << std::flush;
     return ExitStatus::done;
   };

@@ -19,9 +19,25 @@ namespace lockstep {
 namespace {
 
 struct EvaluateArguments {
-  std::string checkpoint, data, split = "test", format = "text";
-  std::size_t limit = 0, top_k = 5;
+  std::string checkpoint, data, split = "test", limit = "all", top_k = "5", format = "text";
 };
+
+/// A count of at least 1.
+std::size_t parse_count(const std::string& text, const std::string& flag) {
+  const std::uint64_t count = parse_unsigned(text, flag);
+  if (count == 0) throw UserError(flag + ": expected a whole number of at least 1, found '0'");
+  return count;
+}
+
+void check(const EvaluateArguments& arguments) {
+  parse_choice(arguments.split, "--split", {"test", "train"});
+  parse_choice(arguments.format, "--format", {"text", "json"});
+  parse_count(arguments.top_k, "--top-k");
+  if (arguments.limit != "all") parse_count(arguments.limit, "--limit");
+  if (arguments.checkpoint.empty())
+    throw UserError("--checkpoint: expected a checkpoint or run directory, found none");
+  if (arguments.data.empty()) throw UserError("--data: expected a dataset file, found none");
+}
 
 /// Everything that is reported.
 struct Report {
@@ -84,7 +100,7 @@ Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& a
   report.data = arguments.data;
   report.split = arguments.split;
   report.class_names = names_of_classes(state.model);
-  report.top_k = std::min(arguments.top_k, state.model.widths.back());
+  report.top_k = std::min(parse_count(arguments.top_k, "--top-k"), state.model.widths.back());
 
   auto [model, info] = collectively(world, [&] {
     DatasetInfo dataset = read_dataset_info(arguments.data);
@@ -92,7 +108,8 @@ Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& a
     return std::pair(TrainedModel<T>(path, state.model), std::move(dataset));
   });
   const Split split = arguments.split == "train" ? Split::train : Split::test;
-  report.rows = arguments.limit > 0 ? std::min(arguments.limit, info.rows(split)) : info.rows(split);
+  report.rows = info.rows(split);
+  if (arguments.limit != "all") report.rows = std::min(report.rows, parse_count(arguments.limit, "--limit"));
   const auto own = on_root(world, [&] {
     if (report.rows == 0)
       throw UserError("--split " + arguments.split + ": expected rows, found none in " + info.path);
@@ -105,19 +122,19 @@ Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& a
   return report;
 }
 
-nlohmann::json to_json(const Report& report) {
-  nlohmann::json json{{"checkpoint", report.checkpoint},
-                      {"data", report.data},
-                      {"split", report.split},
-                      {"rows", report.rows},
-                      {"loss", report.evaluation.loss}};
+nlohmann::ordered_json to_json(const Report& report) {
+  nlohmann::ordered_json json{{"checkpoint", report.checkpoint},
+                              {"data", report.data},
+                              {"split", report.split},
+                              {"rows", report.rows},
+                              {"loss", report.evaluation.loss}};
   if (!report.confusion) return json;
   const ConfusionMatrix& confusion = *report.confusion;
   json["accuracy"] = report.evaluation.accuracy;
   if (report.class_names.size() > 2)
     json["top_k"] = {{"k", report.top_k}, {"accuracy", report.top_k_accuracy}};
   for (std::size_t i = 0; i < confusion.classes(); ++i) {
-    nlohmann::json counts = nlohmann::json::array();
+    nlohmann::ordered_json counts = nlohmann::ordered_json::array();
     for (std::size_t j = 0; j < confusion.classes(); ++j) counts.push_back(confusion.count(i, j));
     json["confusion_matrix"].push_back(counts);
     json["classes"].push_back({{"name", report.class_names[i]},
@@ -161,22 +178,16 @@ std::function<ExitStatus(const Communicator&)> declare_evaluate(CLI::App& app) {
   app.add_option("--checkpoint", a->checkpoint, "Checkpoint, or run directory (its best, else last)")
       ->type_name("PATH");
   app.add_option("--data", a->data, "Dataset file")->type_name("FILE");
-  app.add_option("--split", a->split, "test or train")
-      ->check(CLI::IsMember({"test", "train"}))
-      ->type_name("SPLIT");
-  app.add_option("--limit", a->limit, "First N rows; 0: all")->type_name("N");
-  app.add_option("--top-k", a->top_k, "Count a row as right if its class is among the k most probable")
-      ->check(CLI::PositiveNumber)
-      ->type_name("K");
-  app.add_option("--format", a->format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->type_name("FORMAT");
+  app.add_option("--split", a->split, "Which rows")->type_name("test|train")->capture_default_str();
+  app.add_option("--limit", a->limit, "First N rows")->type_name("N")->capture_default_str();
+  app.add_option("--top-k", a->top_k, "Count a row as right if its class is among the K most probable")
+      ->type_name("K")
+      ->capture_default_str();
+  app.add_option("--format", a->format, "How to print")->type_name("text|json")->capture_default_str();
   return [a](const Communicator& world) {
     use_one_blas_thread();
     const auto [path, state] = collectively(world, [&] {
-      if (a->checkpoint.empty())
-        throw UserError("--checkpoint: expected a checkpoint or run directory, found none");
-      if (a->data.empty()) throw UserError("--data: expected a dataset file, found none");
+      check(*a);
       std::string found = find_checkpoint(a->checkpoint);
       CheckpointState read = read_checkpoint_state(found);
       return std::pair(std::move(found), std::move(read));

@@ -28,55 +28,55 @@ std::vector<std::size_t> class_counts(const DatasetInfo& info, Split split) {
   return counts;
 }
 
-nlohmann::json describe_dataset(const DatasetInfo& info) {
-  nlohmann::json json{{"kind", "dataset"},
-                      {"path", info.path},
-                      {"task", task_name(info.task)},
-                      {"train_rows", info.train_rows},
-                      {"test_rows", info.test_rows},
-                      {"features", info.features},
-                      {"x_shape", info.x_shape},
-                      {"x_type", info.x_type},
-                      {"x_scale", info.x_scale},
-                      {"outputs", info.outputs},
-                      {"class_names", info.class_names},
-                      {"source", info.source},
-                      {"sha256", info.sha256},
-                      {"sha256_all", info.sha256_all}};
+nlohmann::ordered_json describe_dataset(const DatasetInfo& info) {
+  nlohmann::ordered_json json{{"kind", "dataset"},
+                              {"path", info.path},
+                              {"task", task_name(info.task)},
+                              {"train_rows", info.train_rows},
+                              {"test_rows", info.test_rows},
+                              {"features", info.features},
+                              {"x_shape", info.x_shape},
+                              {"x_type", info.x_type},
+                              {"x_scale", info.x_scale},
+                              {"outputs", info.outputs},
+                              {"class_names", info.class_names},
+                              {"source", info.source},
+                              {"sha256", info.sha256},
+                              {"sha256_all", info.sha256_all}};
   if (info.task == Task::regression) return json;
   json["train_class_counts"] = class_counts(info, Split::train);
   if (info.test_rows > 0) json["test_class_counts"] = class_counts(info, Split::test);
   return json;
 }
 
-nlohmann::json describe_checkpoint(const std::string& path) {
+nlohmann::ordered_json describe_checkpoint(const std::string& path) {
   const CheckpointState state = read_checkpoint_state(path);
   const ModelSpec spec = model_spec_of(state.model);
-  nlohmann::json json{{"kind", "checkpoint"},
-                      {"path", path},
-                      {"task", task_name(state.model.task)},
-                      {"widths", state.model.widths},
-                      {"activations", state.model.activations},
-                      {"output", state.model.output},
-                      {"loss", state.model.loss},
-                      {"precision", state.model.precision},
-                      {"arithmetic", state.model.arithmetic},
-                      {"class_names", state.model.class_names},
-                      {"parameter_count", ParameterLayout(spec.widths, 1).parameter_count()},
-                      {"epoch", state.epoch},
-                      {"step", state.step},
-                      {"step_in_epoch", state.step_in_epoch},
-                      {"best_epoch", state.best_epoch},
-                      {"seconds", state.seconds},
-                      {"finished", state.finished},
-                      {"parameters_sha256", state.parameters_sha256},
-                      {"dataset_sha256", state.dataset_sha256},
-                      {"environment", state.environment},
-                      {"config", state.config}};
+  nlohmann::ordered_json json{{"kind", "checkpoint"},
+                              {"path", path},
+                              {"task", task_name(state.model.task)},
+                              {"widths", state.model.widths},
+                              {"activations", state.model.activations},
+                              {"output", state.model.output},
+                              {"loss", state.model.loss},
+                              {"precision", state.model.precision},
+                              {"arithmetic", state.model.arithmetic},
+                              {"class_names", state.model.class_names},
+                              {"parameter_count", ParameterLayout(spec.widths, 1).parameter_count()},
+                              {"epoch", state.epoch},
+                              {"step", state.step},
+                              {"step_in_epoch", state.step_in_epoch},
+                              {"best_epoch", state.best_epoch},
+                              {"seconds", state.seconds},
+                              {"finished", state.finished},
+                              {"parameters_sha256", state.parameters_sha256},
+                              {"dataset_sha256", state.dataset_sha256},
+                              {"environment", state.environment},
+                              {"config", state.config}};
   return json;
 }
 
-std::string value_text(const nlohmann::json& value) {
+std::string value_text(const nlohmann::ordered_json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) return value.dump();
   std::vector<std::string> parts;
@@ -84,7 +84,7 @@ std::string value_text(const nlohmann::json& value) {
   return join(parts);
 }
 
-std::string to_text(const nlohmann::json& json, const std::string& indent = "") {
+std::string to_text(const nlohmann::ordered_json& json, const std::string& indent = "") {
   std::string text;
   for (const auto& [key, value] : json.items()) {
     text += value.is_object() ? fmt::format("{}{}\n{}", indent, key, to_text(value, indent + "  "))
@@ -99,9 +99,10 @@ bool is_dataset(const std::string& path) {
 }
 
 void inspect(const InspectArguments& arguments) {
+  parse_choice(arguments.format, "--format", {"text", "json"});
   if (arguments.path.empty())
-    throw UserError("inspect: expected a dataset file, checkpoint or run directory, found none");
-  nlohmann::json json;
+    throw UserError("expected a dataset file, checkpoint or run directory, found none");
+  nlohmann::ordered_json json;
   if (is_dataset(arguments.path)) {
     const DatasetInfo info = read_dataset_info(arguments.path);
     json = describe_dataset(info);
@@ -123,9 +124,7 @@ std::function<ExitStatus(const Communicator&)> declare_inspect(CLI::App& app) {
   const auto a = std::make_shared<InspectArguments>();
   app.add_option("path", a->path, "Dataset file, checkpoint or run directory")->type_name("PATH");
   app.add_flag("--verify", a->verify, "Compute every array's digest and compare");
-  app.add_option("--format", a->format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->type_name("FORMAT");
+  app.add_option("--format", a->format, "How to print")->type_name("text|json")->capture_default_str();
   return [a](const Communicator& world) {
     on_root(world, [&] { inspect(*a); });
     return ExitStatus::done;

@@ -1,6 +1,7 @@
 #include "lockstep/app/command_line.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 
 #include "lockstep/core/text.hpp"
@@ -29,10 +30,18 @@ void refuse_remaining(const CLI::App& app, const std::string& who) {
   const std::vector<std::string> remaining = app.remaining();
   if (remaining.empty()) return;
   const std::string& found = remaining.front();
-  if (!found.starts_with("-")) throw UserError(who + ": expected flags, found '" + found + "'");
+  if (!found.starts_with("-"))
+    throw UserError("expected flags, found '" + found + "'; see " + who + " --help");
   const std::string name = found.substr(0, found.find('='));
-  throw UserError(who + ": unknown flag '" + name + "'" + suggestion(name, flag_names(app)) + "; see " + who +
+  throw UserError("unknown flag '" + name + "'" + suggestion(name, flag_names(app)) + "; see " + who +
                   " --help");
+}
+
+/// The parser's messages in our words.
+std::string message_of(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  const bool value_is_missing = dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr;
+  return value_is_missing ? text.substr(0, text.find(':')) + ": expected a value, found none" : text;
 }
 
 }  // namespace
@@ -50,6 +59,19 @@ std::span<const Subcommand> subcommands() {
   return all;
 }
 
+std::string program_name(const std::vector<std::string>& arguments) {
+  const std::vector<std::string> names = subcommand_names();
+  const auto named = std::find_first_of(arguments.begin(), arguments.end(), names.begin(), names.end());
+  return named == arguments.end() ? "lockstep" : "lockstep " + *named;
+}
+
+std::string parse_choice(const std::string& text, const std::string& flag,
+                         const std::vector<std::string>& choices) {
+  if (std::find(choices.begin(), choices.end(), text) != choices.end()) return text;
+  throw UserError(flag + ": expected " + join(choices, " or ") + ", found '" + text + "'" +
+                  suggestion(text, choices));
+}
+
 ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments) {
   // Every rank parses the same arguments, so all of them end alike.
   CLI::App app(
@@ -58,6 +80,7 @@ ExitStatus run_command_line(const Communicator& world, const std::vector<std::st
   app.set_version_flag("--version", "lockstep " + version());
   app.require_subcommand(0, 1);
   app.allow_extras();
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // for subcommands too
   std::function<ExitStatus(const Communicator&)> run;
   for (const Subcommand& subcommand : subcommands()) {
     CLI::App* const sub = app.add_subcommand(subcommand.name, subcommand.summary);
@@ -76,7 +99,7 @@ ExitStatus run_command_line(const Communicator& world, const std::vector<std::st
     if (world.is_root()) app.exit(request, std::cout, std::cerr);
     return ExitStatus::done;
   } catch (const CLI::ParseError& error) {
-    throw AgreedError(error.what(), ExitStatus::user_error, 0, world.host());
+    throw AgreedError(message_of(error), ExitStatus::user_error, 0, world.host());
   } catch (const UserError& error) {
     throw AgreedError(error.what(), ExitStatus::user_error, 0, world.host());
   }

@@ -27,6 +27,12 @@ std::string read_config_file(const std::string& path) {
   return text.str();
 }
 
+/// A switch without a value is on.
+std::string given_text(const CLI::Option& option) {
+  const std::string text = option.results().back();
+  return text.empty() && option.get_expected_min() == 0 ? "on" : text;
+}
+
 /// The config file, if any, read by rank 0, then the flags.
 TrainConfig read_config(const Communicator& world, const TrainArguments& arguments) {
   std::string toml;
@@ -39,7 +45,7 @@ TrainConfig read_config(const Communicator& world, const TrainArguments& argumen
     if (!toml.empty()) apply_config_toml(config, toml, arguments.config_file);
     for (const auto& [name, option] : arguments.options) {
       if (option->count() == 0) continue;
-      set_option(config, name, option->results().back());
+      set_option(config, name, given_text(*option));
     }
     if (config.data.empty())
       throw UserError("--data: expected a dataset file (see lockstep convert), found none");
@@ -58,9 +64,8 @@ std::function<ExitStatus(const Communicator&)> declare_train(CLI::App& app) {
                                   ->description(option.help)
                                   ->group(option.group)
                                   ->type_name(option.value_name);
-    flag->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     if (option.kind == TrainOption::Kind::on_off) {
-      flag->expected(0, 1)->default_str("on");  // what a switch without a value means
+      flag->expected(0, 1);
       flag->description(option.help + " (default " + option.default_text + ")");
     } else {
       flag->expected(1)->default_str(option.default_text);

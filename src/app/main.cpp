@@ -17,11 +17,11 @@ ExitStatus run_and_report(const Communicator& world, const std::vector<std::stri
   try {
     return run_command_line(world, arguments);
   } catch (const AgreedError& error) {
-    if (world.is_root()) std::cerr << "lockstep: error: " << error.what() << std::endl;
+    if (world.is_root()) std::cerr << program_name(arguments) << ": error: " << error.what() << std::endl;
     return error.status();
   } catch (const std::exception& error) {
     if (world.size() > 1) abort_all(world, error.what(), status_of(error));
-    std::cerr << "lockstep: error: " << error.what() << std::endl;
+    std::cerr << program_name(arguments) << ": error: " << error.what() << std::endl;
     return status_of(error);
   }
 }

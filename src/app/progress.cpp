@@ -17,6 +17,7 @@ namespace {
 std::string activation_names(const TrainConfig& config) {
   std::vector<std::string> names;
   for (const Activation& activation : config.activation) names.push_back(activation.text());
+  if (names.empty()) return "none";
   if (std::all_of(names.begin(), names.end(),
                   [&](const std::string& name) { return name == names.front(); })) {
     names.resize(std::min<std::size_t>(names.size(), 1));
@@ -71,8 +72,8 @@ void Progress::started(const TrainConfig& config, std::uint64_t first_step, std:
   for (const std::size_t width : config.hidden) widths.push_back(std::to_string(width));
   for (const Initializer& initializer : config.init) initializers.push_back(initializer.text());
   print_line(fmt::format("hidden {}  activation {}  init {}  optimizer {}  learning rate {}",
-                         join(widths, ","), activation_names(config), join(initializers), config.optimizer,
-                         config.learning_rate.value_or(0)));
+                         widths.empty() ? "none" : join(widths, ","), activation_names(config),
+                         join(initializers), config.optimizer, config.learning_rate.value_or(0)));
   print_line(fmt::format("batch {}  shards {}  {}  {} arithmetic  seed {}  run directory {}",
                          config.batch_size, config.shards.value_or(0), precision_name(config.precision),
                          arithmetic_name(config.arithmetic), config.seed, config.run_dir));

@@ -23,6 +23,13 @@ struct Subcommand {
 };
 std::span<const Subcommand> subcommands();
 
+/// "lockstep train" where the arguments name a subcommand, else "lockstep": how messages begin.
+std::string program_name(const std::vector<std::string>& arguments);
+
+/// The text, if it is one of the choices. Throws UserError naming the flag and the nearest choice.
+std::string parse_choice(const std::string& text, const std::string& flag,
+                         const std::vector<std::string>& choices);
+
 /// Parses the arguments and runs the subcommand. Collective. Throws AgreedError for mistakes in the
 /// arguments.
 ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments);

@@ -1,0 +1,480 @@
+"""The user's mistakes: exit status 2, one message with what, where, expected and found, nothing left behind, no hang."""
+
+import gzip
+import os
+import pathlib
+import unittest
+
+import h5py
+import numpy as np
+
+import lockstep_cli as cli
+
+RANKS = 3
+
+
+class BadInputTestCase(cli.CliTestCase):
+    def setUp(self):
+        super().setUp()
+        self.data = self.dir / "good.h5"
+        cli.write_classification(self.data, rows=40, test_rows=20)
+
+    def refused(self, arguments, *expected, ranks=(1, RANKS), cwd=None):
+        """Runs the command, which has to be refused with a message that holds every expected text."""
+        before = cli.tree(self.dir)
+        for count in ranks:
+            with self.subTest(" ".join(map(str, arguments)), ranks=count):
+                result = cli.run(*arguments, ranks=count, cwd=cwd or self.dir)
+                self.assertEqual(result.status, cli.USER_ERROR, str(result))
+                messages = cli.error_lines(result.err)
+                self.assertEqual(len(messages), 1, str(result))
+                if count == 1:
+                    self.assertEqual(result.err, messages[0] + "\n")
+                for text in expected:
+                    self.assertIn(str(text), messages[0])
+                self.assertEqual(result.out, "")
+                self.assertEqual(cli.tree(self.dir), before)
+
+    def refused_train(self, flags, *expected, data=None, **options):
+        """The run directory is new: it must not be there afterwards."""
+        self.refused(["train", "--data", data or self.data, "--run-dir", "runs/new", *flags], *expected, **options)
+
+
+class CommandLine(BadInputTestCase):
+    def test_subcommands(self):
+        self.refused([], "expected a subcommand", "train")
+        self.refused(["trian"], "'trian'", "did you mean 'train'")
+        self.refused(["sweep"], "unknown subcommand 'sweep'", "train, evaluate", ranks=(1,))
+
+    def test_flags(self):
+        self.refused(["train", "--lerning-rate", "1"], "'--lerning-rate'", "did you mean '--learning-rate'")
+        self.refused(["train", "--learning_rat=1"], "'--learning_rat'", "did you mean '--learning-rate'", ranks=(1,))
+        self.refused(["evaluate", "--chekpoint", "x"], "'--chekpoint'", "did you mean '--checkpoint'")
+        self.refused(["convert", "--outptu", "x"], "'--outptu'", "did you mean '--output'", ranks=(1,))
+        self.refused(["train", "--data", self.data, "more"], "found 'more'", ranks=(1,))
+        self.refused(["train", "--epochs"], "--epochs", ranks=(1,))
+
+    def test_missing_flags(self):
+        self.refused(["train"], "--data: expected a dataset file")
+        self.refused(["evaluate", "--data", self.data], "--checkpoint: expected", "found none")
+        self.refused(["evaluate", "--checkpoint", "x"], "--data: expected", "found none", ranks=(1,))
+        self.refused(["predict"], "--checkpoint: expected", "found none", ranks=(1,))
+        self.refused(["convert", "--csv", "x"], "--output: expected", "found none", ranks=(1,))
+        self.refused(["inspect"], "expected a dataset file", "found none", ranks=(1,))
+
+    def test_values_out_of_range(self):
+        one_rank, several = {"ranks": (1,)}, {}
+        for flags, options, *expected in (
+                (["--learning-rate", "nan"], several, "--learning-rate", "above 0", "'nan'"),
+                (["--learning-rate", "0"], one_rank, "--learning-rate", "above 0", "'0'"),
+                (["--learning-rate", "-1"], one_rank, "--learning-rate", "above 0", "'-1'"),
+                (["--learning-rate", "inf"], one_rank, "--learning-rate", "'inf'"),
+                (["--learning-rate", "fast"], one_rank, "--learning-rate: expected a number", "'fast'"),
+                (["--learning-rate", "1e-3x"], one_rank, "--learning-rate", "'1e-3x'"),
+                (["--batch-size", "0"], several, "--batch-size", "at least 1", "'0'"),
+                (["--batch-size", "-5"], one_rank, "--batch-size", "'-5'"),
+                (["--batch-size", "1.5"], one_rank, "--batch-size", "'1.5'"),
+                (["--batch-size", "99999999999999999999"], one_rank, "--batch-size", "'99999999999999999999'"),
+                (["--epochs", "0"], one_rank, "--epochs", "'0'"),
+                (["--shards", "0"], one_rank, "--shards", "'0'"),
+                (["--hidden", "0"], one_rank, "--hidden", "'0'"),
+                (["--hidden", "12,,3"], one_rank, "--hidden"),
+                (["--hidden", "12x"], one_rank, "--hidden", "512x6", "'12x'"),
+                (["--beta1", "1"], one_rank, "--beta1", "[0, 1)", "'1'"),
+                (["--momentum", "-0.1", "--optimizer", "momentum"], one_rank, "--momentum", "'-0.1'"),
+                (["--dropout", "1"], one_rank, "--dropout", "[0, 1)", "'1'"),
+                (["--validation-split", "1"], one_rank, "--validation-split", "'1'"),
+                (["--l2", "-1"], one_rank, "--l2", "'-1'"),
+                (["--clip-norm", "nan"], one_rank, "--clip-norm", "'nan'"),
+                (["--checkpoint-every", "60"], one_rank, "--checkpoint-every", "60s", "'60'"),
+                (["--max-seconds", "0"], one_rank, "--max-seconds", "'0'"),
+                (["--precision", "float16"], one_rank, "--precision", "float32 or float64", "'float16'"),
+                (["--arithmetic", "exakt"], one_rank, "--arithmetic", "did you mean 'exact'"),
+                (["--evaluator", "some"], one_rank, "--evaluator", "rank0 or all", "'some'"),
+                (["--shuffle", "maybe"], one_rank, "--shuffle", "on or off", "'maybe'"),
+                (["--seed", "4294967296", "--init-generator", "mt19937"], one_rank, "--seed", "4294967295")):
+            self.refused_train(flags, *expected, **options)
+
+    def test_unknown_names(self):
+        self.refused_train(["--activation", "rleu"], "--activation", "'rleu'", "did you mean 'relu'")
+        self.refused_train(["--optimizer", "adm"], "--optimizer", "'adm'", "did you mean 'adam'")
+        self.refused_train(["--init", "glorot_unifrom"], "--init", "did you mean 'glorot_uniform'", ranks=(1,))
+        self.refused_train(["--loss", "cross_entrpy"], "--loss", "did you mean 'cross_entropy'", ranks=(1,))
+        self.refused_train(["--output", "sofmax"], "--output", "did you mean 'softmax'", ranks=(1,))
+        self.refused_train(["--schedule", "cosin"], "--schedule", "did you mean 'cosine'", ranks=(1,))
+        self.refused_train(["--constraint", "nonegative"], "--constraint", "'nonegative'", ranks=(1,))
+
+    def test_arguments_of_names(self):
+        self.refused_train(["--activation", "leaky_relu(0.2"], "--activation", "'leaky_relu(0.2'", "parentheses")
+        self.refused_train(["--activation", "leaky_relu(x)"], "--activation", "'x'", ranks=(1,))
+        self.refused_train(["--activation", "leaky_relu(nan)"], "--activation", "nan", ranks=(1,))
+        self.refused_train(["--activation", "relu(1)"], "--activation", "relu", ranks=(1,))
+        self.refused_train(["--init", "uniform(1,-1)"], "--init", "uniform", ranks=(1,))
+        self.refused_train(["--init", "normal(0"], "--init", "normal(0", ranks=(1,))
+        self.refused_train(["--schedule", "step(0,0.5)"], "--schedule", ranks=(1,))
+        self.refused_train(["--constraint", "max_norm(-1)"], "--constraint", "-1", ranks=(1,))
+
+    def test_lists_of_the_wrong_length(self):
+        self.refused_train(["--hidden", "4,4,4", "--activation", "relu,tanh"], "--activation", "3", "found 2")
+        self.refused_train(["--hidden", "4", "--init", "zeros,zeros,zeros"], "--init", "2", "found 3", ranks=(1,))
+        self.refused_train(["--hidden", "4,4", "--dropout", "0.1,0.1,0.1"], "--dropout", "2", "found 3", ranks=(1,))
+
+    def test_what_cannot_train_or_does_not_fit_the_task(self):
+        self.refused_train(["--activation", "step"], "--activation", "step", "surrogate")
+        self.refused_train(["--loss", "mse"], "mse", "cross_entropy")
+        self.refused_train(["--output", "identity"], "identity", "softmax", ranks=(1,))
+        self.refused_train(["--output", "softmax", "--loss", "huber"], "huber", "cross_entropy", ranks=(1,))
+        cli.write_regression(self.dir / "regression.h5")
+        self.refused_train(["--loss", "cross_entropy"], "cross_entropy", "mse", data=self.dir / "regression.h5")
+        self.refused_train(["--output", "softmax"], "softmax", "identity", data=self.dir / "regression.h5", ranks=(1,))
+        self.refused_train(["--monitor", "accuracy"], "--monitor", "regression", data=self.dir / "regression.h5",
+                           ranks=(1,))
+        cli.write_binary(self.dir / "binary.h5")
+        self.refused_train(["--output", "softmax"], "softmax", "sigmoid", data=self.dir / "binary.h5", ranks=(1,))
+        self.refused_train(["--early-stopping", "3"], "--early-stopping", "--validation-split", ranks=(1,))
+
+    def test_shards(self):
+        self.refused_train(["--shards", "2", "--batch-size", "8"], "--shards", "found 2 shards for 3 ranks", ranks=(3,))
+        self.refused_train(["--shards", "9", "--batch-size", "8"], "--shards", "at most the batch size of 8", "found 9")
+        self.refused_train(["--limit-train", "5", "--shards", "6"], "--shards", "training rows, 5", "found 6")
+        self.refused_train(["--validation-split", "0.75", "--shards", "11"], "--shards", "training rows, 10", "found 11",
+                           ranks=(1,))
+        self.refused_train(["--drop-last", "on", "--batch-size", "64"], "--drop-last", "64", "found 40", ranks=(1,))
+
+    def test_more_than_memory(self):
+        self.refused_train(["--hidden", "2000000000"], "--hidden", "memory", "found one that needs")
+        self.refused_train(["--hidden", "4000000000,4000000000"], "--hidden", "memory", ranks=(1,))
+        self.refused_train(["--hidden", "9223372036854775807x9"], "--hidden", "64 bits", ranks=(1,))
+        self.refused_train(["--hidden", "4x18446744073709551615"], "--hidden", ranks=(1,))
+
+    def test_choices_of_other_subcommands(self):
+        self.refused(["evaluate", "--split", "tset"], "--split", "test", "train", "tset", ranks=(1,))
+        self.refused(["evaluate", "--format", "xml"], "--format", "text", "json", "xml", ranks=(1,))
+        self.refused(["evaluate", "--limit", "-1"], "--limit", "-1", ranks=(1,))
+        self.refused(["evaluate", "--top-k", "0"], "--top-k", "0", ranks=(1,))
+        self.refused(["activations", "rleu"], "'rleu'", "did you mean 'relu'", ranks=(1,))
+
+
+class ConfigFiles(BadInputTestCase):
+    def config(self, text):
+        path = self.dir / "run.toml"
+        path.write_text(text)
+        return ["--config", path]
+
+    def test_keys_and_values(self):
+        self.refused_train(self.config("lerning_rate = 1"), "run.toml, line 1", "'lerning_rate'",
+                           "did you mean 'learning-rate'")
+        self.refused_train(self.config("epochs = 3\nlearning_rate = -1"), "run.toml, line 2", "learning_rate",
+                           "above 0", "'-1'")
+        self.refused_train(self.config("epochs = true"), "line 1", "epochs", ranks=(1,))
+        self.refused_train(self.config("[epochs]\na = 1"), "line 1", "epochs", ranks=(1,))
+        self.refused_train(self.config("epochs = 3\nepochs = 4"), "run.toml, line 2", ranks=(1,))
+        self.refused_train(self.config("batch-size = 3\nbatch_size = 4"), "given twice", ranks=(1,))
+
+    def test_not_toml(self):
+        self.refused_train(self.config("epochs: 3"), "run.toml, line 1", "expected TOML")
+        self.refused_train(self.config("\x00\x01"), "run.toml", ranks=(1,))
+
+    def test_not_readable(self):
+        self.refused_train(["--config", "missing.toml"], "--config", "missing.toml")
+        (self.dir / "folder").mkdir()
+        self.refused_train(["--config", "folder"], "--config", "folder", ranks=(1,))
+
+
+def classification_file(path, rows=40, change=None, **replaced):
+    """A dataset file in which `change` does something to the open file, or arrays are replaced."""
+    x, y = cli.synthetic_classes(rows, (6, 5), 4, 1)
+    test_x, test_y = cli.synthetic_classes(20, (6, 5), 4, 2)
+    arrays = {"train_x": x, "train_y": y, "test_x": test_x, "test_y": test_y, **replaced}
+    cli.write_dataset(path, **arrays, class_names=list("0123"))
+    if change:
+        with h5py.File(path, "r+") as file:
+            change(file)
+
+
+def replace(file, path, array):
+    del file[path]
+    file[path] = array
+
+
+class DatasetFiles(BadInputTestCase):
+    """What `train` says of them; `evaluate` and `inspect` read them by the same functions."""
+
+    def refused_data(self, name, *expected, **options):
+        self.refused_train([], name, *expected, data=self.dir / name, **options)
+
+    def test_no_dataset_file(self):
+        self.refused_data("missing.h5", "no such file")
+        (self.dir / "empty.h5").write_bytes(b"")
+        self.refused_data("empty.h5", "empty")
+        (self.dir / "text.h5").write_text("not HDF5 at all\n" * 100)
+        self.refused_data("text.h5", "HDF5")
+        (self.dir / "torn.h5").write_bytes(self.data.read_bytes()[:-500])
+        self.refused_data("torn.h5", "truncated")
+        (self.dir / "head.h5").write_bytes(self.data.read_bytes()[:100])
+        self.refused_data("head.h5", ranks=(1,))
+        (self.dir / "folder.h5").mkdir()
+        self.refused_data("folder.h5", "directory", ranks=(1,))
+        with h5py.File(self.dir / "other.h5", "w") as file:
+            file["x"] = np.zeros(3)
+        self.refused_data("other.h5", "lockstep-dataset", ranks=(1,))
+        os.mkfifo(self.dir / "pipe.h5")
+        before = self.dir / "pipe.h5"
+        result = cli.run("train", "--data", before, cwd=self.dir)
+        self.assertEqual(result.status, cli.USER_ERROR, str(result))
+        before.unlink()
+
+    def test_lengths_shapes_and_types(self):
+        x, y = cli.synthetic_classes(40, (6, 5), 4, 1)
+        for name, change, *expected in (
+                ("length", lambda f: replace(f, "train/y", y[:39]), "/train/y", "40", "39"),
+                ("test_length", lambda f: replace(f, "test/x", x[:19]), "/test/", "19", "20"),
+                ("one_axis", lambda f: replace(f, "train/x", x[:, 0, 0]), "/train/x", "(40)"),
+                ("four_axes", lambda f: replace(f, "train/x", x[:, :, :, None]), "/train/x", "(40, 6, 5, 1)"),
+                ("other_width", lambda f: replace(f, "test/x", x[:20, :, :4]), "/test/x", "(6, 5)", "(6, 4)"),
+                ("integers", lambda f: replace(f, "train/x", x.astype(np.int64)), "/train/x", "int64"),
+                ("no_rows", lambda f: (replace(f, "train/x", x[:0]), replace(f, "train/y", y[:0])), "/train/x", "row"),
+                ("float_labels", lambda f: replace(f, "train/y", y.astype(np.float32)), "/train/y", "float32"),
+                ("no_x", lambda f: f.pop("train/x"), "/train/x"),
+                ("no_task", lambda f: f.attrs.pop("task"), "task"),
+                ("odd_task", lambda f: f.attrs.update(task="guess"), "task", "classification", "guess")):
+            classification_file(self.dir / f"{name}.h5", change=change)
+            several = name in ("length", "no_x", "one_axis")
+            self.refused_data(f"{name}.h5", *expected, ranks=(1, RANKS) if several else (1,))
+
+    def test_labels_out_of_range(self):
+        # Rows 33 and 35 belong to different ranks: the message must not depend on who sees them first.
+        def change(file):
+            file["train/y"][33] = 9
+            file["train/y"][35] = 8
+        classification_file(self.dir / "large.h5", change=change)
+        self.refused_data("large.h5", "/train/y", "row", "3")
+        y = cli.synthetic_classes(40, (6, 5), 4, 1)[1].astype(np.int32)
+        y[17] = -1
+        classification_file(self.dir / "negative.h5", train_y=y)
+        self.refused_data("negative.h5", "/train/y", "row 17", "-1")
+        test_y = cli.synthetic_classes(20, (6, 5), 4, 2)[1]
+        test_y[11] = 200
+        classification_file(self.dir / "test.h5", test_y=test_y)
+        self.refused_data("test.h5", "/test/y", "row 11", "200")
+        cli.write_binary(self.dir / "binary.h5")
+        with h5py.File(self.dir / "binary.h5", "r+") as file:
+            file["train/y"][21] = 2
+        self.refused_data("binary.h5", "/train/y", "row 21", "2", ranks=(1,))
+
+    def test_numbers_that_are_none(self):
+        for name, value in (("nan", np.nan), ("inf", -np.inf)):
+            x = cli.synthetic_classes(40, (6, 5), 4, 1, np.float32)[0]
+            x[29, 3, 2] = value
+            classification_file(self.dir / f"{name}.h5", train_x=x,
+                                test_x=cli.synthetic_classes(20, (6, 5), 4, 2, np.float32)[0])
+            self.refused_data(f"{name}.h5", "/train/x", "row 29", "finite", name)
+        cli.write_regression(self.dir / "target.h5")
+        with h5py.File(self.dir / "target.h5", "r+") as file:
+            file["train/y"][40, 1] = np.nan
+        self.refused_data("target.h5", "/train/y", "row 40", "nan")
+        classification_file(self.dir / "test.h5", train_x=np.zeros((40, 6, 5), np.float32),
+                            test_x=np.full((20, 6, 5), np.inf, np.float32))
+        self.refused_data("test.h5", "/test/x", "row 0", "inf", ranks=(1,))
+
+    def test_sizes_beyond_memory(self):
+        def promise(shape, write=True):
+            def change(file):
+                for name in ("train/x", "train/y"):
+                    del file[name]
+                x = file.create_dataset("train/x", shape, dtype="u1", chunks=(1, *shape[1:]))
+                y = file.create_dataset("train/y", shape[:1], dtype="u1", chunks=(1000,))
+                if write:  # one chunk of it
+                    x[0] = y[0] = 1
+                replace(file, "test/x", np.zeros((20, *shape[1:]), np.uint8))
+            return change
+        classification_file(self.dir / "rows.h5", change=promise((2**28, 100_000)))
+        self.refused_data("rows.h5", "memory")
+        classification_file(self.dir / "more_rows.h5", change=promise((2**40, 1000)))
+        self.refused_data("more_rows.h5", "memory", ranks=(1,))
+        classification_file(self.dir / "overflow.h5", change=promise((2**61, 100), write=False))
+        self.refused_data("overflow.h5", "/train/x")
+
+
+class IdxFiles(BadInputTestCase):
+    NAMES = {"train-images-idx3-ubyte": 30, "train-labels-idx1-ubyte": 30,
+             "t10k-images-idx3-ubyte": 10, "t10k-labels-idx1-ubyte": 10}
+
+    def setUp(self):
+        super().setUp()
+        self.idx = self.dir / "idx"
+        self.idx.mkdir()
+        for name, rows in self.NAMES.items():
+            shape = (rows, 4, 4) if "images" in name else (rows,)
+            content = cli.idx_bytes(np.arange(np.prod(shape)).reshape(shape) % 10)
+            (self.idx / f"{name}.gz").write_bytes(gzip.compress(content))
+
+    def refused_idx(self, *expected, **options):
+        self.refused(["convert", "--idx-dir", self.idx, "--output", "out.h5"], *expected, **options)
+
+    def change(self, name, content, zipped=False):
+        (self.idx / f"{name}.gz").unlink(missing_ok=True)
+        (self.idx / name).unlink(missing_ok=True)
+        (self.idx / (name + ".gz" * zipped)).write_bytes(gzip.compress(content) if zipped else content)
+
+    def test_good_ones_are_converted(self):
+        cli.run_well("convert", "--idx-dir", self.idx, "--output", self.dir / "out.h5")
+
+    def test_magic_number(self):
+        images = cli.idx_bytes(np.zeros((30, 4, 4)))
+        self.change("train-images-idx3-ubyte", b"\1" + images[1:])
+        self.refused_idx("train-images-idx3-ubyte", "expected magic number 0x00000803", "found 0x01000803")
+        self.change("train-images-idx3-ubyte", images[:2] + b"\x0d" + images[3:], zipped=True)
+        self.refused_idx("train-images-idx3-ubyte.gz", "found 0x00000d03", ranks=(1,))
+        self.change("train-images-idx3-ubyte", cli.idx_bytes(np.zeros(30)))
+        self.refused_idx("train-images-idx3-ubyte", "found 0x00000801", ranks=(1,))
+
+    def test_counts(self):
+        images, labels = cli.idx_bytes(np.zeros((30, 4, 4))), cli.idx_bytes(np.zeros(29))
+        self.change("train-labels-idx1-ubyte", labels)
+        self.refused_idx("train-labels-idx1-ubyte", "expected 30 labels", "found 29")
+        self.change("train-labels-idx1-ubyte", cli.idx_bytes(np.zeros(30)))
+        for content, found in ((images[:-1], "found 479 bytes"), (images + b"\0", "found more bytes")):
+            for zipped in (False, True):
+                self.change("train-images-idx3-ubyte", content, zipped)
+                self.refused_idx("train-images-idx3-ubyte", found, ranks=(1,))
+        self.change("train-images-idx3-ubyte", images[:4] + b"\xff\xff\xff\xff" * 3)
+        self.refused_idx("train-images-idx3-ubyte", "more than the file can hold", ranks=(1,))
+        self.change("train-images-idx3-ubyte", images[:10])
+        self.refused_idx("train-images-idx3-ubyte", "header", ranks=(1,))
+
+    def test_torn_gzip(self):
+        path = self.idx / "t10k-images-idx3-ubyte.gz"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-12])
+        self.refused_idx("t10k-images-idx3-ubyte.gz")
+        damaged = bytearray(whole)
+        damaged[-6] ^= 0xFF  # the checksum
+        path.write_bytes(damaged)
+        self.refused_idx("t10k-images-idx3-ubyte.gz", ranks=(1,))
+        path.write_bytes(whole[:5])
+        self.refused_idx("t10k-images-idx3-ubyte.gz", ranks=(1,))
+
+    def test_missing(self):
+        (self.idx / "t10k-labels-idx1-ubyte.gz").unlink()
+        self.refused_idx("t10k-labels-idx1-ubyte", "found neither")
+        self.refused(["convert", "--idx-dir", "nowhere", "--output", "out.h5"], "nowhere", "directory", ranks=(1,))
+
+
+class CsvFiles(BadInputTestCase):
+    def refused_csv(self, content, *expected, ranks=(1,), flags=()):
+        path = self.dir / "rows.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        self.refused(["convert", "--csv", path, "--target", "y", "--output", "out.h5", *flags], *expected, ranks=ranks)
+
+    def test_good_one_is_converted(self):
+        (self.dir / "rows.csv").write_text("a,b,y\n1,2,0\n3,4,1\n5,6,0\n")
+        cli.run_well("convert", "--csv", self.dir / "rows.csv", "--target", "y", "--output", self.dir / "out.h5")
+
+    def test_rows(self):
+        self.refused_csv("a,b,y\n1,2,0\n3,1\n5,6,0\n", "rows.csv", "line 3", "expected 3", "found 2", ranks=(1, RANKS))
+        self.refused_csv("a,b,y\n1,2,0\n3,4,1,7\n", "line 3", "found 4")
+        self.refused_csv("a,b,y\n1,2,0\n3,four,1\n", "line 3", "b", "'four'", ranks=(1, RANKS))
+        self.refused_csv("a,b,y\n1,2,0\n3,nan,1\n", "line 3", "b", "finite", "'nan'")
+        self.refused_csv("a,b,y\n1,2,0\n3,,1\n", "line 3", "b", "''")
+        self.refused_csv('a,b,y\n1,2,0\n3,"4,1\n', "line 3", "quote")
+        self.refused_csv("a,b,y\n", "rows")
+        self.refused_csv("", "rows.csv", "expected a header line", "found nothing")
+        self.refused_csv("a,b,z\n1,2,0\n", "expected a column 'y'", "found none")
+        self.refused_csv("a,price,y\n1,2,0\n", "expected a column 'prise'", "did you mean 'price'", flags=["--target", "prise"])
+        self.refused_csv("a,b,y\n1,2,0\n3,4,1\n", "regression", "regresion", flags=["--task", "regresion"])
+        self.refused_csv("a,b,y\n1,2,0\n3,4,1\n", "--test-fraction", "'x'", flags=["--test-fraction", "x"])
+        self.refused_csv("a,b,y\n1,2,0\n3,4,1\n", "1.5", flags=["--test-fraction", "1.5"])
+
+    def test_files(self):
+        self.refused(["convert", "--csv", "missing.csv", "--target", "y", "--output", "out.h5"], "missing.csv")
+        self.refused_csv(gzip.compress(b"a,b,y\n1,2,0\n3,4,1\n" * 99)[:-10], "rows.csv")
+        self.refused(["convert", "--csv", "x.csv", "--output", "out.h5"], "--target", "found none", ranks=(1,))
+        self.refused(["convert", "--csv", "x.csv", "--hdf5", "y.h5", "--output", "out.h5"], "exactly one", "found 2",
+                     ranks=(1,))
+
+    def test_output_that_cannot_be_written(self):
+        (self.dir / "rows.csv").write_text("a,b,y\n1,2,0\n3,4,1\n")
+        for output in ("missing/out.h5", "rows.csv/out.h5", "."):
+            self.refused(["convert", "--csv", "rows.csv", "--target", "y", "--output", output], output,
+                         ranks=(1, RANKS) if output == "missing/out.h5" else (1,))
+
+
+class RunDirectories(BadInputTestCase):
+    def test_that_cannot_be_written(self):
+        (self.dir / "file").write_text("in the way")
+        for run_dir in ("file", "file/below", "/proc/lockstep-run"):
+            self.refused(["train", "--data", self.data, "--run-dir", run_dir], "--run-dir", run_dir)
+
+    @unittest.skipIf(os.geteuid() == 0, "root may write everywhere")
+    def test_without_permission(self):
+        (self.dir / "closed").mkdir(mode=0o500)
+        self.refused(["train", "--data", self.data, "--run-dir", "closed/run"], "--run-dir", "Permission denied")
+
+    def test_an_old_directory_keeps_what_it_holds(self):
+        (self.dir / "old").mkdir()
+        (self.dir / "old/notes.txt").write_text("mine")
+        x = cli.synthetic_classes(40, (6, 5), 4, 1, np.float32)[0]
+        x[3] = np.nan
+        classification_file(self.dir / "nan.h5", train_x=x,
+                            test_x=cli.synthetic_classes(20, (6, 5), 4, 2, np.float32)[0])
+        for ranks in (1, RANKS):
+            result = cli.run("train", "--data", "nan.h5", "--run-dir", "old", ranks=ranks, cwd=self.dir)
+            self.assertEqual(result.status, cli.USER_ERROR, str(result))
+            self.assertEqual((self.dir / "old/notes.txt").read_text(), "mine")
+
+    def test_resume_from_nothing(self):
+        self.refused_train(["--resume", "nowhere"], "nowhere")
+        self.refused_train(["--resume", self.data], "checkpoint", ranks=(1,))
+        (self.dir / "old").mkdir()
+        self.refused_train(["--resume", "old"], "--resume old", "checkpoints", "found none", ranks=(1,))
+
+
+class Checkpoints(BadInputTestCase):
+    def setUp(self):
+        super().setUp()
+        self.train(self.dir / "run", "--data", self.data, "--epochs", "1", "--hidden", "3")
+        self.checkpoint = cli.step_checkpoints(self.dir / "run")[0]
+
+    def both(self, checkpoint, *expected, ranks=(1,)):
+        self.refused(["evaluate", "--checkpoint", checkpoint, "--data", self.data], *expected, ranks=ranks)
+        self.refused(["predict", "--checkpoint", checkpoint, "--input", self.data, "--output", "p.csv"], *expected,
+                     ranks=ranks)
+
+    def test_none(self):
+        self.both("nowhere", "nowhere", ranks=(1, RANKS))
+        (self.dir / "old").mkdir()
+        self.both("old", "old", "checkpoint")
+        self.both(self.data, self.data, "checkpoint")
+
+    def test_damaged(self):
+        for name, change in (("byte", lambda c: c[: len(c) // 2] + bytes([c[len(c) // 2] ^ 1]) + c[len(c) // 2 + 1 :]),
+                             ("torn", lambda c: c[: len(c) // 2]), ("empty", lambda c: b"")):
+            path = self.dir / f"{name}.h5"
+            path.write_bytes(change(self.checkpoint.read_bytes()))
+            self.both(path, path, ranks=(1, RANKS) if name == "byte" else (1,))
+
+    def test_other_data(self):
+        classes = cli.synthetic_classes(30, (6, 4), 4, 1)
+        cli.write_dataset(self.dir / "narrow.h5", *classes, *classes)
+        self.refused(["evaluate", "--checkpoint", "run", "--data", "narrow.h5"], "expected features 30", "found 24")
+        self.refused(["predict", "--checkpoint", "run", "--input", "narrow.h5", "--output", "p.h5"], "30", "24",
+                     ranks=(1,))
+        cli.write_regression(self.dir / "regression.h5")
+        self.refused(["evaluate", "--checkpoint", "run", "--data", "regression.h5"], "classification", "regression",
+                     ranks=(1,))
+        cli.write_dataset(self.dir / "train.h5", *cli.synthetic_classes(30, (6, 5), 4, 1))
+        self.refused(["evaluate", "--checkpoint", "run", "--data", "train.h5"], "--split test", "found none", ranks=(1,))
+
+    def test_input_and_output_of_predict(self):
+        predict = ["predict", "--checkpoint", "run", "--output", "p.csv"]
+        (self.dir / "rows.csv").write_text(",".join(f"x{i}" for i in range(30)) + "\n" + ",".join(["1"] * 29 + ["?"]))
+        self.refused([*predict, "--input", "rows.csv"], "rows.csv", "line 2", "x29", "'?'")
+        self.refused([*predict, "--input", "missing.csv"], "missing.csv", ranks=(1,))
+        self.refused([*predict, "--input", self.data, "--dataset", "/nothing"], "/nothing", ranks=(1,))
+        self.refused([*predict, "--input", self.data, "--output", "p.txt"], "--output", ".csv", "p.txt", ranks=(1,))
+        self.refused([*predict, "--input", self.data, "--output", "nowhere/p.csv"], "nowhere/p.csv", ranks=(1,))
+
+
+if __name__ == "__main__":
+    unittest.main()
