@@ -1,0 +1,73 @@
+"""Each rank reads its own rows only, and holds little more than them: 100 MB of rows, with --full 2 GB."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import unittest
+
+import h5py
+import numpy as np
+
+import lockstep_cli as cli
+
+MEASURE = pathlib.Path(__file__).with_name("measure.py")
+FEATURES, CLASSES, BATCH_SIZE = 800, 10, 128
+ROWS_OF_A_CHUNK = 8192
+MEGABYTE = 1000 ** 2
+MEMORY_BESIDE_THE_SHARD = 200 * MEGABYTE
+# What a rank reads besides rows: libraries, configuration of MPI, labels, the file's own structure.
+READ_BESIDE_THE_ROWS = 16 * MEGABYTE
+
+
+def write_rows(path, rows):
+    """Returns the bytes of /train/x and /train/y."""
+    rng = np.random.default_rng(1)
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"format": "lockstep-dataset", "version": 1, "task": "classification", "x_scale": 1.0,
+                           "class_names": [str(i) for i in range(CLASSES)], "source": "noise"})
+        x = file.create_dataset("/train/x", (rows, FEATURES), np.float32)
+        block = rng.random((ROWS_OF_A_CHUNK, FEATURES), np.float32)
+        for begin in range(0, rows, ROWS_OF_A_CHUNK):
+            count = min(ROWS_OF_A_CHUNK, rows - begin)
+            x[begin : begin + count] = block[:count]
+        file["/train/y"] = rng.integers(0, CLASSES, rows).astype(np.uint8)
+        file["/test/x"], file["/test/y"] = block[:100], np.zeros(100, np.uint8)
+        return rows * FEATURES * 4 + rows
+
+
+class Load(cli.CliTestCase):
+    full = False
+
+    def measure(self, *flags, ranks):
+        """What each rank read and held at its peak."""
+        reports = self.dir / "reports"
+        reports.mkdir()
+        arguments = ("train", "--run-dir", self.dir / "run", "--quiet", *flags)
+        line = cli.command(arguments, ranks, launcher=True)
+        at = line.index(cli.BINARY)
+        line[at:at] = [sys.executable, str(MEASURE), str(reports)]
+        process = subprocess.Popen(line, env=cli.environment(), text=True, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        result = cli.finish(process, arguments, ranks, timeout=600)
+        self.assertEqual(result.status, 0, str(result))
+        return [json.loads(report.read_text()) for report in reports.iterdir()]
+
+    def test_ranks_read_and_hold_their_own_rows_only(self):
+        train_bytes = (2000 if self.full else 100) * MEGABYTE
+        data, ranks = self.dir / "load.h5", 2
+        on_disk = write_rows(data, train_bytes // (FEATURES * 4))
+        usage = self.measure("--data", data, "--hidden", 32, "--batch-size", BATCH_SIZE, "--max-steps", 2, ranks=ranks)
+        self.assertEqual(len(usage), ranks)
+        for used in usage:
+            print(f"one of {ranks} ranks: read {used['bytes_read'] / MEGABYTE:.1f} MB, "
+                  f"peak {used['peak_bytes'] / MEGABYTE:.1f} MB", flush=True)
+            self.assertLessEqual(used["peak_bytes"], on_disk / ranks + MEMORY_BESIDE_THE_SHARD)
+        bytes_read = sum(used["bytes_read"] for used in usage)
+        self.assertGreaterEqual(bytes_read, on_disk)
+        self.assertLessEqual(bytes_read, on_disk + ranks * READ_BESIDE_THE_ROWS)
+
+
+if __name__ == "__main__":
+    Load.full = "--full" in sys.argv
+    unittest.main(argv=[argument for argument in sys.argv if argument != "--full"])

@@ -1,0 +1,404 @@
+"""Runs that stop anywhere and go on anywhere end with the bits of the run that never stopped."""
+
+import os
+import pathlib
+import random
+import re
+import signal
+import time
+import unittest
+
+import h5py
+
+import lockstep_cli as cli
+
+# 200 rows in batches of 32: 7 steps an epoch, the last one short.
+FLAGS = ["--hidden", "13,9", "--batch-size", "32", "--epochs", "3", "--seed", "5"]
+LAST_STEP = 21
+
+CASES = {
+    "adam": "--dropout 0.1",
+    "lamb_exact_float64": "--optimizer lamb --arithmetic exact --precision float64 --clip-norm 0.05",
+    "rmsprop_schedule": "--optimizer rmsprop --momentum 0.5 --schedule cosine --warmup-steps 9",
+    "momentum_validation": "--optimizer momentum --validation-split 0.2 --validation-stratified on --shards 5",
+    "early_stopping": "--optimizer sgd --learning-rate 1e-9 --validation-split 0.2 --early-stopping 2 --epochs 9 "
+                      "--monitor val_accuracy",
+    "seldom_evaluated": "--optimizer adagrad --evaluate-every 2 --shuffle off --evaluator all",
+}
+
+
+class ResumeTestCase(cli.CliTestCase):
+    def setUp(self):
+        super().setUp()
+        self.data = self.dir / "data.h5"
+        cli.write_classification(self.data)
+
+    def flags(self, *more):
+        return ["--data", self.data, *FLAGS, *more]
+
+    def never_stopped(self, *more):
+        run_dir = self.dir / "never-stopped"
+        self.train(run_dir, *self.flags(*more))
+        return run_dir
+
+    def assert_same_run(self, found, expected):
+        self.assertEqual(cli.parameters_sha256(found), cli.parameters_sha256(expected))
+        self.assertEqual(cli.metrics_without_times(found), cli.metrics_without_times(expected))
+        self.assertEqual(cli.summary(found)["best"], cli.summary(expected)["best"])
+
+
+class StopAndGoOn(ResumeTestCase):
+    def check(self, flags):
+        """Stops inside epochs, at their ends and at once again, and goes on with other numbers of ranks."""
+        expected = self.never_stopped(*flags)
+        run_dir = self.dir / "run"
+        for stop_after, ranks in ((3, 1), (7, 3), (8, 2), (12, 4), (None, 1)):
+            limit = [] if stop_after is None else ["--max-steps", stop_after]
+            self.train(run_dir, *self.flags(*flags, *limit), ranks=ranks)
+            if stop_after is not None:
+                self.assertEqual(cli.summary(run_dir)["step"], stop_after)
+        self.assert_same_run(run_dir, expected)
+
+    def test_state_of_the_other_optimizers(self):
+        for i, flags in enumerate(("--optimizer nesterov --learning-rate 0.05", "--optimizer adamw --arithmetic exact",
+                                   "--optimizer lars --learning-rate 0.1 --precision float64")):
+            with self.subTest(flags):
+                flags = [*flags.split(), "--epochs", 2]
+                never_stopped, run_dir = self.dir / f"never-stopped-{i}", self.dir / f"run-{i}"
+                self.train(never_stopped, *self.flags(*flags))
+                self.train(run_dir, *self.flags(*flags, "--max-steps", 9), ranks=3)
+                self.train(run_dir, *self.flags(*flags), ranks=2)
+                self.assert_same_run(run_dir, never_stopped)
+
+    def test_at_every_step_of_two_epochs(self):
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        for step in range(1, 15):
+            self.train(run_dir, *self.flags("--max-steps", step))
+        self.train(run_dir, *self.flags(), ranks=2)
+        self.assert_same_run(run_dir, expected)
+
+    def test_what_does_not_bear_on_the_result_may_change(self):
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        self.train(run_dir, *self.flags("--max-steps", 5, "--evaluator", "all", "--checkpoint-every", "2steps"))
+        moved = self.dir / "moved.h5"
+        self.data.rename(moved)
+        self.data = moved
+        self.train(run_dir, *self.flags("--checkpoint-every", "1epoch", "--keep-checkpoints", 1, "--log-level", "debug"))
+        self.assert_same_run(run_dir, expected)
+
+    def test_a_finished_run_trains_on_with_more_epochs(self):
+        expected = self.never_stopped("--epochs", 4)
+        run_dir = self.dir / "run"
+        self.train(run_dir, *self.flags("--epochs", 2))
+        self.train(run_dir, *self.flags("--epochs", 4), ranks=3)
+        self.assert_same_run(run_dir, expected)
+
+    def test_from_another_run_directory(self):
+        expected = self.never_stopped()
+        self.train(self.dir / "first", *self.flags("--max-steps", 10))
+        for name, source in (("second", self.dir / "first"), ("third", self.dir / "first/checkpoints/last")):
+            self.train(self.dir / name, *self.flags("--resume", source), ranks=2)
+            self.assertEqual(cli.parameters_sha256(self.dir / name), cli.parameters_sha256(expected))
+            self.assertEqual(cli.metrics_without_times(self.dir / name), cli.metrics_without_times(expected)[1:])
+
+    def test_never_starts_anew(self):
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        self.train(run_dir, *self.flags("--seed", 6))
+        self.train(run_dir, *self.flags("--resume", "never"))
+        self.assert_same_run(run_dir, expected)
+
+    def test_config_of_the_run_directory_repeats_the_run(self):
+        run_dir = self.never_stopped("--optimizer", "lamb", "--dropout", "0.1", "--init", "uniform(-0.1,0.1)")
+        cli.run_well("train", "--config", run_dir / "config.toml", "--run-dir", self.dir / "again", "--quiet", ranks=2)
+        self.assert_same_run(self.dir / "again", run_dir)
+
+
+class StopBySignal(ResumeTestCase):
+    FLAGS = ["--hidden", "40", "--batch-size", "20", "--epochs", "400", "--seed", "5", "--evaluate-every", "100",
+             "--arithmetic", "exact"]
+
+    def setUp(self):
+        super().setUp()
+        self.flags = lambda *more: ["--data", self.data, *self.FLAGS, *more]
+
+    def started(self, run_dir, ranks):
+        """A run that has finished some epochs but not all of them."""
+        process = cli.start("train", "--run-dir", run_dir, "--quiet", *self.flags(), ranks=ranks)
+        table = pathlib.Path(run_dir, "metrics.csv")
+        deadline = time.monotonic() + 30
+        while not (table.exists() and table.read_text().count("\n") > 3):
+            if process.poll() is not None or time.monotonic() > deadline:
+                self.fail(str(cli.finish(process)))
+            time.sleep(0.005)
+        return process
+
+    def check_stopped(self, run_dir, result):
+        self.assertEqual(result.status, cli.RESUMABLE, str(result))
+        found = cli.summary(run_dir)
+        self.assertEqual(found["status"], "stopped")
+        self.assertLess(found["epoch"], 400)
+        self.assertEqual(cli.error_lines(result.err), [])
+
+    def test_sigterm(self):
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        process = self.started(run_dir, 1)
+        process.send_signal(signal.SIGTERM)
+        self.check_stopped(run_dir, cli.finish(process))
+        self.train(run_dir, *self.flags(), ranks=2)
+        self.assert_same_run(run_dir, expected)
+
+    def test_sigterm_to_one_of_several_ranks(self):
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        process = self.started(run_dir, 3)
+        ranks = cli.rank_processes(process)
+        self.assertEqual(len(ranks), 3)
+        os.kill(ranks[-1], signal.SIGTERM)
+        self.check_stopped(run_dir, cli.finish(process))
+        self.train(run_dir, *self.flags())
+        self.assert_same_run(run_dir, expected)
+
+    def test_sigusr1_to_mpirun_reaches_every_rank(self):
+        run_dir = self.dir / "run"
+        process = self.started(run_dir, 2)
+        process.send_signal(signal.SIGUSR1)
+        self.check_stopped(run_dir, cli.finish(process))
+
+    def test_sigterm_to_mpirun(self):
+        # mpirun ends its ranks in a second, whatever they do: what counts is that the run goes on.
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        process = self.started(run_dir, 2)
+        process.send_signal(signal.SIGTERM)
+        self.assertNotEqual(cli.finish(process).status, 0)
+        self.train(run_dir, *self.flags(), ranks=3)
+        self.assert_same_run(run_dir, expected)
+
+    def test_kill(self):
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        process = self.started(run_dir, 1)
+        process.kill()
+        cli.finish(process)
+        self.train(run_dir, *self.flags())
+        self.assert_same_run(run_dir, expected)
+
+    def test_kill_at_any_time_again_and_again(self):
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        delays = random.Random(4)
+        killed = 0
+        for ranks in (1, 2, 1, 3, 1, 2, 1, 1):
+            process = cli.start("train", "--run-dir", run_dir, "--quiet", *self.flags("--checkpoint-every", "7steps"),
+                                ranks=ranks)
+            time.sleep(delays.uniform(0.02, 0.6) + (0.7 if ranks > 1 else 0))
+            for rank in cli.rank_processes(process) if ranks > 1 else [process.pid]:
+                try:
+                    os.kill(rank, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass  # it was done already
+            killed += cli.finish(process).status != 0
+            self.check_whole_rows(run_dir)
+        self.assertGreater(killed, 2)
+        self.train(run_dir, *self.flags(), ranks=2)
+        self.assert_same_run(run_dir, expected)
+        names = {path.name for path in (run_dir / "checkpoints").iterdir()} - {"best", "last"}
+        self.assertEqual(names, {path.name for path in cli.step_checkpoints(run_dir)})
+
+    def check_whole_rows(self, run_dir):
+        """Even before the run goes on, no epoch stands twice, and only the last row may be torn."""
+        table = run_dir / "metrics.csv"
+        if not table.exists():
+            return
+        lines = table.read_text().split("\n")[1:-1]
+        self.assertEqual([line.split(",")[0] for line in lines], [str(i + 1) for i in range(len(lines))])
+        self.assertEqual({line.count(",") for line in lines} - {10}, set())
+
+    def test_max_seconds(self):
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        result = cli.run("train", "--run-dir", run_dir, *self.flags("--max-seconds", "0.05"), ranks=2)
+        self.check_stopped(run_dir, result)
+        self.assertIn("stopped", result.out)
+        self.train(run_dir, *self.flags(), ranks=3)
+        self.assert_same_run(run_dir, expected)
+
+
+def damage(path):
+    """One byte in the middle is another."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+class DamagedCheckpoints(ResumeTestCase):
+    DAMAGES = {
+        "changed byte": damage,
+        "truncated": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+        "empty": lambda path: path.write_bytes(b""),
+        "something else": lambda path: path.write_text("not a checkpoint"),
+    }
+
+    def test_the_one_before_is_used(self):
+        expected = self.never_stopped()
+        for i, (what, apply) in enumerate(self.DAMAGES.items()):
+            with self.subTest(what):
+                run_dir = self.dir / f"run{i}"
+                self.train(run_dir, *self.flags("--max-steps", 12, "--checkpoint-every", "5steps"))
+                names = [path.name for path in cli.step_checkpoints(run_dir)]
+                self.assertEqual(names, ["step-00000005.h5", "step-00000010.h5", "step-00000012.h5"])
+                apply(cli.step_checkpoints(run_dir)[-1])
+                result = self.train(run_dir, *self.flags(), ranks=1 + i % 2)
+                self.assertRegex(result.err, r"warning: .*damaged.*step-00000012\.h5")
+                log = (run_dir / "log.txt").read_text()
+                self.assertRegex(log, r"resuming from .*step-00000010\.h5")
+                self.assert_same_run(run_dir, expected)
+
+    def test_where_none_is_left_the_run_starts_anew(self):
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        self.train(run_dir, *self.flags("--max-steps", 12))
+        for path in cli.step_checkpoints(run_dir):
+            damage(path)
+        result = self.train(run_dir, *self.flags(), ranks=2)
+        self.assertEqual(result.err.count("warning: damaged"), 1)
+        self.assert_same_run(run_dir, expected)
+
+    def test_torn_metrics_are_mended(self):
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        self.train(run_dir, *self.flags("--max-steps", 16))
+        with open(run_dir / "metrics.csv", "a") as table:
+            table.write("3,21,0.5,0.9,,,0.1,0.9,0.001,1,1\n4,28,0.")
+        self.train(run_dir, *self.flags())
+        self.assert_same_run(run_dir, expected)
+
+
+class RunDirectories(ResumeTestCase):
+    def test_a_finished_run_says_so_and_changes_nothing(self):
+        run_dir = self.never_stopped()
+        before = cli.tree(run_dir)
+        for ranks in (1, 3):
+            result = self.train(run_dir, *self.flags(), ranks=ranks)
+            self.assertIn("already finished", result.out)
+            self.assertIn(cli.parameters_sha256(run_dir), result.out)
+            after = cli.tree(run_dir)
+            for changing in ("log.txt", ".lock"):
+                before[changing] = after[changing]
+            self.assertEqual(after, before)
+        self.assertIn("already finished", (run_dir / "log.txt").read_text())
+
+    def test_another_config_is_refused_naming_the_keys(self):
+        run_dir = self.dir / "run"
+        self.train(run_dir, *self.flags("--max-steps", 5))
+        before = cli.tree(run_dir)
+        for ranks in (1, 3):
+            result = cli.run("train", "--run-dir", run_dir, *self.flags("--hidden", "13,10", "--seed", "6"), ranks=ranks)
+            self.assertEqual(result.status, cli.USER_ERROR, str(result))
+            [message] = cli.error_lines(result.err)
+            self.assertIn("hidden: 13,9 before, 13,10 now", message)
+            self.assertIn("seed: 5 before, 6 now", message)
+            self.assertNotIn("batch_size", message)
+            self.assertEqual(cli.tree(run_dir), before)
+
+    def test_other_data_are_refused(self):
+        run_dir = self.dir / "run"
+        self.train(run_dir, *self.flags("--max-steps", 5))
+        other = self.dir / "other.h5"
+        cli.write_dataset(other, *cli.synthetic_classes(200, (6, 5), 4, 8), *cli.synthetic_classes(70, (6, 5), 4, 9))
+        self.data = other
+        result = cli.run("train", "--run-dir", run_dir, *self.flags())
+        self.assertEqual(result.status, cli.USER_ERROR, str(result))
+        self.assertRegex(result.err, r"trained on other data: expected dataset digest [0-9a-f]{64}, found [0-9a-f]{64}")
+
+    def test_a_directory_in_use_is_refused(self):
+        run_dir = self.dir / "run"
+        flags = ["--data", self.data, "--hidden", "40", "--epochs", "100000", "--evaluate-every", "100000"]
+        process = cli.start("train", "--run-dir", run_dir, *flags)
+        deadline = time.monotonic() + 30
+        while not (run_dir / "metrics.csv").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        try:
+            for ranks, resume in ((1, "auto"), (3, "auto"), (1, "never")):
+                result = cli.run("train", "--run-dir", run_dir, "--resume", resume, *flags, ranks=ranks)
+                self.assertEqual(result.status, cli.USER_ERROR, str(result))
+                [message] = cli.error_lines(result.err)
+                self.assertRegex(message, rf"--run-dir.*in use by process {process.pid} on {re.escape(cli.host())}")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            result = cli.finish(process)
+        self.assertEqual(result.status, cli.RESUMABLE, str(result))
+
+
+class BestCheckpoint(ResumeTestCase):
+    # A learning rate that soon does harm, so that the best epoch is not the last.
+    FLAGS = ("--optimizer", "sgd", "--learning-rate", 3, "--validation-split", 0.3, "--epochs", 12)
+
+    def check(self, run_dir, monitor, better):
+        rows = cli.metrics(run_dir)
+        best = better(rows, key=lambda row: float(row[monitor]))  # the first of equals
+        self.assertEqual(cli.summary(run_dir)["best"],
+                         {"monitor": monitor, "epoch": int(best["epoch"]), "value": float(best[monitor])})
+        with h5py.File(run_dir / "checkpoints/best", "r") as file:
+            self.assertEqual(file["run"].attrs["epoch"], int(best["epoch"]))
+            self.assertEqual(file["run"].attrs["step"], int(best["step"]))
+        report = cli.run_well("evaluate", "--checkpoint", run_dir, "--data", self.data, "--format", "json").json()
+        self.assertEqual(report["loss"], float(best["test_loss"]))
+        return len(rows), int(best["epoch"])
+
+    def test_is_of_the_epoch_with_the_best_monitored_metric(self):
+        for monitor, better in (("val_loss", min), ("val_accuracy", max), ("loss", min)):
+            with self.subTest(monitor):
+                run_dir = self.dir / monitor
+                self.train(run_dir, *self.flags(*self.FLAGS, "--monitor", monitor, "--max-steps", 20), ranks=2)
+                self.train(run_dir, *self.flags(*self.FLAGS, "--monitor", monitor))
+                rows, best_epoch = self.check(run_dir, monitor, better)
+                self.assertEqual(rows, 12)
+                if monitor == "val_loss":
+                    self.assertLess(best_epoch, 12)
+
+    def test_early_stopping_counts_from_it(self):
+        run_dir = self.dir / "run"
+        flags = self.flags(*self.FLAGS, "--early-stopping", 3, "--epochs", 60)
+        self.assertIn("early stopping", self.train(run_dir, *flags, ranks=2).out)
+        rows, best_epoch = self.check(run_dir, "val_loss", min)
+        self.assertEqual(rows, best_epoch + 3)
+        self.assertIn("already finished", self.train(run_dir, *flags).out)
+
+
+class NonFiniteLoss(ResumeTestCase):
+    def test_stops_with_epoch_step_and_layer_and_keeps_the_last_good_checkpoint(self):
+        cli.write_regression(self.data)
+        flags = ["--data", self.data, "--hidden", "8", "--activation", "identity", "--optimizer", "sgd",
+                 "--learning-rate", "5", "--batch-size", "30", "--epochs", "50", "--checkpoint-every", "1steps"]
+        messages = set()
+        for ranks in (1, 3):
+            run_dir = self.dir / f"run{ranks}"
+            result = cli.run("train", "--run-dir", run_dir, *flags, ranks=ranks)
+            self.assertEqual(result.status, 1, str(result))
+            [message] = cli.error_lines(result.err)
+            match = re.search(r"not finite in epoch (\d+), step (\d+); .*layer.* (dense_0|output)", message)
+            self.assertTrue(match, message)
+            epoch, step = int(match[1]), int(match[2])
+            self.assertEqual(epoch, (step - 1) // 5 + 1)
+            messages.add((epoch, step, match[3]))
+            last = cli.step_checkpoints(run_dir)[-1]
+            self.assertEqual(last.name, f"step-{step - 1:08}.h5")
+            cli.run_well("inspect", "--verify", last)
+            self.assertTrue((run_dir / "checkpoints/last").samefile(last))
+        self.assertEqual(len(messages), 1)
+
+
+def add_case(name, flags):
+    setattr(StopAndGoOn, f"test_{name}", lambda self: self.check(flags.split()))
+
+
+for case_name, case_flags in CASES.items():
+    add_case(case_name, case_flags)
+
+if __name__ == "__main__":
+    unittest.main()
