@@ -7,12 +7,23 @@
 #include "lockstep/core/text.hpp"
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
+#include "lockstep/io/atomic_file.hpp"
 
 namespace lockstep {
 namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Damaged ones that were left out, and those of a run that went back to an older one: the next run would
+/// begin with them, and they would count among those that are kept.
+void delete_newer_checkpoints(const std::string& directory, const std::string& present) {
+  std::error_code ignored;
+  for (const std::string& path : checkpoints_newest_first(directory)) {
+    if (std::filesystem::path(path).filename() == std::filesystem::path(present).filename()) return;
+    std::filesystem::remove(path, ignored);
+  }
 }
 
 /// Rank 0's value on all ranks.
@@ -113,10 +124,24 @@ typename Checkpointer<T>::Snapshot Checkpointer<T>::take_snapshot(TrainState<T>&
   return snapshot;
 }
 
+/// What the first number that is not finite belongs to. Such a checkpoint could not be read again.
+template <class T>
+std::optional<std::string> Checkpointer<T>::nonfinite_tensor(const Snapshot& snapshot) {
+  const auto all_finite = [](const std::vector<T>& values) {
+    return std::all_of(values.begin(), values.end(), [](T value) { return std::isfinite(value); });
+  };
+  if (!all_finite(snapshot.parameters)) return "a weight";
+  for (const auto& [name, values] : snapshot.slots) {
+    if (!all_finite(values)) return "the optimizer's " + name;
+  }
+  return std::nullopt;
+}
+
 template <class T>
 void Checkpointer<T>::remember_best(TrainState<T>& state, const TrainProgress& progress, double seconds) {
   Snapshot snapshot = take_snapshot(state, progress, seconds);
-  if (world_.is_root()) best_ = std::move(snapshot);
+  // The loss of an epoch is taken before its last update, after which the weights may be beyond use.
+  if (world_.is_root() && !nonfinite_tensor(snapshot)) best_ = std::move(snapshot);
 }
 
 template <class T>
@@ -131,15 +156,13 @@ void Checkpointer<T>::write_best() {
 
 template <class T>
 void Checkpointer<T>::write(TrainState<T>& state, const TrainProgress& progress, double seconds) {
-  const bool finite = std::all_of(state.parameters.begin(), state.parameters.end(),
-                                  [](T value) { return std::isfinite(value); });
   const Snapshot snapshot = take_snapshot(state, progress, seconds);
   const bool present_is_best = best_ && best_->state.step == progress.step;
   if (present_is_best) best_.reset();
   write_best();
   on_root(world_, [&] {
-    if (!finite) {
-      throw NonFiniteError("a weight is not finite after step " + std::to_string(progress.step) +
+    if (const auto name = nonfinite_tensor(snapshot)) {
+      throw NonFiniteError(*name + " is not finite after step " + std::to_string(progress.step) +
                            "; the checkpoint before is kept; try a smaller --learning-rate or --clip-norm");
     }
     const auto started = std::chrono::steady_clock::now();
@@ -149,6 +172,7 @@ void Checkpointer<T>::write(TrainState<T>& state, const TrainProgress& progress,
     write_checkpoint<T>(path, layout_, snapshot.state, snapshot.parameters, snapshot.slots);
     if (present_is_best) mark_best_checkpoint(path);
     mark_last_checkpoint(path);
+    delete_newer_checkpoints(directory, path);
     delete_old_checkpoints(directory, config_.keep_checkpoints);
     last_path_ = path;
     observer_.checkpoint_written(path, seconds_since(started), std::filesystem::file_size(path));
@@ -255,6 +279,27 @@ void Checkpointer<T>::share(Snapshot& snapshot, TrainState<T>& state, TrainProgr
   }
 }
 
+/// A run killed between a checkpoint and its mark as the best, or resumed in another directory, lacks `best`.
+template <class T>
+void Checkpointer<T>::restore_best(const CheckpointState& restored) const {
+  if (restored.best_epoch == 0) return;
+  const auto is_best = [&](const CheckpointState& state) {
+    return static_cast<std::int64_t>(state.epoch) == restored.best_epoch && state.step_in_epoch == 0;
+  };
+  const std::string best = run_directory_->checkpoints_path() + "/best";
+  if (is_best(restored)) {
+    link_file_atomically(last_path_, best);
+    return;
+  }
+  const std::string beside = std::filesystem::path(last_path_).parent_path() / "best";
+  if (std::filesystem::exists(best) || !std::filesystem::exists(beside)) return;
+  try {
+    if (is_best(read_checkpoint_state(beside))) link_file_atomically(beside, best);
+  } catch (const FileError& error) {
+    observer_.message(std::string("warning: damaged best checkpoint left out: ") + error.what());
+  }
+}
+
 template <class T>
 bool Checkpointer<T>::restore(TrainState<T>& state, TrainProgress& progress) {
   std::optional<Snapshot> snapshot;
@@ -274,6 +319,7 @@ bool Checkpointer<T>::restore(TrainState<T>& state, TrainProgress& progress) {
       throw FileError(last_path_ + ": expected running sums of " + std::to_string(shards) +
                       " shards and the state of " + state.optimizer.info().name + ", found something else");
     }
+    restore_best(stored);
   });
   std::int64_t found = snapshot.has_value();
   share_value(world_, found);

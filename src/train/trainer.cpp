@@ -63,8 +63,20 @@ class Training {
   bool stopped_early() const {
     return config_.early_stopping > 0 && progress_.epochs_without_improvement >= config_.early_stopping;
   }
-  bool evaluates(std::uint64_t epoch) const {
-    return (epoch - 1) % config_.evaluate_every == 0 || epoch == config_.epochs;
+  bool improves(double value) const {
+    if (std::isnan(progress_.best_value)) return true;
+    return higher_is_better(config_.monitor) ? value > progress_.best_value : value < progress_.best_value;
+  }
+  bool evaluates(const EpochMetrics& training) const {
+    return (training.epoch - 1) % config_.evaluate_every == 0 || training.epoch == config_.epochs ||
+           stops_early_after(training);
+  }
+  /// Whether the training's own loss or accuracy ends the run; the validation's can only where it is
+  /// evaluated.
+  bool stops_early_after(const EpochMetrics& training) const {
+    const double value = monitored_value(config_.monitor, training);
+    return config_.early_stopping > 0 && !std::isnan(value) && !improves(value) &&
+           progress_.epochs_without_improvement + 1 >= config_.early_stopping;
   }
   double seconds() const { return progress_.seconds_before + clock_.seconds(); }
   StepFlags own_flags() const;
@@ -91,6 +103,8 @@ class Training {
   Stopwatch clock_;
   double epoch_started_ = 0, last_report_ = 0;
   std::uint64_t rows_since_epoch_start_ = 0;  // in this process
+  bool resumed_ = false;
+  std::uint64_t first_epoch_ = 0, first_step_ = 0;  // where this process began
 };
 
 template <class T>
@@ -117,6 +131,8 @@ Training<T>::Training(const Communicator& world, const TrainConfig& config, cons
 template <class T>
 TrainResult Training<T>::run() {
   start_or_resume();
+  // What fails from here on, a full disk for one, must not take the run with it.
+  if (world_.is_root()) run_directory_->keep();
   if (finished()) return end(ExitStatus::done, "already finished");
 
   while (!finished()) {
@@ -137,15 +153,15 @@ TrainResult Training<T>::run() {
 
 template <class T>
 void Training<T>::start_or_resume() {
-  checkpointer_.restore(state_, progress_);
-  if (world_.is_root()) {
+  resumed_ = checkpointer_.restore(state_, progress_);
+  on_root(world_, [&] {
     run_directory_->open_metrics_after(progress_.epoch);
     if (config_.diagnostics) diagnostics_table(run_directory_->path()).open_after(progress_.epoch);
     observer_.started(config_, progress_.step, config_.epochs * sampler_.steps_per_epoch(),
                       sampler_.steps_per_epoch());
-  }
-  last_metrics_.epoch = progress_.epoch;
-  last_metrics_.step = progress_.step;
+  });
+  first_epoch_ = last_metrics_.epoch = progress_.epoch;
+  first_step_ = last_metrics_.step = progress_.step;
 }
 
 template <class T>
@@ -189,7 +205,7 @@ EpochMetrics Training<T>::epoch_metrics() {
   metrics.accuracy = training.accuracy;
   // The training's speed, without what follows.
   metrics.samples_per_second = static_cast<double>(rows_since_epoch_start_) / (seconds() - epoch_started_);
-  if (evaluates(metrics.epoch)) {
+  if (evaluates(metrics)) {
     if (data_.validation_rows > 0) {
       const Evaluation validation =
           evaluate<T>(world_, spec_, layout_, state_.parameters, data_.validation, data_.validation_rows);
@@ -215,10 +231,10 @@ void Training<T>::finish_epoch() {
   last_metrics_ = epoch_metrics();
   progress_.sums = EpochSums(*config_.shards);
   follow_best(last_metrics_);
-  if (world_.is_root()) {
+  on_root(world_, [&] {
     run_directory_->append_metrics(last_metrics_);
     observer_.epoch_finished(last_metrics_);
-  }
+  });
   if (diagnosis_.complete()) write_diagnostics();
   if (checkpointer_.due_after_epoch(progress_)) checkpointer_.write(state_, progress_, seconds());
 }
@@ -234,18 +250,16 @@ void Training<T>::write_diagnostics() {
                             for (std::size_t j = i; j < all.size(); j += counts.size()) counts[i] += all[j];
                           }
                         });
-  if (!world_.is_root()) return;
-  append_diagnostics(diagnostics_table(run_directory_->path()), progress_.epoch, progress_.step, layers);
+  on_root(world_, [&] {
+    append_diagnostics(diagnostics_table(run_directory_->path()), progress_.epoch, progress_.step, layers);
+  });
 }
 
 template <class T>
 void Training<T>::follow_best(const EpochMetrics& metrics) {
   const double value = monitored_value(config_.monitor, metrics);
   if (std::isnan(value)) return;  // not evaluated in this epoch
-  const bool better =
-      std::isnan(progress_.best_value) ||
-      (higher_is_better(config_.monitor) ? value > progress_.best_value : value < progress_.best_value);
-  if (!better) {
+  if (!improves(value)) {
     ++progress_.epochs_without_improvement;
     return;
   }
@@ -274,7 +288,7 @@ void Training<T>::fail_non_finite() {
 
 template <class T>
 TrainResult Training<T>::end(ExitStatus status, const std::string& reason) {
-  const bool anything_new = reason != "already finished";
+  const bool anything_new = !resumed_ || progress_.step != first_step_ || progress_.epoch != first_epoch_;
   if (anything_new) checkpointer_.write(state_, progress_, seconds());
 
   TrainResult result;

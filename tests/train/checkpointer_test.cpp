@@ -138,6 +138,28 @@ TEST_F(CheckpointerTest, NeverWritesWeightsThatAreNotFinite) {
   }
 }
 
+TEST_F(CheckpointerTest, NeverWritesOptimizerStateThatCouldNotBeReadAgain) {
+  TrainState<float> now = state();
+  if (!now.optimizer.slot(1).empty()) now.optimizer.slot(1)[0] = std::numeric_limits<float>::infinity();
+  TrainProgress progress(*config.shards);
+  EXPECT_THROW(checkpointer(now).write(now, progress, 1), AgreedError);
+}
+
+TEST_F(CheckpointerTest, TheBestIsNeverReplacedByWeightsThatAreNotFinite) {
+  TrainState<float> now = state();
+  Checkpointer<float> keeper = checkpointer(now);
+  TrainProgress progress(*config.shards);
+  progress.step = 4;
+  keeper.remember_best(now, progress, 1);
+  now.parameters[0] = std::numeric_limits<float>::infinity();
+  progress.step = 8;
+  keeper.remember_best(now, progress, 1);
+  keeper.write_best();
+  if (world.is_root()) {
+    EXPECT_EQ(read_checkpoint_state(run_directory->checkpoints_path() + "/best").step, 4U);
+  }
+}
+
 TEST_F(CheckpointerTest, RefusesTheCheckpointOfAnotherConfig) {
   TrainState<float> written = state();
   checkpointer(written).write(written, TrainProgress(*config.shards), 1);

@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "lockstep/dist/agreement.hpp"
+#include "lockstep/io/checkpoint.hpp"
 #include "train/synthetic_dataset.hpp"
 #include "train/temporary_directory.hpp"
 
@@ -129,6 +131,71 @@ TEST_F(Trainer, ADamagedNewestCheckpointIsLeftOut) {
   }
   world.barrier();
   EXPECT_EQ(run(config("damaged")).parameters_sha256, whole.parameters_sha256);
+}
+
+TEST_F(Trainer, ADamagedCheckpointDoesNotOutliveItsSuccessors) {
+  run(config("left", {{"max-steps", "12"}}));
+  if (world.is_root()) std::ofstream(path + "/left/checkpoints/step-00000900.h5") << "damaged";
+  world.barrier();
+  const TrainResult rest = run(config("left", {{"keep-checkpoints", "1"}}));
+  EXPECT_EQ(rest.parameters_sha256, run(config("undisturbed")).parameters_sha256);
+  if (!world.is_root()) return;
+  EXPECT_EQ(checkpoints_newest_first(path + "/left/checkpoints"),
+            std::vector<std::string>{path + "/left/checkpoints/step-00000027.h5"});
+}
+
+/// Stands in the way of the second epoch's checkpoint.
+class CheckpointThief : public TrainObserver {
+ public:
+  explicit CheckpointThief(std::string checkpoints) : checkpoints_(std::move(checkpoints)) {}
+  void checkpoint_written(const std::string& /*path*/, double /*seconds*/, std::uint64_t /*bytes*/) override {
+    std::filesystem::create_directories(checkpoints_ + "/step-00000018.h5");
+  }
+
+ private:
+  std::string checkpoints_;
+};
+
+TEST_F(Trainer, ACheckpointThatCannotBeWrittenLeavesTheRunInPlace) {
+  CheckpointThief thief(path + "/blocked/checkpoints");
+  EXPECT_THROW(train(world, config("blocked", {{"checkpoint-every", "1epoch"}}), thief), AgreedError);
+  if (world.is_root()) {
+    EXPECT_TRUE(std::filesystem::is_regular_file(path + "/blocked/checkpoints/step-00000009.h5"));
+    std::filesystem::remove(path + "/blocked/checkpoints/step-00000018.h5");
+  }
+  world.barrier();
+  EXPECT_EQ(run(config("blocked")).parameters_sha256, run(config("undisturbed")).parameters_sha256);
+}
+
+TEST_F(Trainer, TheLastEpochIsEvaluatedWhereEarlyStoppingEndsTheRun) {
+  const TrainResult result = run(config("early", {{"epochs", "50"},
+                                                  {"evaluate-every", "40"},
+                                                  {"early-stopping", "1"},
+                                                  {"monitor", "loss"},
+                                                  {"learning-rate", "0.5"}}));
+  EXPECT_EQ(result.reason, "early stopping");
+  EXPECT_NE(result.last.epoch, 1U);
+  EXPECT_NE(result.last.epoch, 41U);
+  EXPECT_FALSE(std::isnan(result.last.test_loss));
+}
+
+TEST_F(Trainer, ARunWithNothingToDoKeepsItsSummary) {
+  const auto summary = [&] {
+    std::ifstream file(path + "/limited/summary.json");
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  run(config("limited", {{"max-steps", "12"}}));
+  const std::string before = summary();
+  run(config("limited", {{"max-steps", "12"}}));
+  EXPECT_EQ(summary(), before);
+}
+
+TEST_F(Trainer, ARunResumedFromAnotherDirectoryBringsItsBest) {
+  run(config("old", {{"max-steps", "20"}}));
+  run(config("new", {{"resume", path + "/old"}, {"max-steps", "21"}}));
+  if (world.is_root()) {
+    EXPECT_EQ(read_checkpoint_state(path + "/new/checkpoints/best").step, 18U);
+  }
 }
 
 TEST_F(Trainer, DivergenceEndsWithEpochStepAndLayer) {

@@ -70,6 +70,8 @@ class Checkpointer {
     OptimizerSlots<T> slots;
   };
   Snapshot take_snapshot(TrainState<T>& state, const TrainProgress& progress, double seconds);
+  static std::optional<std::string> nonfinite_tensor(const Snapshot& snapshot);
+  void restore_best(const CheckpointState& restored) const;
   std::vector<std::string> candidates() const;
   std::optional<Snapshot> newest_valid() const;
   void check_same_run(const CheckpointState& state, const std::string& path) const;

@@ -35,6 +35,8 @@ class RunDirectory {
 
   /// Removes what this object made, if the directory was new: for a mistake of the user found late.
   void discard_if_new();
+  /// From now on there is a run worth keeping: discard_if_new() does nothing any more.
+  void keep() { first_made_.clear(); }
 
   /// Content of config.toml; nothing if there is none.
   std::optional<std::string> read_config() const;
