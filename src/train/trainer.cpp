@@ -52,7 +52,7 @@ class Training {
  private:
   void start_or_resume();
   StepFlags take_step();
-  void finish_epoch();
+  void finish_epoch(StepFlags flags);
   void write_diagnostics();
   void follow_best(const EpochMetrics& metrics);
   EpochMetrics epoch_metrics();
@@ -139,14 +139,19 @@ TrainResult Training<T>::run() {
     sampler_.start_epoch(progress_.epoch);
     epoch_started_ = seconds();
     rows_since_epoch_start_ = 0;
+    StepFlags flags = 0;
     while (progress_.step_in_epoch < sampler_.steps_per_epoch()) {
       if (config_.max_steps && progress_.step >= *config_.max_steps)
         return end(ExitStatus::done, "max-steps");
-      const StepFlags flags = take_step();
+      flags = take_step();
+      // What diagnostics saw of the last step is in no checkpoint: the epoch is finished before one is
+      // written.
+      if (progress_.step_in_epoch == sampler_.steps_per_epoch()) break;
       if (flags & step_flag_stop_requested) return end(ExitStatus::resumable, "stopped");
       if (checkpointer_.due_after_step(progress_, flags)) checkpointer_.write(state_, progress_, seconds());
     }
-    finish_epoch();
+    finish_epoch(flags);
+    if (flags & step_flag_stop_requested && !finished()) return end(ExitStatus::resumable, "stopped");
   }
   return end(ExitStatus::done, stopped_early() ? "early stopping" : "finished");
 }
@@ -225,7 +230,7 @@ EpochMetrics Training<T>::epoch_metrics() {
 }
 
 template <class T>
-void Training<T>::finish_epoch() {
+void Training<T>::finish_epoch(StepFlags flags) {
   ++progress_.epoch;
   progress_.step_in_epoch = 0;
   last_metrics_ = epoch_metrics();
@@ -236,7 +241,8 @@ void Training<T>::finish_epoch() {
     observer_.epoch_finished(last_metrics_);
   });
   if (diagnosis_.complete()) write_diagnostics();
-  if (checkpointer_.due_after_epoch(progress_)) checkpointer_.write(state_, progress_, seconds());
+  const bool due = checkpointer_.due_after_epoch(progress_) || checkpointer_.due_after_step(progress_, flags);
+  if (due) checkpointer_.write(state_, progress_, seconds());
 }
 
 template <class T>

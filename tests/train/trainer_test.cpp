@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -15,6 +16,11 @@
 
 namespace lockstep {
 namespace {
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
 
 /// A directory on rank 0 whose name all ranks know, with a dataset in it.
 class Trainer : public ::testing::Test {
@@ -88,6 +94,38 @@ TEST_F(Trainer, StoppedAtAnyStepAndResumedGivesTheBitsOfAnUninterruptedRun) {
       EXPECT_EQ(metrics(name), metrics("whole")) << step;
     }
   }
+}
+
+/// Asks the run to stop when a certain checkpoint has been written: it does so after the next step.
+class StopAfterCheckpoint : public TrainObserver {
+ public:
+  explicit StopAfterCheckpoint(std::string name) : name_(std::move(name)) {}
+  void checkpoint_written(const std::string& path, double /*seconds*/, std::uint64_t /*bytes*/) override {
+    if (path.ends_with(name_)) std::raise(SIGTERM);
+  }
+
+ private:
+  std::string name_;
+};
+
+TEST_F(Trainer, AStopAfterTheLastStepOfAnEpochLosesNoDiagnostics) {
+  const auto given = [&](const std::string& run) {
+    return config(run, {{"diagnostics", "on"}, {"checkpoint-every", "1step"}});
+  };
+  const TrainResult whole = run(given("seen"));
+  StopAfterCheckpoint stop("step-00000008.h5");
+  EXPECT_EQ(train(world, given("resumed"), stop).status, ExitStatus::resumable);
+  EXPECT_EQ(run(given("resumed")).parameters_sha256, whole.parameters_sha256);
+  if (!world.is_root()) return;
+  EXPECT_EQ(text_of(path + "/resumed/diagnostics.csv"), text_of(path + "/seen/diagnostics.csv"));
+  EXPECT_EQ(metrics("resumed"), metrics("seen"));
+}
+
+TEST_F(Trainer, AStopAfterTheLastStepOfAllIsNoStop) {
+  StopAfterCheckpoint stop("step-00000026.h5");
+  const TrainResult result = train(world, config("whole", {{"checkpoint-every", "1step"}}), stop);
+  EXPECT_EQ(result.status, ExitStatus::done);
+  EXPECT_EQ(result.reason, "finished");
 }
 
 TEST_F(Trainer, SaysThatARunIsFinished) {
@@ -180,14 +218,10 @@ TEST_F(Trainer, TheLastEpochIsEvaluatedWhereEarlyStoppingEndsTheRun) {
 }
 
 TEST_F(Trainer, ARunWithNothingToDoKeepsItsSummary) {
-  const auto summary = [&] {
-    std::ifstream file(path + "/limited/summary.json");
-    return std::string(std::istreambuf_iterator<char>(file), {});
-  };
   run(config("limited", {{"max-steps", "12"}}));
-  const std::string before = summary();
+  const std::string before = text_of(path + "/limited/summary.json");
   run(config("limited", {{"max-steps", "12"}}));
-  EXPECT_EQ(summary(), before);
+  EXPECT_EQ(text_of(path + "/limited/summary.json"), before);
 }
 
 TEST_F(Trainer, ARunResumedFromAnotherDirectoryBringsItsBest) {
