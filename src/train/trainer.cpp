@@ -313,17 +313,30 @@ TrainResult Training<T>::end(ExitStatus status, const std::string& reason) {
   return result;
 }
 
-/// All ranks have to compute alike: the same lockstep, and for openblas the same kernels.
-void refuse_mixed_ranks(const Communicator& world, Arithmetic arithmetic) {
-  std::string mine = "lockstep " + version();
-  for (const auto& [key, value] : arithmetic_environment(arithmetic)) mine += ", " + key + " " + value;
+/// Throws on all ranks unless all have the same text.
+void refuse_differing(const Communicator& world, const std::string& mine, const std::string& hint) {
   const std::string expected = world.broadcast(mine);
   collectively(world, [&] {
     if (mine != expected) {
       throw UserError("ranks differ in what the results depend on: expected '" + expected +
-                      "' as on rank 0, found '" + mine + "'; --arithmetic exact needs equal versions only");
+                      "' as on rank 0, found '" + mine + "'; " + hint);
     }
   });
+}
+
+/// All ranks have to compute alike: the same lockstep, and for openblas the same kernels.
+void refuse_mixed_ranks(const Communicator& world, Arithmetic arithmetic) {
+  std::string mine = "lockstep " + version();
+  for (const auto& [key, value] : arithmetic_environment(arithmetic)) mine += ", " + key + " " + value;
+  refuse_differing(world, mine, "--arithmetic exact needs equal versions only");
+}
+
+/// Hosts may hold copies of their own: other rows would be trained on, and other numbers of steps never end.
+void refuse_mixed_datasets(const Communicator& world, const DatasetInfo& dataset) {
+  const std::string mine = "dataset with " + std::to_string(dataset.train_rows) + " training and " +
+                           std::to_string(dataset.test_rows) + " test rows of " +
+                           std::to_string(dataset.features) + " features, digest " + dataset.sha256_all;
+  refuse_differing(world, mine, "--data has to name the same data on every host, found " + dataset.path);
 }
 
 /// A run that starts anew leaves nothing of an earlier one.
@@ -378,6 +391,7 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
 TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer) {
   use_one_blas_thread();
   const DatasetInfo dataset = collectively(world, [&] { return read_dataset_info(config.data); });
+  refuse_mixed_datasets(world, dataset);
   const TrainConfig resolved = collectively(world, [&] {
     TrainConfig with_defaults = resolve(config, dataset);
     if (static_cast<std::size_t>(world.size()) > *with_defaults.shards) {

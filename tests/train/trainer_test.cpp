@@ -158,6 +158,22 @@ TEST_F(Trainer, RefusesMoreRanksThanShards) {
   EXPECT_FALSE(std::filesystem::exists(path + "/crowded"));
 }
 
+TEST_F(Trainer, RefusesRanksThatSeeDifferentData) {
+  if (world.size() == 1) return;
+  if (world.is_root()) testing::write_synthetic_dataset(path + "/other.h5", 203, 80);
+  world.barrier();
+  TrainConfig given = config("mixed");
+  if (world.rank() == world.size() - 1) given.data = path + "/other.h5";
+  try {
+    run(given);
+    FAIL() << "accepted";
+  } catch (const AgreedError& error) {
+    EXPECT_EQ(error.status(), ExitStatus::user_error);
+    EXPECT_NE(std::string(error.what()).find("--data"), std::string::npos) << error.what();
+  }
+  EXPECT_FALSE(std::filesystem::exists(path + "/mixed"));
+}
+
 TEST_F(Trainer, ADamagedNewestCheckpointIsLeftOut) {
   const TrainResult whole = run(config("undamaged"));
   run(config("damaged", {{"max-steps", "12"}, {"checkpoint-every", "5steps"}}));
