@@ -99,6 +99,20 @@ void EpochTable::sync() const {
   Descriptor(path_, O_WRONLY).sync();
 }
 
+std::vector<std::string> EpochTable::last_row() const {
+  std::string text = read_text(path_);
+  if (text.ends_with('\n')) text.pop_back();
+  const std::string line = text.substr(text.rfind('\n') + 1);  // of npos: the whole text
+  if (line == header_) return {};
+  std::vector<std::string> cells;
+  for (std::size_t begin = 0; begin <= line.size();) {
+    const std::size_t end = std::min(line.find(',', begin), line.size());
+    cells.push_back(line.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return cells;
+}
+
 std::string csv_cell(double value) {
   return std::isnan(value) ? "" : format_exact(value);
 }

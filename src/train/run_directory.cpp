@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <ctime>
@@ -65,6 +66,20 @@ std::string host_and_process() {
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The number in a cell; unchanged where the cell is blank.
+template <class Number>
+void read_cell(const std::string& cell, Number& number) {
+  std::from_chars(cell.data(), cell.data() + cell.size(), number);
+}
+
+/// The text at `key` in a run directory's summary.json; empty if there is none or the file is damaged.
+std::string summary_text(const std::string& run_dir, const char* key) {
+  const auto summary = nlohmann::json::parse(read_file(run_dir + "/summary.json"), nullptr, false);
+  if (!summary.is_object()) return "";
+  const auto found = summary.find(key);
+  return found != summary.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 EpochTable metrics_table(const std::string& run_dir) {
@@ -152,8 +167,26 @@ void RunDirectory::append_metrics(const EpochMetrics& metrics) const {
                    csv_cell(metrics.seconds), csv_cell(metrics.samples_per_second)});
 }
 
+EpochMetrics RunDirectory::last_metrics() const {
+  EpochMetrics metrics;
+  const std::vector<std::string> cells = metrics_.last_row();
+  if (cells.empty()) return metrics;
+  std::size_t column = 0;
+  for (std::uint64_t* const count : {&metrics.epoch, &metrics.step}) read_cell(cells[column++], *count);
+  for (double* const number :
+       {&metrics.loss, &metrics.accuracy, &metrics.val_loss, &metrics.val_accuracy, &metrics.test_loss,
+        &metrics.test_accuracy, &metrics.learning_rate, &metrics.seconds, &metrics.samples_per_second}) {
+    read_cell(cells[column++], *number);
+  }
+  return metrics;
+}
+
 void RunDirectory::write_summary(const nlohmann::json& summary) const {
   write_file_atomically(summary_path(), summary.dump(2) + "\n");
+}
+
+bool RunDirectory::has_summary_of(const std::string& parameters_sha256) const {
+  return summary_text(path_, "parameters_sha256") == parameters_sha256;
 }
 
 void RunDirectory::log(const std::string& text) const {
@@ -164,10 +197,7 @@ void RunDirectory::log(const std::string& text) const {
 }
 
 std::string run_status(const std::string& run_dir) {
-  const auto summary = nlohmann::json::parse(read_file(run_dir + "/summary.json"), nullptr, false);
-  if (!summary.is_object()) return "";
-  const auto status = summary.find("status");
-  return status != summary.end() && status->is_string() ? status->get<std::string>() : "";
+  return summary_text(run_dir, "status");
 }
 
 }  // namespace lockstep

@@ -51,12 +51,15 @@ class Training {
 
  private:
   void start_or_resume();
+  TrainResult train_epochs();
   StepFlags take_step();
   void finish_epoch(StepFlags flags);
   void write_diagnostics();
   void follow_best(const EpochMetrics& metrics);
   EpochMetrics epoch_metrics();
   TrainResult end(ExitStatus status, const std::string& reason);
+  void write_summary(const TrainResult& result) const;
+  void record_failure(const AgreedError& error) const;
   [[noreturn]] void fail_non_finite();
 
   bool finished() const { return progress_.epoch >= config_.epochs || stopped_early(); }
@@ -100,6 +103,7 @@ class Training {
 
   TrainProgress progress_;
   EpochMetrics last_metrics_;
+  std::vector<std::string> hosts_;  // of all ranks; rank 0 only
   Stopwatch clock_;
   double epoch_started_ = 0, last_report_ = 0;
   std::uint64_t rows_since_epoch_start_ = 0;  // in this process
@@ -133,8 +137,17 @@ TrainResult Training<T>::run() {
   start_or_resume();
   // What fails from here on, a full disk for one, must not take the run with it.
   if (world_.is_root()) run_directory_->keep();
-  if (finished()) return end(ExitStatus::done, "already finished");
+  try {
+    return train_epochs();
+  } catch (const AgreedError& error) {
+    record_failure(error);
+    throw;
+  }
+}
 
+template <class T>
+TrainResult Training<T>::train_epochs() {
+  if (finished()) return end(ExitStatus::done, "already finished");
   while (!finished()) {
     sampler_.start_epoch(progress_.epoch);
     epoch_started_ = seconds();
@@ -167,6 +180,10 @@ void Training<T>::start_or_resume() {
   });
   first_epoch_ = last_metrics_.epoch = progress_.epoch;
   first_step_ = last_metrics_.step = progress_.step;
+  hosts_ = world_.gather_text(world_.host());
+  if (!world_.is_root()) return;
+  const EpochMetrics stored = run_directory_->last_metrics();
+  if (resumed_ && stored.epoch == progress_.epoch) last_metrics_ = stored;
 }
 
 template <class T>
@@ -304,13 +321,35 @@ TrainResult Training<T>::end(ExitStatus status, const std::string& reason) {
   result.parameters_sha256 = parameters_sha256<T>(layout_, state_.parameters);
   result.checkpoint = checkpointer_.last_path();
   result.last = last_metrics_;
-  const std::vector<std::string> hosts = world_.gather_text(world_.host());
   on_root(world_, [&] {
-    if (!anything_new) return;
-    run_directory_->write_summary(
-        training_summary(config_, dataset_, layout_, progress_, result, seconds(), hosts));
+    // A process killed right after its last checkpoint leaves none, or that of an earlier part of the run.
+    if (anything_new || !run_directory_->has_summary_of(result.parameters_sha256)) write_summary(result);
   });
   return result;
+}
+
+/// Not collective; rank 0 only.
+template <class T>
+void Training<T>::write_summary(const TrainResult& result) const {
+  run_directory_->write_summary(
+      training_summary(config_, dataset_, layout_, progress_, result, seconds(), hosts_));
+}
+
+/// Not collective: all ranks know of the failure. The summary of an earlier part of the run would pass for
+/// this one's.
+template <class T>
+void Training<T>::record_failure(const AgreedError& error) const {
+  if (!world_.is_root()) return;
+  TrainResult result;
+  result.status = error.status();
+  result.reason = error.what();
+  result.checkpoint = checkpointer_.last_path();
+  result.last = last_metrics_;
+  try {
+    write_summary(result);
+  } catch (const std::exception&) {
+    // The error that is on its way says more than what follows from it.
+  }
 }
 
 /// Throws on all ranks unless all have the same text.

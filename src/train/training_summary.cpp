@@ -13,6 +13,15 @@ nlohmann::json number_or_null(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
 }
 
+nlohmann::json text_or_null(const std::string& text) {
+  return text.empty() ? nlohmann::json(nullptr) : nlohmann::json(text);
+}
+
+const char* status_text(ExitStatus status) {
+  if (status == ExitStatus::done) return "finished";
+  return status == ExitStatus::resumable ? "stopped" : "failed";
+}
+
 }  // namespace
 
 nlohmann::json training_summary(const TrainConfig& config, const DatasetInfo& dataset,
@@ -22,9 +31,9 @@ nlohmann::json training_summary(const TrainConfig& config, const DatasetInfo& da
   const EpochMetrics& last = result.last;
   const BlasIdentity blas = blas_identity();
   return {
-      {"status", result.status == ExitStatus::done ? "finished" : "stopped"},
+      {"status", status_text(result.status)},
       {"reason", result.reason},
-      {"parameters_sha256", result.parameters_sha256},
+      {"parameters_sha256", text_or_null(result.parameters_sha256)},
       {"parameter_count", layout.parameter_count()},
       {"epoch", progress.epoch},
       {"step", progress.step},

@@ -44,6 +44,26 @@ TEST(RunDirectory, MetricsAreBlankWhereNothingWasEvaluated) {
             "samples_per_second\n1,469,0.1,0.5,,,0.3333333333333333,1,0.001,1.5,40000\n");
 }
 
+TEST(RunDirectory, TheLastMetricsReadBackAsTheyWere) {
+  const TemporaryDirectory directory;
+  RunDirectory run(directory / "run");
+  run.open_metrics_after(0);
+  EXPECT_EQ(run.last_metrics().epoch, 0U);
+  EpochMetrics metrics;
+  for (metrics.epoch = 1; metrics.epoch <= 2; ++metrics.epoch) {
+    metrics.step = 9 * metrics.epoch;
+    metrics.loss = 1.0 / 3 + static_cast<double>(metrics.epoch);
+    metrics.samples_per_second = 1e300;
+    run.append_metrics(metrics);
+  }
+  const EpochMetrics last = run.last_metrics();
+  EXPECT_EQ(last.epoch, 2U);
+  EXPECT_EQ(last.step, 18U);
+  EXPECT_EQ(last.loss, metrics.loss);
+  EXPECT_TRUE(std::isnan(last.test_loss));
+  EXPECT_EQ(last.samples_per_second, 1e300);
+}
+
 TEST(RunDirectory, KeepsConfigSummaryAndLog) {
   const TemporaryDirectory directory;
   const RunDirectory run(directory / "run");

@@ -240,6 +240,53 @@ TEST_F(Trainer, ARunWithNothingToDoKeepsItsSummary) {
   EXPECT_EQ(text_of(path + "/limited/summary.json"), before);
 }
 
+TEST_F(Trainer, AFinishedRunGetsTheSummaryThatItLacks) {
+  run(config("unsummarized"));
+  const auto summary = [&] { return nlohmann::json::parse(text_of(path + "/unsummarized/summary.json")); };
+  nlohmann::json before;
+  if (world.is_root()) {
+    before = summary();
+    std::filesystem::remove(path + "/unsummarized/summary.json");  // as if killed before it was written
+  }
+  world.barrier();
+  run(config("unsummarized"));
+  if (!world.is_root()) return;
+  for (const char* key : {"status", "parameters_sha256", "epoch", "step", "loss", "test_accuracy", "best"}) {
+    EXPECT_EQ(summary()[key], before[key]) << key;
+  }
+}
+
+TEST_F(Trainer, TheSummaryHasTheLastEpochsMetricsWhoeverTrainedIt) {
+  run(config("parts", {{"max-steps", "9"}}));
+  nlohmann::json before;
+  if (world.is_root()) before = nlohmann::json::parse(text_of(path + "/parts/summary.json"));
+  run(config("parts", {{"max-steps", "10"}}));
+  if (!world.is_root()) return;
+  const auto after = nlohmann::json::parse(text_of(path + "/parts/summary.json"));
+  EXPECT_EQ(after["step"], 10);
+  EXPECT_FALSE(before["loss"].is_null());
+  for (const char* key : {"loss", "accuracy", "test_loss", "test_accuracy"}) {
+    EXPECT_EQ(after[key], before[key]) << key;
+  }
+}
+
+TEST_F(Trainer, AFailedRunSaysSoInItsSummary) {
+  const auto given = [&](const char* steps) {
+    return config("failed", {{"optimizer", "sgd"},
+                             {"learning-rate", "1e30"},
+                             {"activation", "identity"},
+                             {"checkpoint-every", "1step"},
+                             {"max-steps", steps}});
+  };
+  run(given("1"));
+  EXPECT_THROW(run(given("9")), AgreedError);
+  if (!world.is_root()) return;
+  const auto summary = nlohmann::json::parse(text_of(path + "/failed/summary.json"));
+  EXPECT_EQ(summary["status"], "failed");
+  EXPECT_NE(summary["reason"].get<std::string>().find("not finite"), std::string::npos);
+  EXPECT_EQ(summary["checkpoint"], path + "/failed/checkpoints/step-00000001.h5");
+}
+
 TEST_F(Trainer, ARunResumedFromAnotherDirectoryBringsItsBest) {
   run(config("old", {{"max-steps", "20"}}));
   run(config("new", {{"resume", path + "/old"}, {"max-steps", "21"}}));

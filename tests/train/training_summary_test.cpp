@@ -33,6 +33,11 @@ TEST(TrainingSummary, HoldsWhatARepetitionNeeds) {
   }
   result.status = ExitStatus::resumable;
   EXPECT_EQ(training_summary(config, dataset, layout, progress, result, 1, {"a"})["status"], "stopped");
+  result.status = ExitStatus::failure;
+  result.parameters_sha256.clear();
+  const nlohmann::json failed = training_summary(config, dataset, layout, progress, result, 1, {"a"});
+  EXPECT_EQ(failed["status"], "failed");
+  EXPECT_TRUE(failed["parameters_sha256"].is_null());
 }
 
 }  // namespace

@@ -24,6 +24,9 @@ class EpochTable {
   /// Waits until the rows are on the disk; to be called before a checkpoint that counts on them.
   void sync() const;
 
+  /// The cells of the last row, the epoch first; empty if there is no row. To be called after open_after().
+  std::vector<std::string> last_row() const;
+
   const std::string& path() const { return path_; }
   /// The header line, without newline.
   const std::string& header() const { return header_; }

@@ -47,9 +47,13 @@ class RunDirectory {
   void open_metrics_after(std::uint64_t epoch);
   void append_metrics(const EpochMetrics& metrics) const;
   const EpochTable& metrics() const { return metrics_; }
+  /// The last row of metrics.csv; epoch 0 if there is none.
+  EpochMetrics last_metrics() const;
 
   /// Replaces summary.json, atomically.
   void write_summary(const nlohmann::json& summary) const;
+  /// Whether summary.json is there and tells of these weights.
+  bool has_summary_of(const std::string& parameters_sha256) const;
 
   /// Appends lines to log.txt, each with the time in front.
   void log(const std::string& text) const;
