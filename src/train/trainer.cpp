@@ -383,6 +383,7 @@ void prepare(const RunDirectory& directory, const TrainConfig& config) {
   if (config.resume == "never") {
     std::filesystem::remove_all(directory.checkpoints_path());
     std::filesystem::remove(directory.summary_path());
+    std::filesystem::remove(diagnostics_table(directory.path()).path());
   }
   std::filesystem::create_directories(directory.checkpoints_path());
   remove_temporary_files(directory.checkpoints_path());

@@ -135,6 +135,15 @@ TEST_F(Trainer, SaysThatARunIsFinished) {
   EXPECT_EQ(again.parameters_sha256, first.parameters_sha256);
 }
 
+TEST_F(Trainer, ARunThatStartsAnewLeavesNothingOfAnEarlierOne) {
+  run(config("anew", {{"diagnostics", "on"}}));
+  run(config("anew", {{"resume", "never"}, {"max-steps", "2"}}));
+  if (!world.is_root()) return;
+  EXPECT_FALSE(std::filesystem::exists(path + "/anew/diagnostics.csv"));
+  EXPECT_FALSE(std::filesystem::exists(path + "/anew/checkpoints/best"));
+  EXPECT_EQ(text_of(path + "/anew/metrics.csv").find("\n1,"), std::string::npos);
+}
+
 TEST_F(Trainer, RefusesARunDirectoryOfAnotherConfig) {
   run(config("other"));
   try {
