@@ -13,6 +13,7 @@
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/shard_reader.hpp"
 #include "lockstep/nn/metrics.hpp"
+#include "lockstep/train/config.hpp"
 #include "lockstep/train/evaluator.hpp"
 
 namespace lockstep {
@@ -91,6 +92,14 @@ void count_predictions(const TrainedModel<T>& model, const Rows<T>& rows, Report
   report.top_k_accuracy = static_cast<double>(in_top) / static_cast<double>(rows.count);
 }
 
+/// What the training smoothed labels with: its losses are compared with evaluate's.
+double label_smoothing_of(const CheckpointState& state) {
+  TrainConfig config;
+  const auto found = state.config.find("label_smoothing");
+  if (found != state.config.end()) set_option(config, found->first, found->second);
+  return config.label_smoothing;
+}
+
 /// Rank 0 reads, checks and computes; the sums are those of training, whoever computes them.
 template <class T>
 Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& arguments,
@@ -105,7 +114,9 @@ Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& a
   auto [model, info] = collectively(world, [&] {
     DatasetInfo dataset = read_dataset_info(arguments.data);
     check_fits(state.model, dataset);
-    return std::pair(TrainedModel<T>(path, state.model), std::move(dataset));
+    TrainedModel<T> trained(path, state.model);
+    trained.spec.label_smoothing = label_smoothing_of(state);
+    return std::pair(std::move(trained), std::move(dataset));
   });
   const Split split = arguments.split == "train" ? Split::train : Split::test;
   report.rows = info.rows(split);

@@ -207,6 +207,12 @@ class TrainedNetwork(cli.CliTestCase):
         self.assertIn(f"accuracy    {test['accuracy']:.4f}", text)
         self.assertIn("confusion matrix", text)
 
+    def test_loss_with_label_smoothing_is_that_of_the_training(self):
+        for write in (cli.write_classification, cli.write_binary):
+            write(self.data)
+            self.train(self.run_dir, "--data", self.data, "--epochs", "1", "--label-smoothing", "0.3", "--resume", "never")
+            self.assertEqual(self.evaluate()["loss"], float(cli.metrics(self.run_dir)[-1]["test_loss"]))
+
     def test_predict_from_csv_and_idx_equals_predict_from_hdf5(self):
         cli.write_classification(self.data)
         self.train(self.run_dir, "--data", self.data, "--epochs", "1")
