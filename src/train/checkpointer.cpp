@@ -126,13 +126,19 @@ typename Checkpointer<T>::Snapshot Checkpointer<T>::take_snapshot(TrainState<T>&
 
 /// What the first number that is not finite belongs to. Such a checkpoint could not be read again.
 template <class T>
-std::optional<std::string> Checkpointer<T>::nonfinite_tensor(const Snapshot& snapshot) {
-  const auto all_finite = [](const std::vector<T>& values) {
-    return std::all_of(values.begin(), values.end(), [](T value) { return std::isfinite(value); });
+std::optional<std::string> Checkpointer<T>::nonfinite_tensor(const Snapshot& snapshot) const {
+  const auto is_finite = [](T value) { return std::isfinite(value); };
+  const auto first_nonfinite = [&](const std::vector<T>& flat) {
+    return std::find_if_not(layout_.tensors().begin(), layout_.tensors().end(), [&](const Tensor& tensor) {
+      return std::all_of(flat.data() + tensor.offset, flat.data() + tensor.offset + tensor.size(), is_finite);
+    });
   };
-  if (!all_finite(snapshot.parameters)) return "a weight";
+  const auto none = layout_.tensors().end();
+  if (const auto weight = first_nonfinite(snapshot.parameters); weight != none)
+    return "a weight of " + weight->layer;
   for (const auto& [name, values] : snapshot.slots) {
-    if (!all_finite(values)) return "the optimizer's " + name;
+    if (const auto slot = first_nonfinite(values); slot != none)
+      return "the optimizer's " + name + " of " + slot->layer;
   }
   return std::nullopt;
 }
@@ -163,6 +169,8 @@ void Checkpointer<T>::write(TrainState<T>& state, const TrainProgress& progress,
   on_root(world_, [&] {
     if (const auto name = nonfinite_tensor(snapshot)) {
       throw NonFiniteError(*name + " is not finite after step " + std::to_string(progress.step) +
+                           ", in epoch " +
+                           std::to_string(progress.epoch + (progress.step_in_epoch > 0 ? 1 : 0)) +
                            "; the checkpoint before is kept; try a smaller --learning-rate or --clip-norm");
     }
     const auto started = std::chrono::steady_clock::now();

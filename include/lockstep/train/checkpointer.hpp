@@ -70,7 +70,7 @@ class Checkpointer {
     OptimizerSlots<T> slots;
   };
   Snapshot take_snapshot(TrainState<T>& state, const TrainProgress& progress, double seconds);
-  static std::optional<std::string> nonfinite_tensor(const Snapshot& snapshot);
+  std::optional<std::string> nonfinite_tensor(const Snapshot& snapshot) const;
   void restore_best(const CheckpointState& restored) const;
   std::vector<std::string> candidates() const;
   std::optional<Snapshot> newest_valid() const;
