@@ -6,7 +6,7 @@ project_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 build_packages=(
   build-essential cmake ninja-build pkg-config
   libopenmpi-dev openmpi-bin libhdf5-openmpi-dev libopenblas-dev
-  libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev
+  libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev
   zlib1g-dev libssl-dev librandom123-dev libgtest-dev
   curl ca-certificates
 )
