@@ -8,16 +8,23 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 preset=release
-excluded=full
+full=no
 ctest_arguments=()
 for argument in "$@"; do
   case $argument in
-    --full) excluded= ;;
+    --full) full=yes ;;
     --asan) preset=asan ;;
     --werror) preset=ci ;;
     *) ctest_arguments+=("$argument") ;;
   esac
 done
+
+excluded=() # CTest labels
+if [ $preset = asan ]; then
+  excluded=(full no-asan)
+elif [ $full = no ]; then
+  excluded=(full)
+fi
 
 passed=0 failed=0 skipped=0
 
@@ -76,17 +83,19 @@ if mnist=$("$project_dir/scripts/get-mnist.sh" --only-mnist "$project_dir/data")
   export MNIST_DIR=$mnist
 else
   say "There is no MNIST: the tests that need it are left out."
+  excluded+=(mnist)
   skipped=$((skipped + 1))
 fi
 
 labels=()
+if [ ${#excluded[@]} != 0 ]; then
+  labels=(-LE "$(IFS='|' && printf '%s' "${excluded[*]}")")
+fi
 if [ $preset = asan ]; then
-  labels=(-LE 'full|no-asan')
   export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:fast_unwind_on_malloc=0:${ASAN_OPTIONS:-}
   export UBSAN_OPTIONS=print_stacktrace=1:${UBSAN_OPTIONS:-}
   export LSAN_OPTIONS=suppressions=$project_dir/tests/lsan.supp:print_suppressions=0:${LSAN_OPTIONS:-}
 else
-  [ -z "$excluded" ] || labels=(-LE "$excluded")
   check "Format" "$project_dir/scripts/format.sh" --check || true
   check "Build of core and nn without MPI (build/core-only)" build core-only && run_ctest core-only "${ctest_arguments[@]}"
 fi

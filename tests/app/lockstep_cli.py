@@ -12,7 +12,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import unittest
 
@@ -22,7 +21,6 @@ import numpy as np
 BINARY = os.environ.get("LOCKSTEP_BINARY", "lockstep")
 MPIEXEC = os.environ.get("MPIEXEC", "mpirun")
 MNIST_DIR = os.environ.get("MNIST_DIR")
-SKIPPED = 77  # the exit status that CTest counts as skipped
 
 USER_ERROR, RESUMABLE = 2, 75
 
@@ -228,12 +226,20 @@ class CliTestCase(unittest.TestCase):
         return run_well("train", "--run-dir", run_dir, "--progress", "off", *flags, **options)
 
 
+class MnistTestCase(CliTestCase):
+    """A test on MNIST, which stands as a dataset at self.data."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not MNIST_DIR:
+            raise AssertionError("MNIST_DIR: expected a directory with MNIST's four files, found it unset; "
+                                 "scripts/test.sh sets it")
+
+    def setUp(self):
+        super().setUp()
+        self.data = self.dir / "mnist.h5"
+        write_mnist(self.data)
+
+
 def host():
     return socket.gethostname()
-
-
-def need_mnist():
-    """Leaves the suite out where there is no MNIST."""
-    if not MNIST_DIR:
-        print("MNIST_DIR is not set", file=sys.stderr)
-        sys.exit(SKIPPED)

@@ -49,19 +49,8 @@ def printed(row):
             rounded(share(row["test_accuracy"], TEST_ROWS)))
 
 
-class PublishedTable(cli.CliTestCase):
+class PublishedTable(cli.MnistTestCase):
     full = False
-
-    @classmethod
-    def setUpClass(cls):
-        if not cli.MNIST_DIR:
-            raise AssertionError("MNIST_DIR: expected a directory with MNIST's four files, found it unset; "
-                                 "scripts/test.sh sets it")
-
-    def setUp(self):
-        super().setUp()
-        self.data = self.dir / "mnist.h5"
-        cli.write_mnist(self.data)
 
     def check(self, shards, ranks):
         run_dir = self.dir / f"run-{shards}-{ranks}"

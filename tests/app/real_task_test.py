@@ -15,18 +15,7 @@ RMSPROP = ["--optimizer", "rmsprop", "--learning-rate", 1e-3, "--batch-size", 12
            "--epochs", 5]
 
 
-class RealTask(cli.CliTestCase):
-    @classmethod
-    def setUpClass(cls):
-        if not cli.MNIST_DIR:
-            raise AssertionError("MNIST_DIR: expected a directory with MNIST's four files, found it unset; "
-                                 "scripts/test.sh sets it")
-
-    def setUp(self):
-        super().setUp()
-        self.data = self.dir / "mnist.h5"
-        cli.write_mnist(self.data)
-
+class RealTask(cli.MnistTestCase):
     def measure(self, name, flags, seed):
         """(training loss of the first epoch, test accuracy after the last)."""
         run_dir = self.dir / f"{name}-{seed}"
