@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "lockstep/core/error.hpp"
-#include "train/temporary_directory.hpp"
+#include "temporary_directory.hpp"
 
 namespace lockstep {
 

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "lockstep/dist/agreement.hpp"
+#include "temporary_directory.hpp"
 #include "train/synthetic_dataset.hpp"
-#include "train/temporary_directory.hpp"
 
 namespace lockstep {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "lockstep/core/error.hpp"
-#include "train/temporary_directory.hpp"
+#include "temporary_directory.hpp"
 
 namespace lockstep {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "train/temporary_directory.hpp"
+#include "temporary_directory.hpp"
 
 namespace lockstep {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "train/temporary_directory.hpp"
+#include "temporary_directory.hpp"
 
 namespace lockstep {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "lockstep/core/error.hpp"
 #include "lockstep/train/trainer.hpp"
-#include "train/temporary_directory.hpp"
+#include "temporary_directory.hpp"
 
 namespace lockstep {
 namespace {

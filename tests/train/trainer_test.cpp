@@ -11,8 +11,8 @@
 
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/checkpoint.hpp"
+#include "temporary_directory.hpp"
 #include "train/synthetic_dataset.hpp"
-#include "train/temporary_directory.hpp"
 
 namespace lockstep {
 namespace {
