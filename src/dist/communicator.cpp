@@ -130,16 +130,6 @@ void Communicator::broadcast(std::span<T> values, int root) const {
 }
 
 template <class T>
-std::vector<T> Communicator::gather_v(std::span<const T> mine) const {
-  const Parts parts = exchange_lengths(mine.size(), *this);
-  std::vector<T> all(is_root() ? parts.total : 0);
-  check_mpi(MPI_Gatherv(mine.data(), static_cast<int>(mine.size()), mpi_type<T>(), all.data(),
-                        parts.counts.data(), parts.starts.data(), mpi_type<T>(), 0, handle_),
-            "MPI_Gatherv");
-  return all;
-}
-
-template <class T>
 std::vector<T> Communicator::all_gather_v(std::span<const T> mine) const {
   const Parts parts = exchange_lengths(mine.size(), *this);
   std::vector<T> all(parts.total);
@@ -178,11 +168,6 @@ template void Communicator::broadcast(std::span<double>, int) const;
 template void Communicator::broadcast(std::span<std::int32_t>, int) const;
 template void Communicator::broadcast(std::span<std::int64_t>, int) const;
 template void Communicator::broadcast(std::span<std::uint64_t>, int) const;
-template std::vector<float> Communicator::gather_v(std::span<const float>) const;
-template std::vector<double> Communicator::gather_v(std::span<const double>) const;
-template std::vector<std::int32_t> Communicator::gather_v(std::span<const std::int32_t>) const;
-template std::vector<std::int64_t> Communicator::gather_v(std::span<const std::int64_t>) const;
-template std::vector<std::uint64_t> Communicator::gather_v(std::span<const std::uint64_t>) const;
 template std::vector<float> Communicator::all_gather_v(std::span<const float>) const;
 template std::vector<double> Communicator::all_gather_v(std::span<const double>) const;
 template std::vector<std::int32_t> Communicator::all_gather_v(std::span<const std::int32_t>) const;

@@ -37,6 +37,16 @@ fs::path nearest_existing(const fs::path& path) {
   return nearest;
 }
 
+/// Throws UserError if `path` could not be made or written into. Leaves nothing behind.
+void check_usable(const std::string& path) {
+  const fs::path nearest = nearest_existing(path);
+  std::error_code ignored;
+  if (!fs::is_directory(nearest, ignored)) refuse(path, "'" + nearest.string() + "' is not a directory");
+  if (::access(nearest.c_str(), W_OK | X_OK) != 0) {
+    refuse(path, "'" + nearest.string() + "': " + std::strerror(errno));
+  }
+}
+
 /// The topmost directory that making `path` would make; empty if it is there.
 std::string first_missing(const fs::path& path) {
   fs::path missing = fs::absolute(path).lexically_normal();
@@ -90,17 +100,8 @@ EpochTable metrics_table(const std::string& run_dir) {
 
 }  // namespace
 
-void check_run_directory_usable(const std::string& path) {
-  const fs::path nearest = nearest_existing(path);
-  std::error_code ignored;
-  if (!fs::is_directory(nearest, ignored)) refuse(path, "'" + nearest.string() + "' is not a directory");
-  if (::access(nearest.c_str(), W_OK | X_OK) != 0) {
-    refuse(path, "'" + nearest.string() + "': " + std::strerror(errno));
-  }
-}
-
 RunDirectory::RunDirectory(const std::string& path) : path_(path), metrics_(metrics_table(path)) {
-  check_run_directory_usable(path);
+  check_usable(path);
   first_made_ = first_missing(path);
   try {
     std::error_code error;
@@ -143,12 +144,6 @@ void RunDirectory::discard_if_new() {
   std::error_code ignored;
   if (!first_made_.empty()) fs::remove_all(first_made_, ignored);
   first_made_.clear();
-}
-
-std::optional<std::string> RunDirectory::read_config() const {
-  std::error_code ignored;
-  if (!fs::exists(config_path(), ignored)) return std::nullopt;
-  return read_file(config_path());
 }
 
 void RunDirectory::write_config(const std::string& toml) const {
@@ -194,10 +189,6 @@ void RunDirectory::log(const std::string& text) const {
   std::istringstream lines(text);
   const std::string time = local_time();
   for (std::string line; std::getline(lines, line);) file << time << "  " << line << "\n";
-}
-
-std::string run_status(const std::string& run_dir) {
-  return summary_text(run_dir, "status");
 }
 
 }  // namespace lockstep

@@ -24,9 +24,6 @@ struct MatrixView {
   T* row(std::size_t i) const { return data + i * stride; }
   T& operator()(std::size_t i, std::size_t j) const { return data[i * stride + j]; }
 
-  /// The first `count` rows.
-  MatrixView top(std::size_t count) const { return {data, count, columns, stride}; }
-
   operator MatrixView<const T>() const requires(!std::is_const_v<T>) { return {data, rows, columns, stride}; }
 };
 

@@ -14,7 +14,7 @@ namespace lockstep {
 ///
 /// Every function with communication is collective: all ranks call it in the same order with equal `root`.
 /// They throw MpiError, and OverflowError, on all ranks alike, for more than 2³¹ − 1 elements. T: float,
-/// double, uint8, int32, uint32, int64 or uint64.
+/// double, int32, int64 or uint64.
 class Communicator {
  public:
   /// All ranks of the job. Collective. Has to be destroyed before the Environment.
@@ -43,11 +43,7 @@ class Communicator {
 
   /// The texts of all ranks in rank order; on the root only, elsewhere nothing.
   std::vector<std::string> gather_text(const std::string& mine) const;
-  /// The values of all ranks, concatenated in rank order; on the root only, elsewhere nothing. Lengths may
-  /// differ.
-  template <class T>
-  std::vector<T> gather_v(std::span<const T> mine) const;
-  /// The same on all ranks.
+  /// The values of all ranks, concatenated in rank order, on all ranks. Lengths may differ.
   template <class T>
   std::vector<T> all_gather_v(std::span<const T> mine) const;
 

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,9 +10,6 @@
 namespace lockstep {
 
 struct EpochMetrics;
-
-/// Throws UserError if `path` could not be made or written into. Leaves nothing behind.
-void check_run_directory_usable(const std::string& path);
 
 /// Everything that one run writes (config.toml, metrics.csv, summary.json, checkpoints/, log.txt), locked
 /// against other processes while the object lives. Only rank 0 has one. No function is collective.
@@ -38,8 +34,6 @@ class RunDirectory {
   /// From now on there is a run worth keeping: discard_if_new() does nothing any more.
   void keep() { first_made_.clear(); }
 
-  /// Content of config.toml; nothing if there is none.
-  std::optional<std::string> read_config() const;
   void write_config(const std::string& toml) const;
 
   /// Has to be called once before the first append: `epoch` is the last whole epoch of the checkpoint that
@@ -66,8 +60,5 @@ class RunDirectory {
   int lock_file_ = -1;
   EpochTable metrics_;
 };
-
-/// The "status" in a run directory's summary.json; empty if there is none or it is damaged.
-std::string run_status(const std::string& run_dir);
 
 }  // namespace lockstep
