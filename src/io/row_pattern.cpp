@@ -54,7 +54,7 @@ std::size_t file_row(const RowRuns& runs, std::size_t position) {
   return position;
 }
 
-std::size_t rows_in(const RowRuns& runs) {
+std::size_t row_count(const RowRuns& runs) {
   std::size_t rows = 0;
   for (const Range& run : runs) rows += run.size();
   return rows;

@@ -134,7 +134,7 @@ template <class T>
 void read_real(const Hdf5Array& array, const RowRuns& runs, std::vector<T>& out) {
   SelectionReader reader(array, memory_type(element_type_of<T>()), sizeof(T));
   const std::size_t columns = reader.row_elements();
-  out.resize(rows_in(runs) * columns);
+  out.resize(row_count(runs) * columns);
   reader.read(
       runs, [&](std::size_t first, std::size_t) { return out.data() + first * columns; },
       [&](std::size_t first, std::size_t rows) {
@@ -145,7 +145,7 @@ void read_real(const Hdf5Array& array, const RowRuns& runs, std::vector<T>& out)
 
 void read_bytes(const Hdf5Array& array, const RowRuns& runs, std::vector<std::uint8_t>& out) {
   SelectionReader reader(array, memory_type(ElementType::uint8), 1);
-  out.resize(rows_in(runs) * reader.row_elements());
+  out.resize(row_count(runs) * reader.row_elements());
   reader.read(
       runs, [&](std::size_t first, std::size_t) { return out.data() + first * reader.row_elements(); },
       [](std::size_t, std::size_t) {});
@@ -156,7 +156,7 @@ void read_bytes(const Hdf5Array& array, const RowRuns& runs, std::vector<std::ui
 std::vector<std::int32_t> read_classes(const Hdf5Array& array, const RowRuns& runs, std::size_t classes) {
   SelectionReader reader(array, memory_type(ElementType::int64), sizeof(std::int64_t));
   std::vector<std::int32_t> result;
-  result.reserve(rows_in(runs));
+  result.reserve(row_count(runs));
   std::vector<std::int64_t> labels;
   reader.read(
       runs,
@@ -190,7 +190,7 @@ void check_zero_or_one(const std::vector<T>& values, const RowRuns& runs, const 
 template <class T>
 Rows<T> read_selected(const SplitArrays& arrays, const DatasetInfo& info, const RowRuns& runs) {
   Rows<T> rows;
-  rows.count = rows_in(runs);
+  rows.count = row_count(runs);
   rows.features = info.features;
   rows.x_scale = info.x_scale;
   if (info.x_type == "uint8") {
@@ -211,7 +211,7 @@ Rows<T> read_selected(const SplitArrays& arrays, const DatasetInfo& info, const 
 template <class T>
 void check_request(const DatasetInfo& info, Split split, const RowRuns& runs) {
   check_runs(runs, info.rows(split), info.path + ": /" + split_name(split));
-  check_memory_for(info, split, rows_in(runs), sizeof(T));
+  check_memory_for(info, split, row_count(runs), sizeof(T));
 }
 
 }  // namespace
@@ -224,8 +224,7 @@ Rows<T> read_rows_serial(const DatasetInfo& info, Split split, const RowRuns& ru
 }
 
 template <class T>
-Rows<T> read_rows(const Communicator& world, const DatasetInfo& info, Split split, const RowRuns& mine,
-                  std::optional<std::size_t>) {
+Rows<T> read_rows(const Communicator& world, const DatasetInfo& info, Split split, const RowRuns& mine) {
   if (world.size() == 1) {
     return collectively(world, [&] { return read_rows_serial<T>(info, split, mine); });
   }
@@ -252,9 +251,7 @@ std::vector<std::int32_t> read_classes_serial(const DatasetInfo& info, Split spl
 
 template Rows<float> read_rows_serial<float>(const DatasetInfo&, Split, const RowRuns&);
 template Rows<double> read_rows_serial<double>(const DatasetInfo&, Split, const RowRuns&);
-template Rows<float> read_rows<float>(const Communicator&, const DatasetInfo&, Split, const RowRuns&,
-                                      std::optional<std::size_t>);
-template Rows<double> read_rows<double>(const Communicator&, const DatasetInfo&, Split, const RowRuns&,
-                                        std::optional<std::size_t>);
+template Rows<float> read_rows<float>(const Communicator&, const DatasetInfo&, Split, const RowRuns&);
+template Rows<double> read_rows<double>(const Communicator&, const DatasetInfo&, Split, const RowRuns&);
 
 }  // namespace lockstep

@@ -36,8 +36,7 @@ RowRuns take(const RowRuns& selection, Range part) {
 }  // namespace
 
 RowSplit select_training_rows(const Communicator& world, const TrainConfig& config, const DatasetInfo& info) {
-  const std::size_t rows =
-      config.limit_train ? std::min(*config.limit_train, info.train_rows) : info.train_rows;
+  const std::size_t rows = limited_train_rows(config, info);
   if (config.validation_split > 0 && config.validation_stratified) {
     const std::vector<std::int32_t> classes = broadcast_classes(world, info, rows);
     return collectively(world,

@@ -34,12 +34,6 @@ void append_row(std::size_t row, RowRuns& runs) {
 
 }  // namespace
 
-std::size_t row_count(const RowRuns& runs) {
-  std::size_t count = 0;
-  for (const Range& run : runs) count += run.size();
-  return count;
-}
-
 RowSplit split_last(std::size_t rows, double fraction) {
   const std::size_t training_rows = training_count(rows, fraction);
   check_parts(rows, training_rows, fraction);

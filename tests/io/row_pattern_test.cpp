@@ -58,7 +58,7 @@ TEST(RowPattern, KeepsAnyRowsInOrderWithinTheLimit) {
 TEST(RowPattern, FindsTheFileRowOfAPosition) {
   const RowRuns runs{{3, 5}, {10, 11}, {20, 25}};
   const std::vector<std::size_t> rows = rows_of(runs);
-  EXPECT_EQ(rows_in(runs), rows.size());
+  EXPECT_EQ(row_count(runs), rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(file_row(runs, i), rows[i]);
 }
 

@@ -92,7 +92,7 @@ class ShardReader : public testing::Test {
 
 template <class X, class T>
 void expect_rows(const Rows<T>& rows, const RowRuns& runs) {
-  ASSERT_EQ(rows.count, rows_in(runs));
+  ASSERT_EQ(rows.count, row_count(runs));
   ASSERT_EQ(rows.features, features);
   ASSERT_EQ(rows.classes.size(), rows.count);
   constexpr bool stays_bytes = std::is_same_v<X, std::uint8_t>;
@@ -155,7 +155,7 @@ TEST_F(ShardReader, ReadsRegressionTargets) {
   const RowRuns runs = batch_runs(90, 16);
   const Rows<float> rows = read_rows<float>(world_, info, Split::train, runs);
   EXPECT_EQ(rows.value_columns, 2u);
-  ASSERT_EQ(rows.values.size(), 2 * rows_in(runs));
+  ASSERT_EQ(rows.values.size(), 2 * row_count(runs));
   std::size_t i = 0;
   for (const Range& run : runs) {
     for (std::size_t row = run.begin; row < run.end; ++row, ++i) {
@@ -187,11 +187,11 @@ TEST_F(ShardReader, RanksTogetherReadEveryByteOnce) {
       const std::int64_t after = bytes_read_so_far();
       // Headers, and what MPI's progress engine reads from its own pipes.
       constexpr std::int64_t allowance = 16'000;
-      const auto expected = static_cast<std::int64_t>(rows_in(runs) * row_bytes);
+      const auto expected = static_cast<std::int64_t>(row_count(runs) * row_bytes);
       EXPECT_GE(after - before, expected);
       EXPECT_LE(after - before, expected + allowance) << "batch " << batch;
       EXPECT_EQ(world_.all_reduce_sum(expected), static_cast<std::int64_t>(rows * row_bytes));
-      EXPECT_EQ(mine.count, rows_in(runs));
+      EXPECT_EQ(mine.count, row_count(runs));
     }
   }
 }

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "lockstep/core/partition.hpp"
@@ -15,15 +14,14 @@ namespace lockstep {
 using RowRuns = std::vector<Range>;
 
 /// Number of rows in the runs.
-std::size_t rows_in(const RowRuns& runs);
+std::size_t row_count(const RowRuns& runs);
 
 /// Reads the rows `mine` of a split through parallel HDF5 (collective; every rank gives its own runs,
 /// possibly none) and checks them: every x and regression target finite, classes in [0, outputs), binary
 /// targets 0 or 1. A rank reads the bytes of its own rows and no others. Rows go straight into the result;
 /// what is needed beside it is bounded. Throws AgreedError on all ranks alike, naming file, dataset and row.
 template <class T>
-Rows<T> read_rows(const Communicator& world, const DatasetInfo& info, Split split, const RowRuns& mine,
-                  std::optional<std::size_t> unused = {});
+Rows<T> read_rows(const Communicator& world, const DatasetInfo& info, Split split, const RowRuns& mine);
 
 /// The same for one process, without MPI. Throws FileError.
 template <class T>

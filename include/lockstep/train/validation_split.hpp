@@ -23,7 +23,4 @@ RowSplit split_last(std::size_t rows, double fraction);
 /// UserError as split_last.
 RowSplit split_per_class(std::span<const std::int32_t> classes, double fraction, std::uint64_t seed);
 
-/// Number of rows in the runs.
-std::size_t row_count(const RowRuns& runs);
-
 }  // namespace lockstep
