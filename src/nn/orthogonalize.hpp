@@ -31,9 +31,8 @@ inline void gram_schmidt_pass(MatrixView<double> q) {
 
 /// Replaces the columns of a by the Q of a = QR with a positive diagonal of R: unique, so it is uniform over
 /// orthogonal matrices for normal a (Mezzadri 2007). The second pass makes Q orthogonal to rounding whatever
-/// a's condition
-/// ("twice is enough", Giraud et al. 2005). Only IEEE operations in a fixed order: the bits are the same
-/// everywhere.
+/// a's condition ("twice is enough", Giraud et al. 2005). Only IEEE operations in a fixed order: the bits
+/// are the same everywhere.
 inline void orthonormalize_columns(MatrixView<double> a) {
   gram_schmidt_pass(a);
   gram_schmidt_pass(a);

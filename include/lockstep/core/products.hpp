@@ -10,9 +10,9 @@ namespace lockstep {
 
 /// How the products of a step are computed.
 ///  - openblas: OpenBLAS gemm, one thread. Bits depend on OpenBLAS's version and kernel set.
-///  - exact: every output element is the chain of fused multiply-adds over the inner index in ascending
-///  order,
-///    starting from +0, one rounding each. Bits are the same on every machine with IEEE 754 arithmetic.
+///  - exact: every output element is the chain of fused multiply-adds over the inner index in
+///    ascending order, starting from +0, one rounding each. Bits are the same on every machine with
+///    IEEE 754 arithmetic.
 enum class Arithmetic { openblas, exact };
 
 /// Forward: z = x · w.   x: (rows, in), w: (in, out), z: (rows, out), overwritten.

@@ -13,11 +13,12 @@
 
 /// Checkpoints: one HDF5 file each, written by one process, independent of the number of ranks.
 ///
-///   /parameters/<layer>/kernel (in, out), /parameters/<layer>/bias (out)    in the training precision
-///   /optimizer/<slot>/<layer>/kernel|bias                                  the same shapes
-///   /model                                      attributes: what evaluate and predict need
-///   /run                                        attributes and datasets: config, epoch, step, running sums,
-///   best root attributes format = "lockstep-checkpoint", version, sha256 (content_digest.hpp says over what)
+///   /parameters/<layer>/kernel, bias          (in, out) and (out), in the training precision
+///   /optimizer/<slot>/<layer>/kernel, bias    the same shapes
+///   /model                                    attributes: what evaluate and predict need
+///   /run                                      config, epoch, step, running sums, best
+///   root attributes                           format = "lockstep-checkpoint", version, and sha256, of
+///                                             which content_digest.hpp says over what
 ///
 /// In front of the HDF5 data, in its user block, stands a digest of the file's bytes, which is checked first:
 /// damage is found before libhdf5, which crashes on some damaged files, sees it.

@@ -31,8 +31,8 @@ struct CsvSource {
   /// else regression.
   std::optional<Task> task;
   double test_fraction = 0;  // of rows; 0: no test split
-  std::optional<std::uint64_t>
-      shuffle_seed;                // empty: the last rows become the test split; else rows drawn by this seed
+  /// Draws the test rows at random; empty: the last rows become the test split.
+  std::optional<std::uint64_t> shuffle_seed;
   std::string x_type = "float64";  // or "float32"
   char separator = ',';
 };

@@ -29,8 +29,8 @@ struct ActivationInfo {
   bool bounded = false;
   bool zero_centred = false;  // f is odd, or its range is symmetric around 0
   bool trainable = true;      // false: the derivative is zero everywhere (step)
-  std::string default_initializer =
-      {};                 // fits the activation: "glorot_uniform", "he_uniform", "lecun_normal"
+  /// Fits the activation: "glorot_uniform", "he_uniform", "lecun_normal".
+  std::string default_initializer = {};
   std::string note = {};  // when to use it, what goes wrong: one sentence
 };
 

@@ -23,8 +23,8 @@ struct OptimizerInfo {
   std::string formula;             // as the documentation prints it
   std::vector<std::string> slots;  // names of its state vectors: {"velocity"}
   double slot_start = 0;           // what slots start with (adagrad: 0.1)
-  std::map<std::string, double>
-      hyperparameters;       // and their defaults: {"learning_rate", 1e-3}, {"rho", 0.9}, …
+  /// With their defaults: {"learning_rate", 1e-3}, {"rho", 0.9}, …
+  std::map<std::string, double> hyperparameters;
   bool layer_norms = false;  // needs the norms of whole tensors: lars, lamb
 };
 std::span<const OptimizerInfo> optimizer_table();

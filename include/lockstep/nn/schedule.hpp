@@ -7,15 +7,17 @@
 namespace lockstep {
 
 /// How the learning rate changes over steps, as a factor of --learning-rate:
-///   constant                        1
-///   step(every_epochs, factor)      factor^⌊epoch / every_epochs⌋              (defaults 10, 0.1)
-///   exponential(rate)               rate^epoch, epoch as a real number         (default 0.95)
-///   cosine(final)                   final + (1 − final)(1 + cos(π t)) / 2      (default final 0; t: fraction
-///   of training) linear(final)                   1 + (final − 1) t                          (default final
-///   0)
-/// Cosine is Loshchilov & Hutter 2017 without restarts; t = step / total_steps, as Keras's CosineDecay
-/// counts. Warm-up: during the first `warmup_steps` steps the rate rises linearly, (step + 1) / warmup_steps
-/// of its value.
+///
+///                                 factor                                    defaults
+///   constant                      1
+///   step(every_epochs, factor)    factor^⌊epoch / every_epochs⌋             10, 0.1
+///   exponential(rate)             rate^epoch, epoch as a real number        0.95
+///   cosine(final)                 final + (1 − final)(1 + cos(π t)) / 2     0
+///   linear(final)                 1 + (final − 1) t                         0
+///
+/// t = step / total_steps, as Keras's CosineDecay counts; cosine is Loshchilov & Hutter 2017 without
+/// restarts. Warm-up: during the first `warmup_steps` steps the rate rises linearly,
+/// (step + 1) / warmup_steps of its value.
 class Schedule {
  public:
   /// Throws UserError for unknown names and bad arguments. total_steps > 0, steps_per_epoch > 0.

@@ -101,8 +101,7 @@ struct TrainOption {
   /// What a resumed run may change.
   enum class OnResume { must_match, may_differ };
 
-  std::string
-      name;  // "learning-rate": the flag is --learning-rate, the TOML key learning-rate or learning_rate
+  std::string name;        // "learning-rate" for --learning-rate, TOML key learning-rate or learning_rate
   std::string group;       // heading in the help
   std::string value_name;  // "N", "FILE", "on|off"
   std::string help;        // one sentence

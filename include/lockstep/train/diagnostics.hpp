@@ -15,10 +15,9 @@
 /// without depending on their number: units by integer counts, norms by sums over the fixed blocks of
 /// ParameterLayout.
 ///
-///   every rank:  for each own shard, after forward_backward: count_unit_rows(spec, workspace, rows, counts)
-///                block_squares(layout, own blocks, mean gradient / update / weights of the slice, block
-///                sums)
-///   together:    add the counts (integers) and complete the three block sums, then layer_diagnostics(…)
+///   every rank:  after forward_backward of each own shard: count_unit_rows(…)
+///                for the slice's mean gradient, update and weights: block_squares(…)
+///   together:    add the counts (integers), complete the three block sums, then layer_diagnostics(…)
 namespace lockstep {
 
 /// One row of diagnostics.csv.

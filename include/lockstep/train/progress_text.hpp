@@ -7,8 +7,8 @@
 
 namespace lockstep {
 
-/// One line an epoch, as the terminal and log.txt show it: "epoch 3/10  loss 0.1234  accuracy 0.9650  …  21
-/// 000 rows/s".
+/// One line an epoch, as the terminal and log.txt show it:
+/// "epoch 3/10  loss 0.1234  accuracy 0.9650  …  21000 rows/s  12.5 s".
 std::string epoch_line(const EpochMetrics& metrics, std::uint64_t epochs);
 
 /// The closing lines: how the run ended, its results, and what was written where.

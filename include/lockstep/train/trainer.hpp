@@ -16,8 +16,8 @@ inline constexpr double not_evaluated = std::numeric_limits<double>::quiet_NaN()
 struct EpochMetrics {
   std::uint64_t epoch = 0;  // counts from 1
   std::uint64_t step = 0;   // updates so far
-  double loss = not_evaluated,
-         accuracy = not_evaluated;  // mean over the epoch's rows, taken during the updates, without penalties
+  /// Means over the epoch's rows, taken during the updates, without penalties.
+  double loss = not_evaluated, accuracy = not_evaluated;
   double val_loss = not_evaluated, val_accuracy = not_evaluated;    // after the epoch
   double test_loss = not_evaluated, test_accuracy = not_evaluated;  // after the epoch
   double learning_rate = 0;                                         // of the epoch's last step
@@ -28,8 +28,7 @@ struct EpochMetrics {
 /// How a run ended.
 struct TrainResult {
   ExitStatus status = ExitStatus::done;  // done, or resumable after a signal or limit
-  std::string
-      reason;  // "finished", "already finished", "signal", "max-steps", "max-seconds", "early stopping"
+  std::string reason;  // "finished", "already finished", "early stopping", "max-steps", "stopped"
   std::string run_dir;
   std::string parameters_sha256;
   std::string checkpoint;  // the last one
