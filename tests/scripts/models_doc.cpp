@@ -67,7 +67,7 @@ int main() {
   std::puts("<!-- Printed by tests/scripts/models_doc.cpp from the tables in src/nn: change those. -->\n");
   std::puts("## Activations\n");
   std::puts(
-      "`lockstep activations` prints this table, `lockstep activations NAME` plots one. At a kink the "
+      "`lockstep activations` prints this table, `lockstep activations NAME` explains one. At a kink the "
       "derivative\n"
       "follows the left branch. Names are accepted as Keras and PyTorch spell them: `LeakyReLU(0.2)`.\n");
   print_activations();
