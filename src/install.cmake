@@ -19,7 +19,3 @@ configure_package_config_file(src/lockstepConfig.cmake.in ${PROJECT_BINARY_DIR}/
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/lockstepConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/lockstepConfig.cmake ${PROJECT_BINARY_DIR}/lockstepConfigVersion.cmake
   DESTINATION ${LOCKSTEP_CMAKE_DIR})
-
-if(LOCKSTEP_BUILD_TESTS AND LOCKSTEP_WITH_MPI)
-  add_subdirectory(tests/scripts)
-endif()
