@@ -10,12 +10,12 @@
 #include "lockstep/core/text.hpp"
 #include "lockstep/io/converters.hpp"
 #include "lockstep/io/dataset_writer.hpp"
+#include "row_passes.hpp"
 
 namespace lockstep {
 namespace {
 
 constexpr std::size_t most_inferred_classes = 100;
-constexpr std::size_t pass_bytes = std::size_t{16} << 20;
 
 /// A file's features as numbers and its targets as the texts that stand there.
 struct CsvTable {
@@ -84,6 +84,7 @@ std::vector<std::size_t> row_order(std::size_t rows, std::optional<std::uint64_t
   std::vector<std::size_t> order(rows);
   std::iota(order.begin(), order.end(), std::size_t{0});
   if (!shuffle_seed) return order;
+  // Stream (1, 0): --validation-stratified has the streams (0, class) of the same purpose.
   const Philox random(*shuffle_seed, RandomPurpose::validation_split, 1, 0);
   const std::vector<std::uint32_t> permutation =
       random_permutation(random, checked_cast<std::uint32_t>(rows, "a number of CSV rows"));
@@ -176,11 +177,9 @@ void check_classes(Task task, const ClassTable& classes, const CsvTable& table) 
 void write_x(DatasetWriter& writer, Split name, const CsvSplit& split, ElementType type) {
   const std::size_t features = split.table->features();
   ArrayWriter x = writer.array(name, "x", type, {split.rows.size(), features});
-  const std::size_t pass_rows = std::max<std::size_t>(pass_bytes / (features * sizeof(double)), 1);
   std::vector<double> wide;
   std::vector<float> narrow;
-  for (std::size_t begin = 0; begin < split.rows.size(); begin += pass_rows) {
-    const std::size_t count = std::min(pass_rows, split.rows.size() - begin);
+  for_row_passes(split.rows.size(), features * sizeof(double), [&](std::size_t begin, std::size_t count) {
     wide.clear();
     for (std::size_t i = begin; i < begin + count; ++i) {
       const double* row = split.table->x.data() + split.rows[i] * features;
@@ -194,7 +193,7 @@ void write_x(DatasetWriter& writer, Split name, const CsvSplit& split, ElementTy
                      [](double v) { return static_cast<float>(v); });
       x.append(narrow.data(), count);
     }
-  }
+  });
   x.finish();
 }
 

@@ -2,16 +2,20 @@
 #include <cmath>
 #include <limits>
 
+#include "class_names.hpp"
+#include "finite_check.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/io/converters.hpp"
 #include "lockstep/io/dataset_writer.hpp"
 #include "lockstep/io/hdf5.hpp"
+#include "row_passes.hpp"
 
 namespace lockstep {
 namespace {
 
-constexpr std::size_t pass_bytes = std::size_t{16} << 20;
+// More is a mistake: y holds something else than classes.
+constexpr std::size_t most_numbered_classes = 1'000'000;
 
 /// The two source arrays of a split.
 struct SourceSplit {
@@ -45,31 +49,22 @@ ElementType x_type_for(const Hdf5Array& x) {
 }
 
 template <class T>
-void check_finite(std::span<const std::byte> bytes, std::size_t first_row, std::size_t columns,
-                  const std::string& where) {
-  const std::span<const T> numbers(reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T));
-  const auto bad =
-      std::find_if(numbers.begin(), numbers.end(), [](T number) { return !std::isfinite(number); });
-  if (bad == numbers.end()) return;
-  const auto i = static_cast<std::size_t>(bad - numbers.begin());
-  throw FileError(where + ": row " + std::to_string(first_row + i / columns) + ", column " +
-                  std::to_string(i % columns) + ": expected a finite number, found " + format_exact(*bad));
+std::span<const T> numbers_in(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
 }
 
 /// Copies an array in passes of whole rows, converting it and checking that it is finite.
 void copy_array(const Hdf5Array& from, ElementType type, ArrayWriter to) {
-  const std::size_t columns = from.elements() / from.shape[0];
+  const std::size_t columns = from.row_elements();
   const std::size_t row_bytes = columns * element_size(type);
-  const std::size_t pass_rows = std::clamp<std::size_t>(pass_bytes / row_bytes, 1, from.shape[0]);
-  std::vector<std::byte> buffer(pass_rows * row_bytes);
-  for (std::size_t begin = 0; begin < from.shape[0]; begin += pass_rows) {
-    const std::size_t count = std::min(pass_rows, from.shape[0] - begin);
-    const auto bytes = std::span<const std::byte>(buffer).first(count * row_bytes);
-    read_row_block(from, memory_type(type), begin, count, buffer.data());
-    if (type == ElementType::float32) check_finite<float>(bytes, begin, columns, from.where);
-    if (type == ElementType::float64) check_finite<double>(bytes, begin, columns, from.where);
-    to.append(buffer.data(), count);
-  }
+  std::vector<std::byte> bytes;
+  for_row_passes(from.shape[0], row_bytes, [&](std::size_t begin, std::size_t count) {
+    bytes.resize(count * row_bytes);
+    read_row_block(from, memory_type(type), begin, count, bytes.data());
+    if (type == ElementType::float32) check_finite(numbers_in<float>(bytes), columns, begin, from.where);
+    if (type == ElementType::float64) check_finite(numbers_in<double>(bytes), columns, begin, from.where);
+    to.append(bytes.data(), count);
+  });
   to.finish();
 }
 
@@ -119,17 +114,10 @@ std::vector<std::string> choose_class_names(const Hdf5Source& source, hid_t file
   }
   const std::size_t classes = std::max<std::size_t>(static_cast<std::size_t>(most) + 1, 2);
   if (names.empty() && task == Task::binary) return {};
-  if (names.empty()) {
-    if (classes > 1'000'000) {
-      throw FileError(source.path + ": expected classes 0, 1, …, found class " + std::to_string(most));
-    }
-    for (std::size_t i = 0; i < classes; ++i) names.push_back(std::to_string(i));
+  if (names.empty() && classes > most_numbered_classes) {
+    throw FileError(source.path + ": expected classes 0, 1, …, found class " + std::to_string(most));
   }
-  if (names.size() < classes) {
-    throw UserError(source.path + ": expected names for " + std::to_string(classes) + " classes, found " +
-                    std::to_string(names.size()));
-  }
-  return names;
+  return names_or_numbers(std::move(names), classes, source.path);
 }
 
 /// One split with its labels, if its targets are classes.

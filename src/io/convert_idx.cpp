@@ -2,15 +2,15 @@
 #include <filesystem>
 #include <optional>
 
+#include "class_names.hpp"
 #include "idx_file.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/io/converters.hpp"
 #include "lockstep/io/dataset_writer.hpp"
+#include "row_passes.hpp"
 
 namespace lockstep {
 namespace {
-
-constexpr std::size_t pass_bytes = std::size_t{16} << 20;
 
 /// MNIST's files are found with and without .gz, and with '-' or '.' before "idx".
 std::string find_idx_file(const std::string& directory, const std::string& stem, const std::string& ending) {
@@ -47,26 +47,16 @@ std::vector<std::string> class_names_for(const IdxSource& source, const IdxSplit
                                          const IdxSplit& test) {
   const std::size_t classes = 1 + std::max(*std::max_element(train.labels.begin(), train.labels.end()),
                                            *std::max_element(test.labels.begin(), test.labels.end()));
-  std::vector<std::string> names = source.class_names;
-  if (names.empty()) {
-    for (std::size_t i = 0; i < std::max<std::size_t>(classes, 2); ++i) names.push_back(std::to_string(i));
-  }
-  if (names.size() < classes) {
-    throw UserError(source.directory + ": expected names for " + std::to_string(classes) +
-                    " classes, found " + std::to_string(names.size()));
-  }
-  return names;
+  return names_or_numbers(source.class_names, std::max<std::size_t>(classes, 2), source.directory);
 }
 
 void copy_split(DatasetWriter& writer, Split split, IdxSplit& data) {
   ArrayWriter x = writer.array(split, "x", ElementType::uint8, data.images.shape());
-  const std::size_t pass_rows = std::max<std::size_t>(pass_bytes / data.images.row_bytes(), 1);
-  std::vector<std::uint8_t> buffer;
-  for (std::size_t begin = 0; begin < data.images.rows(); begin += pass_rows) {
-    const std::size_t count = std::min(pass_rows, data.images.rows() - begin);
-    data.images.read_rows(count, buffer);
-    x.append(buffer.data(), count);
-  }
+  std::vector<std::uint8_t> images;
+  for_row_passes(data.images.rows(), data.images.row_bytes(), [&](std::size_t, std::size_t count) {
+    data.images.read_rows(count, images);
+    x.append(images.data(), count);
+  });
   data.images.expect_end();
   x.finish();
   ArrayWriter y = writer.array(split, "y", ElementType::uint8, {data.labels.size()});

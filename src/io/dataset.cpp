@@ -8,13 +8,13 @@
 #include "lockstep/core/sha256.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/io/hdf5.hpp"
+#include "row_passes.hpp"
 
 namespace lockstep {
 namespace {
 
 constexpr std::string_view convert_hint =
     " ('lockstep convert --hdf5' makes a dataset file from other HDF5 files)";
-constexpr std::size_t pass_bytes = std::size_t{16} << 20;
 
 void read_root_attributes(hid_t file, DatasetInfo& info) {
   const std::string where = info.path + ": /";
@@ -169,16 +169,14 @@ std::string array_digest(const Hdf5Array& array) {
                         H5Tclose);
   const Hdf5Handle little(hdf5_check(H5Tcopy(type.get()), array.where, "cannot read its type"), H5Tclose);
   hdf5_check(H5Tset_order(little.get(), H5T_ORDER_LE), array.where, "cannot read its type");
-  const std::size_t rows = array.shape[0];
-  const std::size_t row_bytes = array.elements() / rows * array.type_bytes;
-  const std::size_t pass_rows = std::clamp<std::size_t>(pass_bytes / row_bytes, 1, rows);
-  std::vector<std::byte> buffer(pass_rows * row_bytes);
+  const std::size_t row_bytes = array.row_elements() * array.type_bytes;
+  std::vector<std::byte> bytes;
   Sha256 digest;
-  for (std::size_t begin = 0; begin < rows; begin += pass_rows) {
-    const std::size_t count = std::min(pass_rows, rows - begin);
-    read_row_block(array, little.get(), begin, count, buffer.data());
-    digest.update(std::span<const std::byte>(buffer).first(count * row_bytes));
-  }
+  for_row_passes(array.shape[0], row_bytes, [&](std::size_t begin, std::size_t count) {
+    bytes.resize(count * row_bytes);
+    read_row_block(array, little.get(), begin, count, bytes.data());
+    digest.update(bytes);
+  });
   return digest.hex_digest();
 }
 

@@ -182,6 +182,12 @@ std::size_t Hdf5Array::elements() const {
   return product;
 }
 
+std::size_t Hdf5Array::row_elements() const {
+  std::size_t product = 1;
+  for (std::size_t axis = 1; axis < shape.size(); ++axis) product *= shape[axis];
+  return product;
+}
+
 std::string Hdf5Array::type_name() const {
   const std::string bits = std::to_string(8 * type_bytes);
   const std::string order = big_endian ? " (big-endian)" : "";

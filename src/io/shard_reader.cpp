@@ -28,11 +28,9 @@ struct SplitArrays {
 SplitArrays open_split(hid_t file, const DatasetInfo& info, Split split) {
   SplitArrays arrays{open_array(file, array_path(split, "x"), info.path),
                      open_array(file, array_path(split, "y"), info.path)};
-  std::size_t features = 1;
-  for (std::size_t axis = 1; axis < arrays.x.shape.size(); ++axis) features *= arrays.x.shape[axis];
   for (const Hdf5Array* array : {&arrays.x, &arrays.y}) {
-    if (array->shape.empty() || array->shape[0] != info.rows(split) || features != info.features ||
-        arrays.x.type_name() != info.x_type) {
+    if (array->shape.empty() || array->shape[0] != info.rows(split) ||
+        arrays.x.row_elements() != info.features || arrays.x.type_name() != info.x_type) {
       throw FileError(array->where + ": changed while lockstep was reading it");
     }
   }
@@ -66,7 +64,7 @@ class SelectionReader {
  public:
   SelectionReader(const Hdf5Array& array, hid_t memory, std::size_t memory_bytes)
       : array_(array), memory_(memory), extent_(array.shape.begin(), array.shape.end()) {
-    row_elements_ = array.elements() / std::max<std::size_t>(array.shape[0], 1);
+    row_elements_ = array.row_elements();
     most_rows_ = std::max<std::size_t>(pass_bytes / (row_elements_ * memory_bytes), 1);
     space_ = {hdf5_check(H5Dget_space(array.id.get()), array.where, "cannot be read"), H5Sclose};
   }

@@ -1,11 +1,10 @@
 #include "lockstep/io/table_input.hpp"
 
-#include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "available_memory.hpp"
 #include "csv_reader.hpp"
+#include "finite_check.hpp"
 #include "idx_file.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
@@ -36,9 +35,7 @@ void read_hdf5_features(const FeatureSource& source, Rows<T>& rows) {
   if (array.shape.size() < 2) {
     throw FileError(array.where + ": expected shape (N, F) or (N, H, W), found " + shape_text(array.shape));
   }
-  std::size_t features = 1;
-  for (std::size_t axis = 1; axis < array.shape.size(); ++axis) features *= array.shape[axis];
-  check_features(array.where, rows.features, features);
+  check_features(array.where, rows.features, array.row_elements());
   rows.count = array.shape[0];
   const bool bytes = array.type_bytes == 1 && !array.is_signed;
   check_memory_available(array.elements() * (bytes ? 1 : sizeof(T)), array.where);
@@ -49,12 +46,7 @@ void read_hdf5_features(const FeatureSource& source, Rows<T>& rows) {
   }
   rows.x_real.resize(array.elements());
   read_array<T>(array, rows.x_real);
-  const auto bad =
-      std::find_if(rows.x_real.begin(), rows.x_real.end(), [](T v) { return !std::isfinite(v); });
-  if (bad == rows.x_real.end()) return;
-  const auto i = static_cast<std::size_t>(bad - rows.x_real.begin());
-  throw FileError(array.where + ": row " + std::to_string(i / features) + ", column " +
-                  std::to_string(i % features) + ": expected a finite number, found " + format_exact(*bad));
+  check_finite<T>(rows.x_real, rows.features, 0, array.where);
 }
 
 template <class T>

@@ -99,8 +99,9 @@ struct Hdf5Array {
   std::size_t type_bytes = 0;
   bool is_signed = false;
   bool big_endian = false;
-  std::size_t elements() const;   // product of the shape
-  std::string type_name() const;  // "uint8", "float64", "int16 (big-endian)"
+  std::size_t elements() const;      // product of the shape
+  std::size_t row_elements() const;  // of one entry of the first axis: 784 for shape (60000, 28, 28)
+  std::string type_name() const;     // "uint8", "float64", "int16 (big-endian)"
 };
 /// Opens an array of integers or floats that lies wholly in this file. Refuses links to other files, external
 /// and virtual storage, filters other than gzip, shuffle and Fletcher, arrays never written, and shapes whose
