@@ -50,7 +50,7 @@ TrainOption dropout_option() {
     std::vector<double> rates;
     if (text != "off") {
       for (const std::string& part : split_list(text))
-        rates.push_back(parse_bounded("--dropout", part, below_one));
+        rates.push_back(parse_allowed("--dropout", part, below_one));
       if (rates.empty()) refuse("--dropout", "rates in [0, 1) separated by commas, or off", text);
     }
     config.dropout = std::move(rates);
@@ -81,7 +81,7 @@ CheckpointInterval parse_interval(std::string_view text) {
     if (unit.unit != Unit::seconds) {
       return {static_cast<double>(parse_count(flag, number, 1)), unit.unit};
     }
-    return {parse_bounded(flag, number, positive) * unit.factor, unit.unit};
+    return {parse_allowed(flag, number, positive) * unit.factor, unit.unit};
   }
   refuse(flag, "a number with a unit, as 60s, 5min, 1epoch or 500steps", text);
 }

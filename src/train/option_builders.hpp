@@ -22,19 +22,19 @@ namespace lockstep {
 }
 
 /// What numbers an option takes.
-struct Bounds {
+struct NumberRule {
   bool (*allows)(double);
   const char* expected;
 };
-inline constexpr Bounds positive{[](double x) { return std::isfinite(x) && x > 0; },
-                                 "a finite number above 0"};
-inline constexpr Bounds not_negative{[](double x) { return std::isfinite(x) && x >= 0; },
-                                     "a finite number that is not negative"};
-inline constexpr Bounds below_one{[](double x) { return x >= 0 && x < 1; }, "a number in [0, 1)"};
+inline constexpr NumberRule positive{[](double x) { return std::isfinite(x) && x > 0; },
+                                     "a finite number above 0"};
+inline constexpr NumberRule not_negative{[](double x) { return std::isfinite(x) && x >= 0; },
+                                         "a finite number that is not negative"};
+inline constexpr NumberRule below_one{[](double x) { return x >= 0 && x < 1; }, "a number in [0, 1)"};
 
-inline double parse_bounded(const std::string& flag, std::string_view text, const Bounds& bounds) {
+inline double parse_allowed(const std::string& flag, std::string_view text, const NumberRule& rule) {
   const double number = parse_double(text, flag);
-  if (!bounds.allows(number)) refuse(flag, bounds.expected, text);
+  if (!rule.allows(number)) refuse(flag, rule.expected, text);
   return number;
 }
 
@@ -90,10 +90,10 @@ inline TrainOption checked_text_option(std::string name, std::string value_name,
 }
 
 inline TrainOption number_option(std::string name, std::string help, double TrainConfig::*field,
-                                 const Bounds& bounds) {
+                                 const NumberRule& rule) {
   TrainOption option = row(std::move(name), "X", std::move(help), TrainOption::Kind::number);
   option.set = [=, flag = option.flag()](TrainConfig& config, std::string_view text) {
-    config.*field = text == "off" ? 0 : parse_bounded(flag, text, bounds);
+    config.*field = text == "off" ? 0 : parse_allowed(flag, text, rule);
   };
   option.get = [=](const TrainConfig& config) {
     return config.*field == 0 ? std::string("off") : format_exact(config.*field);
@@ -102,14 +102,14 @@ inline TrainOption number_option(std::string name, std::string help, double Trai
 }
 
 inline TrainOption optional_number_option(std::string name, std::string help,
-                                          std::optional<double> TrainConfig::*field, const Bounds& bounds,
+                                          std::optional<double> TrainConfig::*field, const NumberRule& rule,
                                           std::string unset = "auto") {
   TrainOption option = row(std::move(name), "X", std::move(help), TrainOption::Kind::number);
   option.set = [=, flag = option.flag()](TrainConfig& config, std::string_view text) {
     if (text == unset) {
       config.*field = std::nullopt;
     } else {
-      config.*field = parse_bounded(flag, text, bounds);
+      config.*field = parse_allowed(flag, text, rule);
     }
   };
   option.get = [=](const TrainConfig& config) {
