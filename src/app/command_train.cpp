@@ -1,13 +1,12 @@
 #include <CLI/CLI.hpp>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
-#include <sstream>
 
 #include "lockstep/app/command_line.hpp"
 #include "lockstep/app/progress.hpp"
 #include "lockstep/dist/agreement.hpp"
+#include "lockstep/io/text_file.hpp"
 #include "lockstep/train/config.hpp"
 #include "lockstep/train/trainer.hpp"
 
@@ -20,11 +19,11 @@ struct TrainArguments {
 };
 
 std::string read_config_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file || !text) throw FileError("--config " + path + ": expected a readable file, found none");
-  return text.str();
+  try {
+    return read_text_file(path);
+  } catch (const FileError& error) {
+    throw FileError(std::string("--config ") + error.what());
+  }
 }
 
 /// A switch without a value is on.

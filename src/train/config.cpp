@@ -5,14 +5,13 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
-#include <fstream>
 #include <limits>
 #include <set>
-#include <sstream>
 
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/core/version.hpp"
+#include "lockstep/io/text_file.hpp"
 
 namespace lockstep {
 namespace {
@@ -131,12 +130,7 @@ void apply_config_toml(TrainConfig& config, std::string_view toml, std::string_v
 }
 
 void apply_config_file(TrainConfig& config, const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    throw FileError("--config: expected a readable TOML file, found '" + path + "'");
-  }
-  apply_config_toml(config, text.str(), path);
+  apply_config_toml(config, read_text_file(path), path);
 }
 
 std::string config_toml(const TrainConfig& config) {

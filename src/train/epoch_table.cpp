@@ -9,23 +9,15 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string_view>
 
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/io/atomic_file.hpp"
+#include "lockstep/io/text_file.hpp"
 
 namespace lockstep {
 namespace {
-
-std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 /// The epoch of a whole row; 0 for anything else.
 std::uint64_t epoch_of(std::string_view line, std::size_t columns) {
@@ -69,7 +61,7 @@ EpochTable::EpochTable(std::string path, std::vector<std::string> columns) : pat
 }
 
 void EpochTable::open_after(std::uint64_t epoch) {
-  const std::string found = std::filesystem::exists(path_) ? read_text(path_) : "";
+  const std::string found = std::filesystem::exists(path_) ? read_text_file(path_) : "";
   const std::string header_line = header_ + "\n";
   // A process killed while it made the file leaves a part of the header.
   const bool only_header = found.size() < header_line.size() && header_line.starts_with(found);

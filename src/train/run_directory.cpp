@@ -11,13 +11,13 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/io/atomic_file.hpp"
+#include "lockstep/io/text_file.hpp"
 #include "lockstep/train/trainer.hpp"
 
 namespace lockstep {
@@ -73,11 +73,6 @@ std::string host_and_process() {
   return "process " + std::to_string(::getpid()) + " on " + host;
 }
 
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 /// The number in a cell; unchanged where the cell is blank.
 template <class Number>
 void read_cell(const std::string& cell, Number& number) {
@@ -86,7 +81,9 @@ void read_cell(const std::string& cell, Number& number) {
 
 /// The text at `key` in a run directory's summary.json; empty if there is none or the file is damaged.
 std::string summary_text(const std::string& run_dir, const char* key) {
-  const auto summary = nlohmann::json::parse(read_file(run_dir + "/summary.json"), nullptr, false);
+  const std::string path = run_dir + "/summary.json";
+  if (!std::filesystem::exists(path)) return "";
+  const auto summary = nlohmann::json::parse(read_text_file(path), nullptr, false);
   if (!summary.is_object()) return "";
   const auto found = summary.find(key);
   return found != summary.end() && found->is_string() ? found->get<std::string>() : "";
@@ -132,7 +129,7 @@ void RunDirectory::lock() {
     if (errno != EWOULDBLOCK) return;
     first_made_.clear();
     throw UserError("--run-dir: expected a directory that no other run writes, found '" + path_ +
-                    "' in use by " + read_file(lock_path));
+                    "' in use by " + read_text_file(lock_path));
   }
   const std::string owner = host_and_process();
   const bool written = ::ftruncate(lock_file_, 0) == 0 &&
