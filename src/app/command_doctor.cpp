@@ -81,6 +81,26 @@ std::string free_space(const std::string& path) {
   return error ? "not there" : format_bytes(space.available) + " free";
 }
 
+/// What would make runs faster here.
+std::vector<std::string> advice_for(const Communicator& world) {
+  const unsigned cores = std::thread::hardware_concurrency();
+  const auto ranks_per_node = static_cast<double>(world.size()) / world.nodes();
+  std::vector<std::string> advice;
+  if (cores_of_this_rank() < 1 || ranks_per_node > cores) {
+    advice.push_back(
+        fmt::format("{:.0f} ranks a node on {} cores: start at most one rank a core (mpirun -n {})",
+                    ranks_per_node, cores, cores));
+  }
+  if (world.size() > 1 && cores_of_this_rank() > 1) {
+    advice.push_back("ranks are not bound to cores: mpirun --bind-to core is often faster");
+  }
+  if (world.size() == 1 && cores > 1) {
+    advice.push_back(fmt::format("one rank uses one core; mpirun -n {} lockstep … uses this machine", cores));
+  }
+  return advice;
+}
+
+/// What `doctor` prints. Collective.
 nlohmann::ordered_json examine(const Communicator& world) {
   use_one_blas_thread();
   const BlasIdentity blas = blas_identity();
@@ -92,7 +112,7 @@ nlohmann::ordered_json examine(const Communicator& world) {
                   world.node(), cores_of_this_rank(), exact, openblas);
   const std::vector<std::string> ranks = world.gather_text(mine);
   const char* locking = std::getenv("HDF5_USE_FILE_LOCKING");
-  nlohmann::ordered_json found{
+  return {
       {"lockstep", version()},
       {"mpi", mpi_library_version()},
       {"ranks", world.size()},
@@ -105,23 +125,9 @@ nlohmann::ordered_json examine(const Communicator& world) {
       {"shared_memory", free_space("/dev/shm")},
       {"working_directory", free_space(".")},
       {"product_gflops", {{"exact", exact}, {"openblas", openblas}}},
-      {"exchange_milliseconds", exchange}};
-  nlohmann::ordered_json advice = nlohmann::ordered_json::array();
-  const auto ranks_per_node = static_cast<double>(world.size()) / world.nodes();
-  if (cores_of_this_rank() < 1 || ranks_per_node > std::thread::hardware_concurrency()) {
-    advice.push_back(fmt::format(
-        "{:.0f} ranks a node on {} cores: start at most one rank a core (mpirun -n {})", ranks_per_node,
-        std::thread::hardware_concurrency(), std::thread::hardware_concurrency()));
-  }
-  if (world.size() > 1 && cores_of_this_rank() > 1) {
-    advice.push_back("ranks are not bound to cores: mpirun --bind-to core is often faster");
-  }
-  if (world.size() == 1 && std::thread::hardware_concurrency() > 1) {
-    advice.push_back(fmt::format("one rank uses one core; mpirun -n {} lockstep … uses this machine",
-                                 std::thread::hardware_concurrency()));
-  }
-  found["advice"] = advice;
-  return found;
+      {"exchange_milliseconds", exchange},
+      {"advice", advice_for(world)},
+  };
 }
 
 std::string to_text(const nlohmann::ordered_json& value, const std::string& indent) {
