@@ -13,13 +13,6 @@
 namespace lockstep {
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blanks = " \t\r\n";
-  const std::size_t begin = text.find_first_not_of(blanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
-}
-
 [[noreturn]] void refuse(std::string_view what, std::string_view expected, std::string_view found) {
   throw UserError(std::string(what) + ": expected " + std::string(expected) + ", found '" +
                   std::string(found) + "'");
@@ -59,6 +52,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 }  // namespace
+
+std::string_view trimmed(std::string_view text, std::string_view blanks) {
+  const std::size_t begin = text.find_first_not_of(blanks);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+}
 
 std::vector<std::string> split_list(std::string_view text, char separator) {
   std::vector<std::string> parts;

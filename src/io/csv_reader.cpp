@@ -14,17 +14,12 @@ namespace {
 constexpr std::size_t buffer_bytes = std::size_t{1} << 20;
 constexpr std::size_t longest_field = std::size_t{1} << 20;
 constexpr int end_of_file = -1;
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
+constexpr std::string_view blanks = " \t";  // within a line
 
 }  // namespace
 
 bool parse_number(std::string_view text, double& number) {
-  text = trimmed(text);
+  text = trimmed(text, blanks);
   if (text.starts_with('+')) text.remove_prefix(1);
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   // Too small or too large for a double: strtod says 0 or infinity.
@@ -37,7 +32,7 @@ CsvReader::CsvReader(const std::string& path, char separator)
   if (!read_record(header_))
     throw FileError(path + ": expected a header line with the columns' names, found nothing");
   if (header_.front().starts_with("\xef\xbb\xbf")) header_.front().erase(0, 3);
-  for (std::string& name : header_) name = std::string(trimmed(name));
+  for (std::string& name : header_) name = std::string(trimmed(name, blanks));
   for (std::size_t i = 0; i < header_.size(); ++i) {
     if (header_[i].empty()) {
       throw FileError(path + ": line 1: expected a name for column " + std::to_string(i + 1) +
@@ -103,7 +98,7 @@ bool CsvReader::read_record(std::vector<std::string>& fields) {
       fields.emplace_back();
       end = read_field(fields.back());
     }
-    const bool blank = fields.size() == 1 && trimmed(fields.front()).empty();
+    const bool blank = fields.size() == 1 && trimmed(fields.front(), blanks).empty();
     if (!blank) return true;
     if (end == end_of_file) return false;
   }

@@ -23,6 +23,12 @@ std::string message_of(Work&& work) {
   return "(nothing was thrown)";
 }
 
+TEST(Trimmed, LosesTheBlanksAtBothEnds) {
+  EXPECT_EQ(trimmed(" \ta b\r\n"), "a b");
+  EXPECT_EQ(trimmed(" a\n", " "), "a\n");
+  EXPECT_EQ(trimmed(" \t"), "");
+}
+
 TEST(SplitList, SplitsOutsideParenthesesAndTrims) {
   EXPECT_EQ(split_list("a(1,2), b"), (Texts{"a(1,2)", "b"}));
   EXPECT_EQ(split_list(" 128 ,64"), (Texts{"128", "64"}));
