@@ -92,7 +92,7 @@ void EpochTable::sync() const {
 }
 
 std::vector<std::string> EpochTable::last_row() const {
-  std::string text = read_text(path_);
+  std::string text = read_text_file(path_);
   if (text.ends_with('\n')) text.pop_back();
   const std::string line = text.substr(text.rfind('\n') + 1);  // of npos: the whole text
   if (line == header_) return {};
