@@ -12,5 +12,5 @@ formatter=$(command -v clang-format-14 || command -v clang-format) || die 2 "cla
 version=$("$formatter" --version | sed 's/.*version \([0-9]*\).*/\1/')
 [ "$version" = 14 ] || die 2 "clang-format 14 is needed, $formatter is version $version: others format differently"
 cd "$project_dir"
-find include src tests \( -name '*.hpp' -o -name '*.cpp' -o -name '*.h' \) -print0 |
+find include scripts src tests \( -name '*.hpp' -o -name '*.cpp' -o -name '*.h' \) -print0 |
   xargs -0 -r "$formatter" "${options[@]}"
