@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures lockstep against PyTorch, torch.compile, PyTorch DDP, JAX and NumPy on MNIST, on all cores of this machine, in
-# one run of at most 15 minutes: Markdown, JSON and a picture. What it needs it builds and installs below build/ first.
+# Measures lockstep against PyTorch, torch.compile, PyTorch DDP, JAX and NumPy on MNIST, on all cores of this machine,
+# in one run of at most 15 minutes: Markdown, JSON, a picture. What it needs it builds and installs below build/ first.
 #   scripts/bench.sh [--quick] [--output DIR] [--rows PATTERN] [--list]
 #     --quick         at most 3 minutes: few and short measurements, without torch.compile
 #     --output DIR    where the results go (build/bench)
@@ -12,10 +12,12 @@ bench_dir=$project_dir/scripts/bench
 build_dir=$project_dir/build
 venv=$build_dir/bench-venv
 output=$build_dir/bench
+list=no
 arguments=()
 while [ $# != 0 ]; do
   case $1 in
-    --quick | --list) arguments+=("$1") ;;
+    --quick) arguments+=("$1") ;;
+    --list) list=yes ;;
     --output | --rows)
       [ $# -ge 2 ] || die 2 "$1: a value is missing"
       if [ "$1" = --output ]; then output=$2; else arguments+=("$1" "$2"); fi
@@ -26,6 +28,18 @@ while [ $# != 0 ]; do
   shift
 done
 arguments+=(--output "$output")
+export PYTHONDONTWRITEBYTECODE=1
+python=/usr/bin/python3
+[ -x $python ] || python=python3
+
+# Mistakes in the arguments show before anything is built.
+if command -v $python >/dev/null; then
+  names=$($python "$bench_dir/bench.py" "${arguments[@]}" --list) || exit
+  if [ $list = yes ]; then
+    printf '%s\n' "$names"
+    exit 0
+  fi
+fi
 
 step "Packages"
 "$project_dir/scripts/setup.sh"
@@ -38,8 +52,6 @@ fi
 exec </dev/null
 
 step "Python packages ($venv)"
-python=/usr/bin/python3
-[ -x $python ] || python=python3
 if ! cmp -s "$bench_dir/requirements.txt" "$venv/requirements.txt"; then
   rm -rf "$venv"
   $python -m venv "$venv"
@@ -66,6 +78,6 @@ prepare_mpi
 unset OMPI_MCA_rmaps_base_oversubscribe OMPI_MCA_hwloc_base_binding_policy OMPI_MCA_mpi_yield_when_idle
 # Nothing of the caller's may speed up or slow down one side.
 unset OMP_NUM_THREADS OPENBLAS_NUM_THREADS OPENBLAS_CORETYPE MKL_NUM_THREADS OMP_PROC_BIND GOMP_CPU_AFFINITY XLA_FLAGS
-export TORCHINDUCTOR_CACHE_DIR=$build_dir/bench-tools/inductor PYTHONDONTWRITEBYTECODE=1
+export TORCHINDUCTOR_CACHE_DIR=$build_dir/bench-tools/inductor
 "$venv/bin/python" "$bench_dir/bench.py" "${arguments[@]}" --program "$lockstep" \
   --fma-peak "$build_dir/bench-tools/fma_peak" --data "$dataset"

@@ -107,9 +107,9 @@ NOTES = """## How it was measured
 
 All contenders of a row take turns, round by round; a ratio is the median of the rounds' ratios. Each trains on MNIST,
 drawing a permutation and assembling every batch, with one epoch before the timed ones; start-up, compilation and
-evaluation are not timed, but in the row of the float64 net, where the wall time of the whole process counts. All of them
-use all cores. GFLOP count 2·rows·in·out for each product: forward, weight gradient, and input gradient of all layers but
-the first; zeros that a program skips count as well. Net 784-512x6-10: six hidden layers of 512."""
+evaluation are not timed, but in the row of the float64 net, where the wall time of the whole process counts. All but
+"1 rank" use all cores. GFLOP count 2·rows·in·out for each product: forward, weight gradient, and input gradient of all
+layers but the first; zeros that a program skips count as well. Net 784-512x6-10: six hidden layers of 512."""
 
 
 def failure_section(result):

@@ -43,7 +43,7 @@ def probe(contenders, case, target_seconds, available_rows, failed):
 
 
 def interleave(contenders, sizes, deadline, most_rounds, failed, clock=time.monotonic):
-    """{contender: [samples per second of each round]}; one round, and further ones that the deadline leaves time for."""
+    """{contender: [samples per second of each round]}; one round, and more while there is time."""
     samples = {name: [] for name in sizes}
     longest = 0.0
     for done in range(most_rounds):
