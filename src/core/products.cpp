@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
+#include "lockstep/core/summation_tree.hpp"
 #include "products_backends.hpp"
 
 namespace lockstep {
@@ -15,37 +17,63 @@ void set_zero(MatrixView<T> matrix) {
   for (std::size_t i = 0; i < matrix.rows; ++i) std::fill_n(matrix.row(i), matrix.columns, T{});
 }
 
+template <class T>
+void add(MatrixView<T> sum, MatrixView<const T> term) {
+  for (std::size_t i = 0; i < sum.rows; ++i) {
+    for (std::size_t j = 0; j < sum.columns; ++j) sum(i, j) += term(i, j);
+  }
+}
+
+/// openblas's weight gradients of the micro-batches, added up over the tree.
+template <class T>
+void sum_weight_gradients(MatrixView<const T> x, MatrixView<const T> delta, MicroBatches micro_batches,
+                          MatrixView<T> dw) {
+  thread_local std::vector<std::vector<T>> waiting;  // levels 1, 2 … of the tree; level 0 is dw
+  const auto level_view = [&](std::size_t level) -> MatrixView<T> {
+    if (level == 0) return dw;
+    if (waiting.size() < level) waiting.resize(level);
+    if (waiting[level - 1].size() < dw.rows * dw.columns) waiting[level - 1].resize(dw.rows * dw.columns);
+    return {waiting[level - 1].data(), dw.rows, dw.columns};
+  };
+  sum_in_tree_order(micro_batches.size(), [&](std::size_t i, std::size_t level, std::size_t additions) {
+    const Range rows = micro_batches[i];
+    if (rows.empty()) {
+      set_zero(level_view(level));
+    } else {
+      openblas::weight_gradient_product(x.rows_of(rows), delta.rows_of(rows), level_view(level));
+    }
+    for (; additions > 0; --additions, --level) add<T>(level_view(level - 1), level_view(level));
+  });
+}
+
 }  // namespace
 
 template <class T>
-void forward_product(Arithmetic arithmetic, MatrixView<const T> x, MatrixView<const T> w, MatrixView<T> z) {
-  if (x.rows == 0) return;
-  if (arithmetic == Arithmetic::exact) {
-    exact::forward_product(x, w, z);
-  } else {
-    openblas::forward_product(x, w, z);
+void forward_product(Arithmetic arithmetic, MatrixView<const T> x, MatrixView<const T> w,
+                     MicroBatches micro_batches, MatrixView<T> z) {
+  if (arithmetic == Arithmetic::exact) return exact::forward_product(x, w, z);
+  for (const Range& rows : micro_batches) {
+    if (!rows.empty()) openblas::forward_product(x.rows_of(rows), w, z.rows_of(rows));
   }
 }
 
 template <class T>
 void weight_gradient_product(Arithmetic arithmetic, MatrixView<const T> x, MatrixView<const T> delta,
-                             MatrixView<T> dw) {
-  if (x.rows == 0) return set_zero(dw);
+                             MicroBatches micro_batches, MatrixView<T> dw) {
+  if (micro_batches.empty()) return set_zero(dw);
   if (arithmetic == Arithmetic::exact) {
-    exact::weight_gradient_product(x, delta, dw);
+    exact::weight_gradient_product(x, delta, micro_batches, dw);
   } else {
-    openblas::weight_gradient_product(x, delta, dw);
+    sum_weight_gradients(x, delta, micro_batches, dw);
   }
 }
 
 template <class T>
 void input_gradient_product(Arithmetic arithmetic, MatrixView<const T> delta, MatrixView<const T> w,
-                            MatrixView<T> dx) {
-  if (delta.rows == 0) return;
-  if (arithmetic == Arithmetic::exact) {
-    exact::input_gradient_product(delta, w, dx);
-  } else {
-    openblas::input_gradient_product(delta, w, dx);
+                            MicroBatches micro_batches, MatrixView<T> dx) {
+  if (arithmetic == Arithmetic::exact) return exact::input_gradient_product(delta, w, dx);
+  for (const Range& rows : micro_batches) {
+    if (!rows.empty()) openblas::input_gradient_product(delta.rows_of(rows), w, dx.rows_of(rows));
   }
 }
 
@@ -61,16 +89,16 @@ void use_one_blas_thread() {
 }
 
 template void forward_product<float>(Arithmetic, MatrixView<const float>, MatrixView<const float>,
-                                     MatrixView<float>);
-template void forward_product<double>(Arithmetic, MatrixView<const double>, MatrixView<const double>,
-                                      MatrixView<double>);
+                                     MicroBatches, MatrixView<float>);
 template void weight_gradient_product<float>(Arithmetic, MatrixView<const float>, MatrixView<const float>,
-                                             MatrixView<float>);
-template void weight_gradient_product<double>(Arithmetic, MatrixView<const double>, MatrixView<const double>,
-                                              MatrixView<double>);
+                                             MicroBatches, MatrixView<float>);
 template void input_gradient_product<float>(Arithmetic, MatrixView<const float>, MatrixView<const float>,
-                                            MatrixView<float>);
+                                            MicroBatches, MatrixView<float>);
+template void forward_product<double>(Arithmetic, MatrixView<const double>, MatrixView<const double>,
+                                      MicroBatches, MatrixView<double>);
+template void weight_gradient_product<double>(Arithmetic, MatrixView<const double>, MatrixView<const double>,
+                                              MicroBatches, MatrixView<double>);
 template void input_gradient_product<double>(Arithmetic, MatrixView<const double>, MatrixView<const double>,
-                                             MatrixView<double>);
+                                             MicroBatches, MatrixView<double>);
 
 }  // namespace lockstep

@@ -71,9 +71,9 @@ T* TreeAccumulator<T>::next_term() {
 }
 
 template <class T>
-void TreeAccumulator<T>::add_term() {
-  pending_.push_back({next_, next_ + 1});
-  ++next_;
+void TreeAccumulator<T>::add_term(std::size_t terms) {
+  pending_.push_back({next_, next_ + terms});
+  next_ += terms;
   // Two neighbours are added as soon as together they are a node inside one of the own nodes. Both are nodes
   // themselves, so they can only be its halves.
   while (pending_.size() >= 2) {

@@ -1,6 +1,6 @@
 #include "lockstep/core/version.hpp"
 
-#include "instruction_set.hpp"
+#include "lockstep/core/instruction_set.hpp"
 
 namespace lockstep {
 

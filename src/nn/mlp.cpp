@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "lockstep/core/random.hpp"
+#include "lockstep/core/summation_tree.hpp"
 
 namespace lockstep {
 namespace {
@@ -13,21 +14,36 @@ MatrixView<T> view(std::vector<T>& buffer, std::size_t rows, std::size_t columns
   return {buffer.data(), rows, columns};
 }
 
+/// sum_j += term_j.
+template <class T>
+void add_to(T* sum, const T* term, std::size_t length) {
+  for (std::size_t j = 0; j < length; ++j) sum[j] += term[j];
+}
+
 /// z_ij += b_j.
 template <class T>
 void add_bias(MatrixView<T> z, const T* bias) {
-  for (std::size_t i = 0; i < z.rows; ++i) {
-    for (std::size_t j = 0; j < z.columns; ++j) z(i, j) += bias[j];
-  }
+  for (std::size_t i = 0; i < z.rows; ++i) add_to(z.row(i), bias, z.columns);
 }
 
-/// db_j = Σ_i delta_ij, a chain over ascending rows that starts from +0.
+/// db_j = Σ_i delta_ij: for every micro-batch a chain over ascending rows that starts from +0, and the tree
+/// over them.
 template <class T>
-void sum_rows(MatrixView<const T> delta, T* bias_gradient) {
-  std::fill_n(bias_gradient, delta.columns, T(0));
-  for (std::size_t i = 0; i < delta.rows; ++i) {
-    for (std::size_t j = 0; j < delta.columns; ++j) bias_gradient[j] += delta(i, j);
-  }
+void sum_rows(MatrixView<const T> delta, MicroBatches micro_batches, T* bias_gradient) {
+  const std::size_t columns = delta.columns;
+  thread_local std::vector<T> waiting;  // levels 1, 2 … of the tree; level 0 is bias_gradient
+  waiting.resize(tree_levels(micro_batches.size()) * columns);
+  std::fill_n(bias_gradient, columns, T(0));
+  const auto buffer = [&](std::size_t level) {
+    return level == 0 ? bias_gradient : waiting.data() + (level - 1) * columns;
+  };
+  sum_in_tree_order(micro_batches.size(), [&](std::size_t term, std::size_t level, std::size_t additions) {
+    std::fill_n(buffer(level), columns, T(0));
+    for (std::size_t i = micro_batches[term].begin; i < micro_batches[term].end; ++i) {
+      add_to(buffer(level), delta.row(i), columns);
+    }
+    for (; additions > 0; --additions, --level) add_to(buffer(level - 1), buffer(level), columns);
+  });
 }
 
 /// a_ij *= scale_ij.
@@ -60,13 +76,14 @@ bool has_dropout(const ModelSpec& spec, std::size_t layer) {
 /// Forward; dropout where `dropout` is given. Returns the logits.
 template <class T>
 MatrixView<T> forward_pass(const ModelSpec& spec, const ParameterLayout& layout,
-                           std::span<const T> parameters, MatrixView<const T> x, const DropoutKey* dropout,
-                           Workspace<T>& workspace) {
+                           std::span<const T> parameters, MatrixView<const T> x, MicroBatches micro_batches,
+                           const DropoutKey* dropout, Workspace<T>& workspace) {
   const std::size_t output_layer = spec.layers() - 1;
   MatrixView<const T> input = x;  // of the layer at hand: (rows, in)
   for (std::size_t l = 0;; ++l) {
     const MatrixView<T> z = view(workspace.pre_activations[l], x.rows, spec.widths[l + 1]);
-    forward_product(spec.arithmetic, input, tensor_view(layout.kernel(l), parameters.data()), z);
+    forward_product(spec.arithmetic, input, tensor_view(layout.kernel(l), parameters.data()), micro_batches,
+                    z);
     add_bias(z, parameters.data() + layout.bias(l).offset);
     if (l == output_layer) return z;
 
@@ -84,17 +101,19 @@ MatrixView<T> forward_pass(const ModelSpec& spec, const ParameterLayout& layout,
 /// From delta of the output layer, in workspace.delta, to the gradient of every kernel and bias.
 template <class T>
 void backward_pass(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
-                   MatrixView<const T> x, Workspace<T>& workspace, std::span<T> gradient) {
+                   MatrixView<const T> x, MicroBatches micro_batches, Workspace<T>& workspace,
+                   std::span<T> gradient) {
   for (std::size_t l = spec.layers(); l-- > 0;) {
     const MatrixView<const T> delta = view(workspace.delta, x.rows, spec.widths[l + 1]);
     const MatrixView<const T> input = l == 0 ? x : view(workspace.outputs[l - 1], x.rows, spec.widths[l]);
-    weight_gradient_product(spec.arithmetic, input, delta, tensor_view(layout.kernel(l), gradient.data()));
-    sum_rows(delta, gradient.data() + layout.bias(l).offset);
+    weight_gradient_product(spec.arithmetic, input, delta, micro_batches,
+                            tensor_view(layout.kernel(l), gradient.data()));
+    sum_rows(delta, micro_batches, gradient.data() + layout.bias(l).offset);
     if (l == 0) return;
 
     const MatrixView<T> input_delta = view(workspace.next_delta, x.rows, spec.widths[l]);
     input_gradient_product(spec.arithmetic, delta, tensor_view(layout.kernel(l), parameters.data()),
-                           input_delta);
+                           micro_batches, input_delta);
     if (has_dropout(spec, l - 1)) {
       multiply(input_delta,
                MatrixView<const T>(view(workspace.dropout_scales[l - 1], x.rows, spec.widths[l])));
@@ -132,25 +151,26 @@ Workspace<T>::Workspace(const ModelSpec& spec, std::size_t max_rows_) : max_rows
 }
 
 template <class T>
-LossSums forward_backward(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
-                          MatrixView<const T> x, const Targets<T>& targets, const DropoutKey& dropout,
-                          Workspace<T>& workspace, std::span<T> gradient) {
-  if (x.rows == 0) {
-    std::fill(gradient.begin(), gradient.end(), T(0));
-    return {};
+void forward_backward(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
+                      const LocalBatch<T>& batch, Workspace<T>& workspace, std::span<T> gradient,
+                      std::span<LossSums> sums) {
+  const MatrixView<const T> logits =
+      forward_pass(spec, layout, parameters, batch.x, batch.micro_batches, &batch.dropout, workspace);
+  const MatrixView<T> delta = view(workspace.delta, batch.x.rows, spec.outputs());
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const Range rows = batch.micro_batches[i];
+    sums[i] = loss_and_delta(spec.output_loss, logits.rows_of(rows), batch.targets.rows_of(rows),
+                             spec.label_smoothing, delta.rows_of(rows));
   }
-  const MatrixView<const T> logits = forward_pass(spec, layout, parameters, x, &dropout, workspace);
-  const LossSums sums = loss_and_delta(spec.output_loss, logits, targets, spec.label_smoothing,
-                                       view(workspace.delta, x.rows, spec.outputs()));
-  backward_pass(spec, layout, parameters, x, workspace, gradient);
+  backward_pass(spec, layout, parameters, batch.x, batch.micro_batches, workspace, gradient);
   zero_padding(layout, gradient);
-  return sums;
 }
 
 template <class T>
 MatrixView<T> forward(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
                       MatrixView<const T> x, Workspace<T>& workspace) {
-  return forward_pass(spec, layout, parameters, x, static_cast<const DropoutKey*>(nullptr), workspace);
+  const Range all_rows{0, x.rows};
+  return forward_pass<T>(spec, layout, parameters, x, {&all_rows, 1}, nullptr, workspace);
 }
 
 template <class T>
@@ -165,12 +185,12 @@ std::size_t first_nonfinite_layer(const ModelSpec& spec, const Workspace<T>& wor
 template struct Workspace<float>;
 template struct Workspace<double>;
 
-template LossSums forward_backward(const ModelSpec&, const ParameterLayout&, std::span<const float>,
-                                   MatrixView<const float>, const Targets<float>&, const DropoutKey&,
-                                   Workspace<float>&, std::span<float>);
-template LossSums forward_backward(const ModelSpec&, const ParameterLayout&, std::span<const double>,
-                                   MatrixView<const double>, const Targets<double>&, const DropoutKey&,
-                                   Workspace<double>&, std::span<double>);
+template void forward_backward(const ModelSpec&, const ParameterLayout&, std::span<const float>,
+                               const LocalBatch<float>&, Workspace<float>&, std::span<float>,
+                               std::span<LossSums>);
+template void forward_backward(const ModelSpec&, const ParameterLayout&, std::span<const double>,
+                               const LocalBatch<double>&, Workspace<double>&, std::span<double>,
+                               std::span<LossSums>);
 template MatrixView<float> forward(const ModelSpec&, const ParameterLayout&, std::span<const float>,
                                    MatrixView<const float>, Workspace<float>&);
 template MatrixView<double> forward(const ModelSpec&, const ParameterLayout&, std::span<const double>,

@@ -66,14 +66,6 @@ std::size_t BatchPlan::shard_rows(std::size_t shard) const {
   return rows / batch_size * own.size() + positions_below(own, rows % batch_size);
 }
 
-std::size_t BatchPlan::largest_micro_batch(Range own_shards) const {
-  std::size_t largest = 0;
-  for (std::size_t shard = own_shards.begin; shard < own_shards.end; ++shard) {
-    largest = std::max(largest, positions_below(positions(shard), rows));
-  }
-  return largest;
-}
-
 RowRuns rows_of_shards(const BatchPlan& plan, Range own_shards, const RowRuns& selection) {
   const Range own = positions_of(plan, own_shards);
   RowRuns file_rows;

@@ -6,28 +6,70 @@
 namespace lockstep {
 
 template <class T>
-void MicroBatch<T>::gather(const Rows<T>& rows, std::span<const std::uint32_t> indices) {
-  x.resize(indices.size() * rows.features);
-  classes.resize(rows.classes.empty() ? 0 : indices.size());
-  values.resize(indices.size() * rows.value_columns);
-  for (std::size_t i = 0; i < indices.size(); ++i) {
-    rows.copy_x(indices[i], x.data() + i * rows.features);
-    if (!classes.empty()) classes[i] = rows.classes[indices[i]];
-    std::copy_n(rows.values.begin() + static_cast<std::ptrdiff_t>(indices[i] * rows.value_columns),
-                rows.value_columns, values.begin() + static_cast<std::ptrdiff_t>(i * rows.value_columns));
-  }
+void GatheredRows<T>::clear() {
+  x.clear();
+  classes.clear();
+  values.clear();
+  micro_batches.clear();
 }
 
 template <class T>
-Targets<T> MicroBatch<T>::targets(std::size_t rows, std::size_t value_columns) const {
-  if (value_columns == 0) return {classes, {}};
-  return {{}, {values.data(), rows, value_columns}};
+void GatheredRows<T>::append(const Rows<T>& rows, std::span<const std::uint32_t> indices) {
+  const std::size_t begin = micro_batches.empty() ? 0 : micro_batches.back().end;
+  micro_batches.push_back({begin, begin + indices.size()});
+  x.resize(micro_batches.back().end * rows.features);
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    rows.copy_x(indices[i], x.data() + (begin + i) * rows.features);
+    if (!rows.classes.empty()) classes.push_back(rows.classes[indices[i]]);
+    const T* const row_values = rows.values.data() + indices[i] * rows.value_columns;
+    values.insert(values.end(), row_values, row_values + rows.value_columns);
+  }
+  sums.resize(micro_batches.size());
 }
+
+template <class T>
+LocalBatch<T> GatheredRows<T>::batch(const Rows<T>& rows, const DropoutKey& dropout) const {
+  const std::size_t count = micro_batches.back().end;
+  Targets<T> targets;
+  if (rows.value_columns == 0) {
+    targets.classes = classes;
+  } else {
+    targets.values = {values.data(), count, rows.value_columns};
+  }
+  return {{x.data(), count, rows.features}, targets, micro_batches, dropout};
+}
+
+namespace {
+
+/// Groups of shards are as large as these many rows allow: large enough for fast products, small enough for
+/// the caches and for any batch size.
+constexpr std::size_t largest_group_rows = 1024;
+
+std::size_t rows_of_group(const BatchPlan& plan, Range shards) {
+  return plan.positions(shards.end - 1).end - plan.positions(shards.begin).begin;
+}
+
+std::vector<Range> make_shard_groups(const BatchPlan& plan, Range own_shards) {
+  std::vector<Range> groups;
+  for (const Range& node : tree_nodes_inside(plan.shards, own_shards)) {
+    cut_node(
+        node, [&](Range shards) { return rows_of_group(plan, shards) <= largest_group_rows; }, groups);
+  }
+  return groups;
+}
+
+std::size_t largest_rows(const BatchPlan& plan, const std::vector<Range>& groups) {
+  std::size_t largest = 0;
+  for (const Range& group : groups) largest = std::max(largest, rows_of_group(plan, group));
+  return std::min(largest, plan.rows);
+}
+
+}  // namespace
 
 template <class T>
 TrainState<T> make_train_state(const Communicator& world, const TrainConfig& config, const ModelSpec& spec,
                                const ParameterLayout& layout, const GradientRules& rules,
-                               std::size_t largest_micro_batch) {
+                               const BatchPlan& plan) {
   std::vector<T> parameters(layout.size());
   std::vector<MatrixView<T>> kernels;
   for (std::size_t layer = 0; layer < layout.layers(); ++layer) {
@@ -35,7 +77,8 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
   }
   initialize_kernels<T>(config.init, config.init_generator, config.seed, kernels);
 
-  GradientExchange<T> exchange(world, layout, *config.shards, config.reduction);
+  GradientExchange<T> exchange(world, layout, plan.shards, config.reduction);
+  std::vector<Range> groups = make_shard_groups(plan, exchange.own_shards());
   const Range blocks = exchange.own_blocks();
   const std::size_t slice_size = exchange.own_slice().size();
   return {spec,
@@ -46,7 +89,8 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
           std::move(exchange),
           Optimizer<T>(make_optimizer_config(config), layout, blocks),
           std::vector<T>(slice_size),
-          Workspace<T>(spec, largest_micro_batch),
+          Workspace<T>(spec, largest_rows(plan, groups)),
+          std::move(groups),
           {},
           spec.layers(),
           nullptr};
@@ -54,21 +98,37 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
 
 namespace {
 
-/// The micro-batch gradient of one shard, as the next term of the summation tree.
+/// Forward and backward over the micro-batches of a group of shards, whose gradient is the next term of the
+/// summation tree. Returns whether the loss is finite.
 template <class T>
-LossSums add_shard_gradient(TrainState<T>& state, const BatchSampler& sampler, const Rows<T>& rows,
-                            const StepPlan& plan, std::size_t shard) {
-  const std::span<const std::uint32_t> indices = sampler.micro_batch(shard, plan.step_in_epoch);
-  state.micro_batch.gather(rows, indices);
-  const DropoutKey dropout{plan.seed, plan.step, sampler.first_position(shard)};
+bool add_group_gradient(TrainState<T>& state, const BatchSampler& sampler, const Rows<T>& rows,
+                        const StepPlan& plan, Range shards, EpochSums& sums) {
+  GatheredRows<T>& gathered = state.gathered;
+  gathered.clear();
+  for (std::size_t shard = shards.begin; shard < shards.end; ++shard) {
+    gathered.append(rows, sampler.micro_batch(shard, plan.step_in_epoch));
+  }
+  const DropoutKey dropout{plan.seed, plan.step, sampler.first_position(shards.begin)};
+  const LocalBatch<T> batch = gathered.batch(rows, dropout);
   TreeAccumulator<T>& tree = state.exchange.accumulator();
-  const LossSums sums = forward_backward<T>(
-      state.spec, state.layout, state.parameters, state.micro_batch.x_view(indices.size(), rows.features),
-      state.micro_batch.targets(indices.size(), rows.value_columns), dropout, state.workspace,
-      {tree.next_term(), state.layout.size()});
-  tree.add_term();
-  if (state.diagnosis != nullptr) state.diagnosis->count(state.workspace, indices.size());
-  return sums;
+  forward_backward<T>(state.spec, state.layout, state.parameters, batch, state.workspace,
+                      {tree.next_term(), state.layout.size()}, gathered.sums);
+  tree.add_term(shards.size());
+  if (state.diagnosis != nullptr) state.diagnosis->count(state.workspace, batch.x.rows);
+
+  bool finite = true;
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    const std::size_t shard = shards.begin + i;
+    sums.loss_sums[shard] += gathered.sums[i].loss_sum;
+    sums.correct_counts[shard] += gathered.sums[i].correct_count;
+    sums.row_counts[shard] += static_cast<std::int64_t>(gathered.micro_batches[i].size());
+    finite &= std::isfinite(gathered.sums[i].loss_sum);
+  }
+  if (!finite) {
+    state.first_nonfinite_layer = std::min(state.first_nonfinite_layer,
+                                           first_nonfinite_layer(state.spec, state.workspace, batch.x.rows));
+  }
+  return finite;
 }
 
 }  // namespace
@@ -77,19 +137,8 @@ template <class T>
 StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const Rows<T>& rows,
                      const StepPlan& plan, StepFlags mine, EpochSums& sums) {
   state.exchange.accumulator().reset();
-  const Range own_shards = state.exchange.own_shards();
-  for (std::size_t shard = own_shards.begin; shard < own_shards.end; ++shard) {
-    const LossSums shard_sums = add_shard_gradient(state, sampler, rows, plan, shard);
-    sums.loss_sums[shard] += shard_sums.loss_sum;
-    sums.correct_counts[shard] += shard_sums.correct_count;
-    sums.row_counts[shard] +=
-        static_cast<std::int64_t>(sampler.micro_batch(shard, plan.step_in_epoch).size());
-    if (!std::isfinite(shard_sums.loss_sum)) {
-      mine |= step_flag_non_finite;
-      const std::size_t rows_of_shard = sampler.micro_batch(shard, plan.step_in_epoch).size();
-      state.first_nonfinite_layer = std::min(
-          state.first_nonfinite_layer, first_nonfinite_layer(state.spec, state.workspace, rows_of_shard));
-    }
+  for (const Range& shards : state.shard_groups) {
+    if (!add_group_gradient(state, sampler, rows, plan, shards, sums)) mine |= step_flag_non_finite;
   }
 
   const StepFlags all = state.exchange.reduce(mine, state.mean_gradient);
@@ -114,13 +163,14 @@ StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const Ro
   return all;
 }
 
-template struct MicroBatch<float>;
-template struct MicroBatch<double>;
+template struct GatheredRows<float>;
+template struct GatheredRows<double>;
 template TrainState<float> make_train_state<float>(const Communicator&, const TrainConfig&, const ModelSpec&,
-                                                   const ParameterLayout&, const GradientRules&, std::size_t);
+                                                   const ParameterLayout&, const GradientRules&,
+                                                   const BatchPlan&);
 template TrainState<double> make_train_state<double>(const Communicator&, const TrainConfig&,
                                                      const ModelSpec&, const ParameterLayout&,
-                                                     const GradientRules&, std::size_t);
+                                                     const GradientRules&, const BatchPlan&);
 template StepFlags train_step<float>(TrainState<float>&, const BatchSampler&, const Rows<float>&,
                                      const StepPlan&, StepFlags, EpochSums&);
 template StepFlags train_step<double>(TrainState<double>&, const BatchSampler&, const Rows<double>&,

@@ -126,8 +126,7 @@ Training<T>::Training(const Communicator& world, const TrainConfig& config, cons
       sampler_(data_.plan, data_.own_shards, config.shuffle, config.seed),
       schedule_(config.schedule, config.warmup_steps, config.epochs * sampler_.steps_per_epoch(),
                 sampler_.steps_per_epoch()),
-      state_(make_train_state<T>(world, config, spec_, layout_, rules_,
-                                 data_.plan.largest_micro_batch(data_.own_shards))),
+      state_(make_train_state<T>(world, config, spec_, layout_, rules_, data_.plan)),
       checkpointer_(world, config, dataset, layout_, data_.own_shards, run_directory, observer),
       diagnosis_(spec_, layout_, state_.exchange.own_blocks()),
       progress_(*config.shards) {}

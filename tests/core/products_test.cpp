@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <random>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -42,6 +44,12 @@ Matrix<T> random_matrix(std::size_t rows, std::size_t columns, unsigned seed, st
   return matrix;
 }
 
+/// All rows of a matrix as one micro-batch.
+template <class T>
+std::array<Range, 1> one_batch(const Matrix<T>& matrix) {
+  return {Range{0, matrix.rows}};
+}
+
 /// z = op(a) · op(b) by the definition: a chain of fused multiply-adds over the ascending inner index.
 template <class T>
 Matrix<T> defined_product(Matrix<T> a, bool transpose_a, Matrix<T> b, bool transpose_b,
@@ -75,15 +83,15 @@ bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
 template <class T>
 void expect_defined_bits(Matrix<T> x, const Matrix<T>& w, const Matrix<T>& delta, std::size_t padding) {
   Matrix<T> z(x.rows, w.columns, padding);
-  forward_product<T>(Arithmetic::exact, x.view(), w.view(), z.view());
+  forward_product<T>(Arithmetic::exact, x.view(), w.view(), one_batch(x), z.view());
   EXPECT_TRUE(same_bits(z.values, defined_product(x, false, w, false, padding).values)) << "forward";
 
   Matrix<T> dw(w.rows, w.columns, padding);
-  weight_gradient_product<T>(Arithmetic::exact, x.view(), delta.view(), dw.view());
+  weight_gradient_product<T>(Arithmetic::exact, x.view(), delta.view(), one_batch(x), dw.view());
   EXPECT_TRUE(same_bits(dw.values, defined_product(x, true, delta, false, padding).values)) << "dw";
 
   Matrix<T> dx(x.rows, x.columns, padding);
-  input_gradient_product<T>(Arithmetic::exact, delta.view(), w.view(), dx.view());
+  input_gradient_product<T>(Arithmetic::exact, delta.view(), w.view(), one_batch(delta), dx.view());
   EXPECT_TRUE(same_bits(dx.values, defined_product(delta, false, w, true, padding).values)) << "dx";
 }
 
@@ -112,8 +120,44 @@ TYPED_TEST(ExactProducts, EqualAScalarLoopBitForBitAtOddSizes) {
 
 TYPED_TEST(ExactProducts, OfNoRowsGiveAZeroWeightGradient) {
   Matrix<TypeParam> x(0, 5), delta(0, 3), dw(5, 3);
-  weight_gradient_product<TypeParam>(Arithmetic::exact, x.view(), delta.view(), dw.view());
+  weight_gradient_product<TypeParam>(Arithmetic::exact, x.view(), delta.view(), one_batch(x), dw.view());
   EXPECT_TRUE(same_bits(dw.values, std::vector<TypeParam>(15, TypeParam(0))));
+}
+
+/// The tree sum over micro-batches as core/summation_tree.hpp defines it.
+template <class T>
+Matrix<T> defined_weight_gradient(const Matrix<T>& x, const Matrix<T>& delta,
+                                  std::span<const Range> micro_batches) {
+  if (micro_batches.size() == 1) {
+    Matrix<T> x_rows(micro_batches[0].size(), x.columns), delta_rows(micro_batches[0].size(), delta.columns);
+    for (std::size_t i = 0; i < x_rows.rows; ++i) {
+      std::copy_n(x.view().row(micro_batches[0].begin + i), x.columns, x_rows.view().row(i));
+      std::copy_n(delta.view().row(micro_batches[0].begin + i), delta.columns, delta_rows.view().row(i));
+    }
+    return defined_product(x_rows, true, delta_rows, false);
+  }
+  const std::size_t half = std::bit_floor(micro_batches.size() - 1);
+  Matrix<T> sum = defined_weight_gradient(x, delta, micro_batches.first(half));
+  const Matrix<T> rest = defined_weight_gradient(x, delta, micro_batches.subspan(half));
+  for (std::size_t i = 0; i < sum.values.size(); ++i) sum.values[i] += rest.values[i];
+  return sum;
+}
+
+TYPED_TEST(ExactProducts, AddMicroBatchesOverTheTree) {
+  for (std::size_t count = 1; count <= 9; ++count) {
+    for (const std::size_t out : {10U, 40U}) {
+      const Matrix<TypeParam> x = random_matrix<TypeParam>(37, 21, 1),
+                              delta = random_matrix<TypeParam>(37, out, 2);
+      std::vector<Range> micro_batches;  // the last ones may be empty
+      for (std::size_t i = 0; i < count; ++i)
+        micro_batches.push_back({std::min(37UL, 6 * i), std::min(37UL, 6 * (i + 1))});
+      Matrix<TypeParam> dw(21, out);
+      weight_gradient_product<TypeParam>(Arithmetic::exact, x.view(), delta.view(), micro_batches, dw.view());
+      EXPECT_TRUE(same_bits(dw.values,
+                            defined_weight_gradient(x, delta, std::span<const Range>(micro_batches)).values))
+          << count << " micro-batches";
+    }
+  }
 }
 
 TYPED_TEST(ExactProducts, RoundOnceAndKeepSpecialValues) {
@@ -155,7 +199,7 @@ TYPED_TEST(ExactProducts, AreFused) {
       w(0, j) = T(1);
       w(1, j) = T(1) - e;
     }
-    forward_product<T>(Arithmetic::exact, x.view(), w.view(), z.view());
+    forward_product<T>(Arithmetic::exact, x.view(), w.view(), one_batch(x), z.view());
     for (std::size_t j = 0; j < columns; ++j) EXPECT_EQ(z(0, j), -e * e);
   }
 }
@@ -166,10 +210,11 @@ TYPED_TEST(ExactProducts, DoNotDependOnTheNumberOfRows) {
   Matrix<T> x = random_matrix<T>(37, 50, 1);
   const Matrix<T> w = random_matrix<T>(50, 70, 2);
   Matrix<T> all(37, 70);
-  forward_product<T>(Arithmetic::exact, x.view(), w.view(), all.view());
+  forward_product<T>(Arithmetic::exact, x.view(), w.view(), one_batch(x), all.view());
   for (std::size_t i = 0; i < 37; ++i) {
     Matrix<T> one(1, 70);
-    forward_product<T>(Arithmetic::exact, MatrixView<const T>(x.view().row(i), 1, 50), w.view(), one.view());
+    forward_product<T>(Arithmetic::exact, MatrixView<const T>(x.view().row(i), 1, 50), w.view(),
+                       std::array{Range{0, 1}}, one.view());
     EXPECT_TRUE(same_bits(one.values, std::vector<T>(all.view().row(i), all.view().row(i) + 70)));
   }
 }
@@ -199,18 +244,43 @@ TYPED_TEST(OpenBlasProducts, AgreeWithTheDefinedOnes) {
     const Matrix<T> w = random_matrix<T>(31, 18, 2, padding);
     const Matrix<T> delta = random_matrix<T>(rows, 18, 3, padding);
     Matrix<T> z(rows, 18, padding), dw(31, 18, padding), dx(rows, 31, padding);
-    forward_product<T>(Arithmetic::openblas, x.view(), w.view(), z.view());
-    weight_gradient_product<T>(Arithmetic::openblas, x.view(), delta.view(), dw.view());
-    input_gradient_product<T>(Arithmetic::openblas, delta.view(), w.view(), dx.view());
+    forward_product<T>(Arithmetic::openblas, x.view(), w.view(), one_batch(x), z.view());
+    weight_gradient_product<T>(Arithmetic::openblas, x.view(), delta.view(), one_batch(x), dw.view());
+    input_gradient_product<T>(Arithmetic::openblas, delta.view(), w.view(), one_batch(delta), dx.view());
     this->expect_near(z, defined_product(x, false, w, false, padding), 31);
     this->expect_near(dw, defined_product(x, true, delta, false, padding), rows);
     this->expect_near(dx, defined_product(delta, false, w, true, padding), 18);
   }
 }
 
+// Whatever micro-batches stand beside it, a micro-batch's results have the same bits.
+TYPED_TEST(OpenBlasProducts, ComputeEachMicroBatchByItself) {
+  using T = TypeParam;
+  const std::vector<Range> micro_batches{{0, 7}, {7, 7}, {7, 13}};
+  const Matrix<T> x = random_matrix<T>(13, 31, 1), w = random_matrix<T>(31, 18, 2),
+                  delta = random_matrix<T>(13, 18, 3);
+  Matrix<T> z(13, 18), dw(31, 18), dx(13, 31), dw_sum(31, 18), dw_last(31, 18);
+  forward_product<T>(Arithmetic::openblas, x.view(), w.view(), micro_batches, z.view());
+  weight_gradient_product<T>(Arithmetic::openblas, x.view(), delta.view(), micro_batches, dw.view());
+  input_gradient_product<T>(Arithmetic::openblas, delta.view(), w.view(), micro_batches, dx.view());
+  for (const Range& rows : {micro_batches[0], micro_batches[2]}) {
+    const std::array<Range, 1> alone{Range{0, rows.size()}};
+    Matrix<T> z_alone(rows.size(), 18), dx_alone(rows.size(), 31);
+    forward_product<T>(Arithmetic::openblas, x.view().rows_of(rows), w.view(), alone, z_alone.view());
+    weight_gradient_product<T>(Arithmetic::openblas, x.view().rows_of(rows), delta.view().rows_of(rows),
+                               alone, rows.begin == 0 ? dw_sum.view() : dw_last.view());
+    input_gradient_product<T>(Arithmetic::openblas, delta.view().rows_of(rows), w.view(), alone,
+                              dx_alone.view());
+    EXPECT_TRUE(std::equal(z_alone.values.begin(), z_alone.values.end(), z.view().row(rows.begin)));
+    EXPECT_TRUE(std::equal(dx_alone.values.begin(), dx_alone.values.end(), dx.view().row(rows.begin)));
+  }
+  for (std::size_t i = 0; i < dw.values.size(); ++i)
+    EXPECT_EQ(dw.values[i], dw_sum.values[i] + dw_last.values[i]);
+}
+
 TYPED_TEST(OpenBlasProducts, OfNoRowsGiveAZeroWeightGradient) {
   Matrix<TypeParam> x(0, 5), delta(0, 3), dw(5, 3);
-  weight_gradient_product<TypeParam>(Arithmetic::openblas, x.view(), delta.view(), dw.view());
+  weight_gradient_product<TypeParam>(Arithmetic::openblas, x.view(), delta.view(), one_batch(x), dw.view());
   EXPECT_TRUE(same_bits(dw.values, std::vector<TypeParam>(15, TypeParam(0))));
 }
 

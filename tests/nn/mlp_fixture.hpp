@@ -66,8 +66,9 @@ struct Problem {
     Result result{{}, std::vector<T>(layout.size(), T(99))};
     DropoutKey key = dropout;
     key.first_row += of.begin;
-    result.sums = forward_backward<T>(spec, layout, parameters, x_view(of), targets(of), key, workspace,
-                                      result.gradient);
+    const Range all{0, of.size()};
+    forward_backward<T>(spec, layout, parameters, {x_view(of), targets(of), {&all, 1}, key}, workspace,
+                        result.gradient, {&result.sums, 1});
     return result;
   }
   Result evaluate() const { return evaluate({0, rows}); }

@@ -156,8 +156,11 @@ TEST(Mlp, DropoutScalesAreZeroOrTheInverseKeepRateAsThePhiloxStreamSays) {
   problem.dropout = {.seed = 11, .step = (std::uint64_t{3} << 32) + 9, .first_row = 40};
   Workspace<float> workspace(spec, 7);
   std::vector<float> gradient(problem.layout.size());
-  forward_backward<float>(spec, problem.layout, problem.parameters, problem.x_view({0, 7}),
-                          problem.targets({0, 7}), problem.dropout, workspace, gradient);
+  const Range rows{0, 7};
+  LossSums sums;
+  forward_backward<float>(spec, problem.layout, problem.parameters,
+                          {problem.x_view(rows), problem.targets(rows), {&rows, 1}, problem.dropout},
+                          workspace, gradient, {&sums, 1});
   for (std::uint32_t layer = 0; layer < 2; ++layer) {
     const Philox random(11, RandomPurpose::dropout, layer * 65536 + 3, 9);
     const std::size_t width = spec.widths[layer + 1];
@@ -211,9 +214,11 @@ class LibraryTrainer {
     for (std::size_t shard = 0; shard < shards_; ++shard) {
       const Range part = block_partition(batch.size(), shards_, shard);
       const Range rows{batch.begin + part.begin, batch.begin + part.end};
-      const LossSums sums = forward_backward<T>(problem_.spec, problem_.layout, problem_.parameters,
-                                                problem_.x_view(rows), problem_.targets(rows), {}, workspace_,
-                                                {gradients.next_term(), problem_.layout.size()});
+      const Range all{0, rows.size()};
+      LossSums sums;
+      forward_backward<T>(problem_.spec, problem_.layout, problem_.parameters,
+                          {problem_.x_view(rows), problem_.targets(rows), {&all, 1}, {}}, workspace_,
+                          {gradients.next_term(), problem_.layout.size()}, {&sums, 1});
       gradients.add_term();
       losses.push_back(sums.loss_sum);
     }

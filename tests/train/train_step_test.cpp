@@ -75,13 +75,12 @@ std::vector<T> train_alone(const TrainConfig& config, std::size_t epochs) {
     for (std::size_t s = 0; s < sampler.steps_per_epoch(); ++s, ++step) {
       std::vector<std::vector<T>> gradients;
       for (std::size_t shard = 0; shard < plan.shards; ++shard) {
-        MicroBatch<T> batch;
-        const auto indices = sampler.micro_batch(shard, s);
-        batch.gather(rows, indices);
+        GatheredRows<T> gathered;
+        gathered.append(rows, sampler.micro_batch(shard, s));
         gradients.emplace_back(layout.size());
-        forward_backward<T>(spec, layout, parameters, batch.x_view(indices.size(), features),
-                            batch.targets(indices.size(), 0),
-                            {config.seed, step, sampler.first_position(shard)}, workspace, gradients.back());
+        forward_backward<T>(spec, layout, parameters,
+                            gathered.batch(rows, {config.seed, step, sampler.first_position(shard)}),
+                            workspace, gradients.back(), gathered.sums);
       }
       std::vector<T> gradient(layout.size()), terms(plan.shards);
       for (std::size_t i = 0; i < layout.size(); ++i) {
@@ -112,8 +111,7 @@ std::vector<T> train_together(const Communicator& world, const TrainConfig& conf
                                     static_cast<std::size_t>(world.rank()));
   const Rows<T> rows = rows_of<T>(rows_of_shards(plan, own, {{0, train_rows}}));
   BatchSampler sampler(plan, own, config.shuffle, config.seed);
-  TrainState<T> state =
-      make_train_state<T>(world, config, spec, layout, rules, plan.largest_micro_batch(own));
+  TrainState<T> state = make_train_state<T>(world, config, spec, layout, rules, plan);
   EpochSums sums(plan.shards);
   std::uint64_t step = 0;
   for (std::size_t epoch = 0; epoch < epochs; ++epoch) {
@@ -173,8 +171,7 @@ TEST(TrainStepFlags, NonFiniteLossOnOneRankStopsTheUpdateOnAll) {
   if (world.rank() == world.size() - 1) rows.x_real[0] = std::numeric_limits<float>::quiet_NaN();
   BatchSampler sampler(plan, own, false, 0);
   sampler.start_epoch(0);
-  TrainState<float> state =
-      make_train_state<float>(world, config, spec, layout, rules, plan.largest_micro_batch(own));
+  TrainState<float> state = make_train_state<float>(world, config, spec, layout, rules, plan);
   const std::vector<float> before = state.parameters;
   EpochSums sums(plan.shards);
   const StepFlags flags = train_step(state, sampler, rows, {0, 0, 0.1, 0}, 0, sums);

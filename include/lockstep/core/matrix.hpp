@@ -24,6 +24,9 @@ struct MatrixView {
   T* row(std::size_t i) const { return data + i * stride; }
   T& operator()(std::size_t i, std::size_t j) const { return data[i * stride + j]; }
 
+  /// Some of the rows.
+  MatrixView rows_of(Range some) const { return {row(some.begin), some.size(), columns, stride}; }
+
   operator MatrixView<const T>() const requires(!std::is_const_v<T>) { return {data, rows, columns, stride}; }
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "lockstep/core/matrix.hpp"
@@ -15,20 +16,27 @@ namespace lockstep {
 ///    IEEE 754 arithmetic.
 enum class Arithmetic { openblas, exact };
 
+/// The rows of each micro-batch in a matrix whose rows are those of several, one after the other and without
+/// gaps; micro-batches may be empty. Neither a row's result nor a micro-batch's gradient depends on what
+/// stands beside it: openblas, whose bits depend on the number of rows, computes each by itself.
+using MicroBatches = std::span<const Range>;
+
 /// Forward: z = x · w.   x: (rows, in), w: (in, out), z: (rows, out), overwritten.
 template <class T>
-void forward_product(Arithmetic arithmetic, MatrixView<const T> x, MatrixView<const T> w, MatrixView<T> z);
+void forward_product(Arithmetic arithmetic, MatrixView<const T> x, MatrixView<const T> w,
+                     MicroBatches micro_batches, MatrixView<T> z);
 
-/// Weight gradient: dw = xᵀ · delta.   x: (rows, in), delta: (rows, out), dw: (in, out), overwritten.
-/// With no rows dw is zero.
+/// Weight gradient: dw = Σ xᵀ · delta, the tree sum (core/summation_tree.hpp) over the micro-batches of each
+/// one's product.   x: (rows, in), delta: (rows, out), dw: (in, out), overwritten. An empty micro-batch adds
+/// zeros.
 template <class T>
 void weight_gradient_product(Arithmetic arithmetic, MatrixView<const T> x, MatrixView<const T> delta,
-                             MatrixView<T> dw);
+                             MicroBatches micro_batches, MatrixView<T> dw);
 
 /// Input gradient: dx = delta · wᵀ.   delta: (rows, out), w: (in, out), dx: (rows, in), overwritten.
 template <class T>
 void input_gradient_product(Arithmetic arithmetic, MatrixView<const T> delta, MatrixView<const T> w,
-                            MatrixView<T> dx);
+                            MicroBatches micro_batches, MatrixView<T> dx);
 
 /// OpenBLAS as it runs here: version and core name, on which the bits of `openblas` depend.
 struct BlasIdentity {

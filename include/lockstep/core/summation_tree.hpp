@@ -18,6 +18,32 @@ inline std::size_t tree_split(Range range) {
   return range.begin + std::bit_floor(range.size() - 1);
 }
 
+/// Adds up terms in the order of the tree, taking them in ascending order. take(term, level, additions) adds
+/// to the term what waits in the buffers level − 1, level − 2 … (`additions` of them) and leaves the sum in
+/// buffer level − additions. In the end buffer 0 holds the sum. There are tree_levels(terms) buffers.
+///
+/// As in a binary counter, what waits after t terms are the sums that belong to the set bits of t.
+template <class Take>
+[[gnu::always_inline]] inline void sum_in_tree_order(std::size_t terms, const Take& take) {
+  for (std::size_t term = 0; term < terms; ++term) {
+    const auto level = static_cast<std::size_t>(std::popcount(term));
+    const auto carries = static_cast<std::size_t>(std::countr_one(term));
+    take(term, level, term + 1 == terms ? level : carries);
+  }
+}
+inline std::size_t tree_levels(std::size_t terms) {
+  return static_cast<std::size_t>(std::bit_width(terms));
+}
+
+/// Cuts a node of the tree into nodes for which fits(node), as large as possible; single terms always fit.
+template <class Fits>
+void cut_node(Range node, const Fits& fits, std::vector<Range>& parts) {
+  if (node.size() == 1 || fits(node)) return parts.push_back(node);
+  const std::size_t split = tree_split(node);
+  cut_node({node.begin, split}, fits, parts);
+  cut_node({split, node.end}, fits, parts);
+}
+
 /// The maximal nodes of the tree over [0, terms) that lie inside `own`, ascending. They cover `own`.
 std::vector<Range> tree_nodes_inside(std::size_t terms, Range own);
 
@@ -36,6 +62,8 @@ void finish_tree(std::size_t terms, std::span<const Range> nodes, std::span<T* c
 ///
 ///   for each own shard: fill(accumulator.next_term()); accumulator.add_term();
 ///   then node_sum(i) is the sum over nodes()[i].
+///
+/// Instead of single terms it also takes sums over whole nodes of the tree.
 template <class T>
 class TreeAccumulator {
  public:
@@ -44,8 +72,9 @@ class TreeAccumulator {
 
   /// The buffer (length) for the next term; its content is undefined.
   T* next_term();
-  /// Takes the buffer of next_term() as the next term and adds up what is complete.
-  void add_term();
+  /// Takes the buffer of next_term() as the sum of the next `terms` terms, which have to be a node of the
+  /// tree, and adds up what is complete.
+  void add_term(std::size_t terms = 1);
   /// Starts over with the first own term.
   void reset();
 

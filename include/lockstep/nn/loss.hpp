@@ -38,6 +38,12 @@ template <class T>
 struct Targets {
   std::span<const std::int32_t> classes;
   MatrixView<const T> values;
+
+  /// Those of some of the rows.
+  Targets rows_of(Range some) const {
+    if (values.data != nullptr) return {{}, values.rows_of(some)};
+    return {classes.subspan(some.begin, some.size()), {}};
+  }
 };
 
 /// Sums over rows. A row counts as correct if the argmax (first of equals) is its class (classification), if

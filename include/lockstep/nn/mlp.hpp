@@ -36,6 +36,15 @@ struct DropoutKey {
   std::size_t first_row = 0;  // position of the micro-batch's first row in its global batch
 };
 
+/// The rows that one process works on at a time: those of one or more micro-batches, one after the other.
+template <class T>
+struct LocalBatch {
+  MatrixView<const T> x;  // (rows, in)
+  Targets<T> targets;     // (rows)
+  MicroBatches micro_batches;
+  DropoutKey dropout;
+};
+
 /// What a network keeps between forward and backward, for up to `max_rows` rows.
 template <class T>
 struct Workspace {
@@ -48,13 +57,14 @@ struct Workspace {
   std::vector<T> delta, next_delta;             // (rows, widest layer)
 };
 
-/// Forward, loss and backward over a micro-batch. Writes the gradient summed over rows (not divided) to
-/// `gradient` in the layout of `parameters`, overwriting it, padding with zeros. x: (rows, in). Without rows:
+/// Forward, loss and backward over a batch. Writes the gradient summed over rows (not divided), by the tree
+/// over the micro-batches, to `gradient` in the layout of `parameters`, overwriting it, padding with zeros,
+/// and what each micro-batch adds to the loss to `sums` (micro-batches). Micro-batches without rows add
 /// zeros.
 template <class T>
-LossSums forward_backward(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
-                          MatrixView<const T> x, const Targets<T>& targets, const DropoutKey& dropout,
-                          Workspace<T>& workspace, std::span<T> gradient);
+void forward_backward(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
+                      const LocalBatch<T>& batch, Workspace<T>& workspace, std::span<T> gradient,
+                      std::span<LossSums> sums);
 
 /// Forward without dropout. Returns the logits (rows, K), which live in the workspace.
 template <class T>

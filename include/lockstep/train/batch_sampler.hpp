@@ -27,8 +27,6 @@ struct BatchPlan {
   Range positions(std::size_t shard) const { return block_partition(batch_size, shards, shard); }
   /// Rows that belong to `shard`, a short last batch included.
   std::size_t shard_rows(std::size_t shard) const;
-  /// The largest micro-batch of any shard in `own_shards`.
-  std::size_t largest_micro_batch(Range own_shards) const;
 };
 
 /// The file rows that a rank with the contiguous shards `own_shards` reads, ascending. `selection` are the

@@ -16,19 +16,19 @@
 
 namespace lockstep {
 
-/// The rows of one micro-batch, gathered from the shard and scaled.
+/// Rows of micro-batches, gathered from the shards and scaled.
 template <class T>
-struct MicroBatch {
+struct GatheredRows {
   std::vector<T> x;                   // (rows, features)
   std::vector<std::int32_t> classes;  // (rows), classification only
   std::vector<T> values;              // (rows, K), other tasks
+  std::vector<Range> micro_batches;
+  std::vector<LossSums> sums;  // (micro-batches), of the loss
 
-  /// Copies rows[indices] here.
-  void gather(const Rows<T>& rows, std::span<const std::uint32_t> indices);
-  MatrixView<const T> x_view(std::size_t rows, std::size_t features) const {
-    return {x.data(), rows, features};
-  }
-  Targets<T> targets(std::size_t rows, std::size_t value_columns) const;
+  void clear();
+  /// Appends rows[indices] as one micro-batch.
+  void append(const Rows<T>& rows, std::span<const std::uint32_t> indices);
+  LocalBatch<T> batch(const Rows<T>& rows, const DropoutKey& dropout) const;
 };
 
 /// What the update of one step needs to know.
@@ -51,17 +51,18 @@ struct TrainState {
   Optimizer<T> optimizer;        // of this rank's slice
   std::vector<T> mean_gradient;  // of this rank's slice
   Workspace<T> workspace;
-  MicroBatch<T> micro_batch;
-  std::size_t first_nonfinite_layer;  // met by this rank in a non-finite micro-batch; else spec.layers()
+  std::vector<Range> shard_groups;    // own shards that are worked on together: nodes of the summation tree
+  GatheredRows<T> gathered;           // of one group
+  std::size_t first_nonfinite_layer;  // met by this rank where the loss was not finite; else spec.layers()
   StepDiagnosis<T>* diagnosis;        // looks at the step; nullptr: nobody does
 };
 
 /// The state before the first step: parameters and optimizer state as they start. Collective. The other
-/// arguments have to outlive it. `largest_micro_batch`: rows of any of this rank's micro-batches.
+/// arguments, but for the plan, have to outlive it.
 template <class T>
 TrainState<T> make_train_state(const Communicator& world, const TrainConfig& config, const ModelSpec& spec,
                                const ParameterLayout& layout, const GradientRules& rules,
-                               std::size_t largest_micro_batch);
+                               const BatchPlan& plan);
 
 /// One synchronized update (collective). `mine` are this rank's flags; the flags of all ranks together are
 /// returned. If any rank met a non-finite loss the parameters are left as they were, on every rank.

@@ -4,12 +4,13 @@
 #include <array>
 #include <cstdlib>
 #include <string>
+#include <type_traits>
 
 #include "lockstep/core/error.hpp"
 
 namespace lockstep {
 
-/// The variants that the exact kernels are compiled in, narrowest first. All give the same bits.
+/// The variants that loops over numbers are compiled in, narrowest first. All give the same bits.
 enum class InstructionSet { baseline, avx2, avx512 };
 
 inline std::string instruction_set_name(InstructionSet set) {
@@ -41,6 +42,42 @@ inline InstructionSet chosen_instruction_set() {
     throw UserError("LOCKSTEP_ISA: expected baseline, avx2 or avx512, found '" + std::string(limit) + "'");
   }();
   return chosen;
+}
+
+/// An instruction set as a type.
+template <InstructionSet Set>
+using InstructionSetTag = std::integral_constant<InstructionSet, Set>;
+
+namespace instruction_set_detail {
+
+// Everything that body calls is inlined, so that it is compiled for the set that stands here.
+#if defined(__x86_64__)
+template <class Body>
+[[gnu::target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi,prefer-vector-width=512"), gnu::flatten]] void
+run_avx512(const Body& body) {
+  body(InstructionSetTag<InstructionSet::avx512>{});
+}
+template <class Body>
+[[gnu::target("avx2,fma,bmi"), gnu::flatten]] void run_avx2(const Body& body) {
+  body(InstructionSetTag<InstructionSet::avx2>{});
+}
+#endif
+template <class Body>
+[[gnu::flatten]] void run_baseline(const Body& body) {
+  body(InstructionSetTag<InstructionSet::baseline>{});
+}
+
+}  // namespace instruction_set_detail
+
+/// Calls body(InstructionSetTag) in a copy compiled for the chosen instruction set. Meant for loops over
+/// plain arrays that a compiler turns into vector code: whatever body calls is inlined into each copy.
+template <class Body>
+void run_vectorized(const Body& body) {
+#if defined(__x86_64__)
+  if (chosen_instruction_set() == InstructionSet::avx512) return instruction_set_detail::run_avx512(body);
+  if (chosen_instruction_set() == InstructionSet::avx2) return instruction_set_detail::run_avx2(body);
+#endif
+  instruction_set_detail::run_baseline(body);
 }
 
 }  // namespace lockstep
