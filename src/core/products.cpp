@@ -49,23 +49,23 @@ void sum_weight_gradients(MatrixView<const T> x, MatrixView<const T> delta, Micr
 }  // namespace
 
 template <class T>
-void forward_product(Arithmetic arithmetic, MatrixView<const T> x, MatrixView<const T> w,
+void forward_product(Arithmetic arithmetic, const SparseRows<T>& x, MatrixView<const T> w,
                      MicroBatches micro_batches, MatrixView<T> z) {
-  if (arithmetic == Arithmetic::exact) return exact::forward_product(x, w, z);
+  if (arithmetic == Arithmetic::exact) {
+    return x.nonzero.empty() ? exact::forward_product(x.x, w, z) : exact::sparse_forward_product(x, w, z);
+  }
   for (const Range& rows : micro_batches) {
-    if (!rows.empty()) openblas::forward_product(x.rows_of(rows), w, z.rows_of(rows));
+    if (!rows.empty()) openblas::forward_product(x.x.rows_of(rows), w, z.rows_of(rows));
   }
 }
 
 template <class T>
-void weight_gradient_product(Arithmetic arithmetic, MatrixView<const T> x, MatrixView<const T> delta,
+void weight_gradient_product(Arithmetic arithmetic, const SparseRows<T>& x, MatrixView<const T> delta,
                              MicroBatches micro_batches, MatrixView<T> dw) {
   if (micro_batches.empty()) return set_zero(dw);
-  if (arithmetic == Arithmetic::exact) {
-    exact::weight_gradient_product(x, delta, micro_batches, dw);
-  } else {
-    sum_weight_gradients(x, delta, micro_batches, dw);
-  }
+  if (arithmetic == Arithmetic::openblas) return sum_weight_gradients(x.x, delta, micro_batches, dw);
+  if (x.nonzero.empty()) return exact::weight_gradient_product(x.x, delta, micro_batches, dw);
+  exact::sparse_weight_gradient_product(x, delta, micro_batches, dw);
 }
 
 template <class T>
@@ -88,15 +88,15 @@ void use_one_blas_thread() {
   openblas_set_num_threads(1);
 }
 
-template void forward_product<float>(Arithmetic, MatrixView<const float>, MatrixView<const float>,
+template void forward_product<float>(Arithmetic, const SparseRows<float>&, MatrixView<const float>,
                                      MicroBatches, MatrixView<float>);
-template void weight_gradient_product<float>(Arithmetic, MatrixView<const float>, MatrixView<const float>,
+template void weight_gradient_product<float>(Arithmetic, const SparseRows<float>&, MatrixView<const float>,
                                              MicroBatches, MatrixView<float>);
 template void input_gradient_product<float>(Arithmetic, MatrixView<const float>, MatrixView<const float>,
                                             MicroBatches, MatrixView<float>);
-template void forward_product<double>(Arithmetic, MatrixView<const double>, MatrixView<const double>,
+template void forward_product<double>(Arithmetic, const SparseRows<double>&, MatrixView<const double>,
                                       MicroBatches, MatrixView<double>);
-template void weight_gradient_product<double>(Arithmetic, MatrixView<const double>, MatrixView<const double>,
+template void weight_gradient_product<double>(Arithmetic, const SparseRows<double>&, MatrixView<const double>,
                                               MicroBatches, MatrixView<double>);
 template void input_gradient_product<double>(Arithmetic, MatrixView<const double>, MatrixView<const double>,
                                              MicroBatches, MatrixView<double>);

@@ -14,6 +14,13 @@ void weight_gradient_product(MatrixView<const T> x, MatrixView<const T> delta, M
 template <class T>
 void input_gradient_product(MatrixView<const T> delta, MatrixView<const T> w, MatrixView<T> dx);
 
+/// The same where x.nonzero is known.
+template <class T>
+void sparse_forward_product(const SparseRows<T>& x, MatrixView<const T> w, MatrixView<T> z);
+template <class T>
+void sparse_weight_gradient_product(const SparseRows<T>& x, MatrixView<const T> delta,
+                                    MicroBatches micro_batches, MatrixView<T> dw);
+
 }  // namespace lockstep::exact
 
 /// Each for one micro-batch, of at least one row.

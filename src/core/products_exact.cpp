@@ -1,11 +1,9 @@
 #include <algorithm>
-#include <cmath>
-#include <type_traits>
-#include <vector>
 
 #include "lockstep/core/instruction_set.hpp"
 #include "lockstep/core/summation_tree.hpp"
 #include "products_backends.hpp"
+#include "vectors.hpp"
 
 /// Products whose every output element is the chain of fused multiply-adds over the inner index in ascending
 /// order, starting from +0. Tiles keep many chains in registers at a time; none of them is reordered or
@@ -20,72 +18,10 @@ struct Factor {
   std::size_t row_stride, inner_stride;
 };
 
-/// How many chains are computed at a time: `rows` of `bytes` bytes. Tiles fill the registers of each
-/// instruction set: two vectors wide, and as many rows as leave room for the factors.
+/// How many rows of chains are computed at a time, of two vectors each: as many as fill the registers.
 template <InstructionSet Set>
-struct Tile;
-template <>
-struct Tile<InstructionSet::avx512> {
-  static constexpr std::size_t rows = 8, bytes = 128;
-};
-template <>
-struct Tile<InstructionSet::avx2> {
-  static constexpr std::size_t rows = 6, bytes = 64;
-};
-template <>
-struct Tile<InstructionSet::baseline> {
-  static constexpr std::size_t rows = 8, bytes = 32;
-};
-constexpr std::size_t most_rows = 8, most_bytes = 128;
-
-/// Scratch of one call, kept from call to call.
-template <class T, class Purpose>
-T* scratch(std::size_t size) {
-  thread_local std::vector<T> buffer;
-  if (buffer.size() < size) buffer.resize(size);
-  return buffer.data();
-}
-
-/// `Rows` × `Columns` chains of `inner` links each, in registers. The pragmas (-fopenmp-simd) make the
-/// compiler turn the loops over j into vectors rather than unroll them; neither reorders anything.
-template <std::size_t Rows, std::size_t Columns, class T>
-struct Chains {
-  T sums[Rows][Columns] = {};
-
-  [[gnu::always_inline]] void compute(Factor<T> a, std::size_t inner, const T* b, std::size_t b_stride) {
-    for (std::size_t k = 0; k < inner; ++k) {
-      for (std::size_t i = 0; i < Rows; ++i) {
-        const T factor = a.data[i * a.row_stride];
-#pragma omp simd
-        for (std::size_t j = 0; j < Columns; ++j) sums[i][j] = std::fma(factor, b[j], sums[i][j]);
-      }
-      a.data += a.inner_stride;
-      b += b_stride;
-    }
-  }
-
-  /// tile: (Rows, Columns)
-  [[gnu::always_inline]] void add(const T* tile) {
-    for (std::size_t i = 0; i < Rows; ++i) {
-#pragma omp simd
-      for (std::size_t j = 0; j < Columns; ++j) sums[i][j] += tile[i * Columns + j];
-    }
-  }
-
-  /// The first `columns` of every row to z.
-  [[gnu::always_inline]] void store(std::size_t columns, T* z, std::size_t stride) const {
-    if (columns == Columns) {
-      for (std::size_t i = 0; i < Rows; ++i) {
-#pragma omp simd
-        for (std::size_t j = 0; j < Columns; ++j) z[i * stride + j] = sums[i][j];
-      }
-    } else {
-      for (std::size_t i = 0; i < Rows; ++i) {
-        for (std::size_t j = 0; j < columns; ++j) z[i * stride + j] = sums[i][j];
-      }
-    }
-  }
-};
+constexpr std::size_t tile_rows = Set == InstructionSet::avx2 ? 6 : 8;
+constexpr std::size_t most_rows = 8, most_bytes = 2 * vector_bytes<InstructionSet::avx512>;
 
 /// Some columns of b: (inner, columns), in a tile's width, filled up with zeros.
 template <class T>
@@ -122,17 +58,22 @@ struct Product {
   MatrixView<T> z;
   T* packed;
 
-  template <std::size_t Rows, std::size_t Columns>
+  template <class Tile>
   [[gnu::always_inline]] void compute_tile(std::size_t row, const Strip<T>& strip) const {
-    Chains<Rows, Columns, T> chains;
-    chains.compute({a.data + row * a.row_stride, a.row_stride, a.inner_stride}, b.rows, strip.data,
-                   strip.stride);
-    chains.store(strip.columns, z.row(row) + strip.column, z.stride);
+    Tile chains;
+    const T* factors = a.data + row * a.row_stride;
+    const T* strip_row = strip.data;
+    for (std::size_t k = 0; k < b.rows; ++k) {
+      chains.multiply_add(factors, a.row_stride, strip_row);
+      factors += a.inner_stride;
+      strip_row += strip.stride;
+    }
+    chains.store_some_to(strip.columns, z.row(row) + strip.column, z.stride);
   }
 };
 
-/// z = Σ aᵀ · b over the tree of micro-batches, which is added up tile by tile, while a tile is in the
-/// nearest cache.   a: (rows, z.rows), b: (rows, z.columns)
+/// z = Σ aᵀ · b over the tree of micro-batches, which is added up tile by tile, in registers and the nearest
+/// cache.   a: (rows, z.rows), b: (rows, z.columns)
 template <class T>
 struct WeightGradient {
   MatrixView<const T> a, b;
@@ -141,48 +82,56 @@ struct WeightGradient {
   T* packed;
   T* levels;  // tiles of the tree's levels
 
-  template <std::size_t Rows, std::size_t Columns>
+  template <class Tile>
   [[gnu::always_inline]] void compute_tile(std::size_t row, const Strip<T>& strip) const {
-    sum_in_tree_order(micro_batches.size(), [&](std::size_t i, std::size_t level, std::size_t additions) {
-      const Range of = micro_batches[i];
-      Chains<Rows, Columns, T> chains;
-      chains.compute({a.row(of.begin) + row, 1, a.stride}, of.size(), strip.data + of.begin * strip.stride,
-                     strip.stride);
-      for (; additions > 0; --additions) chains.add(levels + --level * Rows * Columns);
-      if (i + 1 == micro_batches.size()) {
-        chains.store(strip.columns, z.row(row) + strip.column, z.stride);
+    constexpr std::size_t tile_size = sizeof(Tile) / sizeof(T);
+    sum_in_tree_order(micro_batches.size(), [&](std::size_t batch, std::size_t level, std::size_t additions) {
+      Tile chains;
+      const Range of = micro_batches[batch];
+      for (std::size_t i = of.begin; i < of.end; ++i) {
+        chains.multiply_add(a.row(i) + row, 1, strip.data + i * strip.stride);
+      }
+      for (; additions > 0; --additions) chains.add(levels + --level * tile_size);
+      if (batch + 1 == micro_batches.size()) {
+        chains.store_some_to(strip.columns, z.row(row) + strip.column, z.stride);
       } else {
-        chains.store(Columns, levels + level * Rows * Columns, Columns);
+        chains.store_to(levels + level * tile_size, Tile::columns);
       }
     });
   }
 };
 
-template <std::size_t Rows, std::size_t Columns, class Task>
+template <std::size_t Rows, std::size_t Vectors, std::size_t Bytes, class T, class Task>
 [[gnu::always_inline]] inline void compute_strip(const Task& task, std::size_t column) {
-  const auto strip = strip_of<Columns>(task.b, column, task.z.rows > 4 * Rows, task.packed);
+  const Strip<T> strip =
+      strip_of<Vectors * Bytes / sizeof(T)>(task.b, column, task.z.rows > 4 * Rows, task.packed);
+  const std::size_t rows = task.z.rows;
   std::size_t row = 0;
-  for (; row + Rows <= task.z.rows; row += Rows) task.template compute_tile<Rows, Columns>(row, strip);
-  for (; row + Rows / 2 <= task.z.rows; row += Rows / 2)
-    task.template compute_tile<Rows / 2, Columns>(row, strip);
-  for (; row < task.z.rows; ++row) task.template compute_tile<1, Columns>(row, strip);
+  for (; row + Rows <= rows; row += Rows) {
+    task.template compute_tile<Chains<Rows, Vectors, Bytes, T>>(row, strip);
+  }
+  for (; row + Rows / 2 <= rows; row += Rows / 2) {
+    task.template compute_tile<Chains<Rows / 2, Vectors, Bytes, T>>(row, strip);
+  }
+  for (; row < rows; ++row) task.template compute_tile<Chains<1, Vectors, Bytes, T>>(row, strip);
 }
 
 /// All of z in tiles; at the right edge half as wide if that is enough.
-template <std::size_t Rows, std::size_t Columns, class Task>
+template <std::size_t Rows, std::size_t Bytes, class T, class Task>
 [[gnu::always_inline]] inline void compute_in_tiles(const Task& task) {
+  constexpr std::size_t lanes = Bytes / sizeof(T);
   std::size_t column = 0;
-  for (; column + Columns / 2 < task.z.columns; column += Columns) compute_strip<Rows, Columns>(task, column);
-  if (column < task.z.columns) compute_strip<Rows, Columns / 2>(task, column);
+  for (; column + lanes < task.z.columns; column += 2 * lanes) {
+    compute_strip<Rows, 2, Bytes, T>(task, column);
+  }
+  if (column < task.z.columns) compute_strip<Rows, 1, Bytes, T>(task, column);
 }
 
-template <class Task>
+template <class T, class Task>
 void compute(const Task& task) {
-  using T = std::remove_pointer_t<decltype(task.packed)>;
   run_vectorized([&](auto set) {
-    using Shape = Tile<decltype(set)::value>;
-    static_assert(Shape::rows <= most_rows && Shape::bytes <= most_bytes);
-    compute_in_tiles<Shape::rows, Shape::bytes / sizeof(T)>(task);
+    static_assert(tile_rows<set> <= most_rows);
+    compute_in_tiles<tile_rows<set>, vector_bytes<set>, T>(task);
   });
 }
 
@@ -209,7 +158,7 @@ void transpose(MatrixView<const T> from, MatrixView<T> to) {
 
 template <class T>
 void forward_product(MatrixView<const T> x, MatrixView<const T> w, MatrixView<T> z) {
-  compute(Product<T>{{x.data, x.stride, 1}, w, z, packed_strip(w)});
+  compute<T>(Product<T>{{x.data, x.stride, 1}, w, z, packed_strip(w)});
 }
 
 template <class T>
@@ -218,7 +167,7 @@ void weight_gradient_product(MatrixView<const T> x, MatrixView<const T> delta, M
   struct Levels;
   T* const levels =
       scratch<T, Levels>(tree_levels(micro_batches.size()) * most_rows * most_bytes / sizeof(T));
-  compute(WeightGradient<T>{x, delta, micro_batches, dw, packed_strip(delta), levels});
+  compute<T>(WeightGradient<T>{x, delta, micro_batches, dw, packed_strip(delta), levels});
 }
 
 /// Computed as dx = delta · (wᵀ) or as dxᵀ = w · (deltaᵀ), the same chains, whichever needs fewer elements

@@ -187,6 +187,72 @@ TYPED_TEST(ExactProducts, RoundOnceAndKeepSpecialValues) {
   }
 }
 
+/// Products with and without knowledge of where x is zero.
+template <class T>
+void expect_same_bits_without_zeros(Matrix<T>& x, const Matrix<T>& w, const Matrix<T>& delta,
+                                    std::span<const Range> micro_batches) {
+  NonZeroIndex index;
+  std::vector<NonZeroColumns> nonzero;
+  for (std::size_t i = 0; i < x.rows; ++i) index.append(std::span<const T>(x.view().row(i), x.columns));
+  for (std::size_t i = 0; i < x.rows; ++i) nonzero.push_back(index[i]);
+  const SparseRows<T> sparse(x.view(), nonzero);
+  Matrix<T> z(x.rows, w.columns), z_sparse(x.rows, w.columns);
+  forward_product<T>(Arithmetic::exact, x.view(), w.view(), micro_batches, z.view());
+  forward_product<T>(Arithmetic::exact, sparse, w.view(), micro_batches, z_sparse.view());
+  EXPECT_TRUE(same_bits(z_sparse.values, z.values)) << "forward";
+  Matrix<T> dw(w.rows, w.columns), dw_sparse(w.rows, w.columns);
+  weight_gradient_product<T>(Arithmetic::exact, x.view(), delta.view(), micro_batches, dw.view());
+  weight_gradient_product<T>(Arithmetic::exact, sparse, delta.view(), micro_batches, dw_sparse.view());
+  EXPECT_TRUE(same_bits(dw_sparse.values, dw.values)) << "dw";
+}
+
+TYPED_TEST(ExactProducts, WithoutZerosHaveTheSameBits) {
+  using T = TypeParam;
+  std::mt19937 engine(3);
+  for (const std::size_t out : {1U, 10U, 16U, 33U, 130U, 200U}) {
+    for (const std::size_t in : {1U, 50U, 113U, 300U}) {
+      Matrix<T> x(77, in);
+      for (T& value : x.values)
+        value =
+            engine() % 5 == 0 ? static_cast<T>(engine() % 256) / T(255) : T(engine() % 2 == 0 ? 0.0 : -0.0);
+      expect_same_bits_without_zeros<T>(x, random_matrix<T>(in, out, 1), random_matrix<T>(77, out, 2),
+                                        std::vector<Range>{{0, 16}, {16, 32}, {32, 32}, {32, 70}, {70, 77}});
+    }
+  }
+}
+
+// Zeros that are left out must not hide an infinite weight, nor leave a −0 that adding +0 would turn into +0.
+TYPED_TEST(ExactProducts, WithoutZerosKeepSpecialValues) {
+  using T = TypeParam;
+  constexpr T infinity = std::numeric_limits<T>::infinity(), floor = NonZeroIndex::exact_product_floor<T>;
+  constexpr T least = static_cast<T>(NonZeroIndex::least_magnitude);
+  const std::vector<T> regular{T(0),
+                               T(-0.0),
+                               floor,
+                               -floor,
+                               T(1),
+                               T(-1),
+                               std::numeric_limits<T>::max(),
+                               floor * (1 + std::numeric_limits<T>::epsilon())};
+  std::vector<T> special = regular;
+  special.insert(special.end(),
+                 {infinity, -infinity, std::numeric_limits<T>::quiet_NaN(), floor / 2,
+                  std::numeric_limits<T>::denorm_min(), -std::numeric_limits<T>::denorm_min()});
+  const std::vector<T> inputs{
+      T(0), T(0), T(0), least, -least, least * (1 + std::numeric_limits<T>::epsilon()), T(1), T(-1)};
+  std::mt19937 engine(7);
+  for (const std::vector<T>& values : {regular, special}) {
+    for (int repeat = 0; repeat < 60; ++repeat) {
+      Matrix<T> x(9, 6), w(6, 40), delta(9, 40);
+      for (T& value : x.values) value = inputs[engine() % inputs.size()];
+      for (Matrix<T>* matrix : {&w, &delta}) {
+        for (T& value : matrix->values) value = values[engine() % values.size()];
+      }
+      expect_same_bits_without_zeros<T>(x, w, delta, std::vector<Range>{{0, 4}, {4, 5}, {5, 9}});
+    }
+  }
+}
+
 // What tells a fused multiply-add from a multiplication and an addition.
 TYPED_TEST(ExactProducts, AreFused) {
   using T = TypeParam;

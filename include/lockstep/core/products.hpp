@@ -4,6 +4,7 @@
 #include <string>
 
 #include "lockstep/core/matrix.hpp"
+#include "lockstep/core/sparse_rows.hpp"
 
 /// The three matrix products of a training step, in one of two arithmetics. This is the only seam between
 /// them.
@@ -23,14 +24,14 @@ using MicroBatches = std::span<const Range>;
 
 /// Forward: z = x · w.   x: (rows, in), w: (in, out), z: (rows, out), overwritten.
 template <class T>
-void forward_product(Arithmetic arithmetic, MatrixView<const T> x, MatrixView<const T> w,
+void forward_product(Arithmetic arithmetic, const SparseRows<T>& x, MatrixView<const T> w,
                      MicroBatches micro_batches, MatrixView<T> z);
 
 /// Weight gradient: dw = Σ xᵀ · delta, the tree sum (core/summation_tree.hpp) over the micro-batches of each
 /// one's product.   x: (rows, in), delta: (rows, out), dw: (in, out), overwritten. An empty micro-batch adds
 /// zeros.
 template <class T>
-void weight_gradient_product(Arithmetic arithmetic, MatrixView<const T> x, MatrixView<const T> delta,
+void weight_gradient_product(Arithmetic arithmetic, const SparseRows<T>& x, MatrixView<const T> delta,
                              MicroBatches micro_batches, MatrixView<T> dw);
 
 /// Input gradient: dx = delta · wᵀ.   delta: (rows, out), w: (in, out), dx: (rows, in), overwritten.

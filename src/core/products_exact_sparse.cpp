@@ -1,0 +1,264 @@
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include "lockstep/core/instruction_set.hpp"
+#include "lockstep/core/summation_tree.hpp"
+#include "products_backends.hpp"
+#include "vectors.hpp"
+
+/// The exact products of rows with many zeros, which leave out the zeros: fma(0, w, sum) is sum, bit for bit,
+/// unless w is not finite or sum is −0. Blocks of w or delta with numbers that are not finite, or so small
+/// that a sum could become −0, take the dense way.
+namespace lockstep::exact {
+namespace {
+
+/// Copies some columns of rows to `to`, (rows, Columns), filled up with zeros. Returns whether every number
+/// is 0 or regular: finite and not below the floor. Magnitudes are compared as their bits: that is fast.
+template <std::size_t Columns, class T>
+[[gnu::always_inline]] inline bool pack_regular(MatrixView<const T> from, std::size_t column, T* to) {
+  using Bits = std::conditional_t<sizeof(T) == sizeof(float), std::uint32_t, std::uint64_t>;
+  constexpr Bits floor = std::bit_cast<Bits>(NonZeroIndex::exact_product_floor<T>);
+  constexpr Bits ceiling = std::bit_cast<Bits>(std::numeric_limits<T>::max());
+  constexpr Bits all_but_sign = ~Bits{0} >> 1;
+  const std::size_t columns = std::min(Columns, from.columns - column);
+  Bits largest = 0, smallest_minus_1 = ~Bits{0};  // zero minus 1 is the largest number of all
+  for (std::size_t k = 0; k < from.rows; ++k, to += Columns) {
+    const T* const row = from.row(k) + column;
+    if (columns < Columns) std::fill_n(to, Columns, T(0));
+    const auto copy = [&](std::size_t j) {
+      const Bits magnitude = std::bit_cast<Bits>(row[j]) & all_but_sign;
+      largest = std::max(largest, magnitude);
+      smallest_minus_1 = std::min(smallest_minus_1, magnitude - 1);
+      to[j] = row[j];
+    };
+    if (columns == Columns) {
+      for (std::size_t j = 0; j < Columns; ++j) copy(j);
+    } else {
+      for (std::size_t j = 0; j < columns; ++j) copy(j);
+    }
+  }
+  return largest <= ceiling && smallest_minus_1 >= floor - 1;
+}
+
+// ---- Forward. w is taken in blocks of inner rows and columns that stay in the nearest caches.
+
+constexpr std::size_t block_inner = 112, forward_vectors = 8;
+
+template <class T>
+struct ForwardTask {
+  SparseRows<T> x;
+  MatrixView<const T> w;
+  MatrixView<T> z;
+  const std::uint16_t* block_starts;  // (rows, blocks + 1): where in a row's non-zeros a block begins
+  std::size_t blocks;
+  T* packed;  // (block_inner, columns of a strip)
+  T* sums;    // (rows, columns of a strip)
+
+  template <class Row>
+  [[gnu::always_inline]] void compute_block(std::size_t block, std::size_t column) const {
+    const std::size_t first = block * block_inner;
+    const Range inner{first, std::min(first + block_inner, w.rows)};
+    const bool regular = pack_regular<Row::columns>(w.rows_of(inner), column, packed);
+    for (std::size_t i = 0; i < x.x.rows; ++i) {
+      Row chains;
+      if (block > 0) chains.load_from(sums + i * Row::columns);
+      const T* const row = x.x.row(i);
+      if (regular) {
+        const std::uint16_t* k = x.nonzero[i].data() + block_starts[i * (blocks + 1) + block];
+        const std::uint16_t* const end = x.nonzero[i].data() + block_starts[i * (blocks + 1) + block + 1];
+        for (; k != end; ++k) chains.multiply_add(row + *k, 1, packed + (*k - first) * Row::columns);
+      } else {
+        for (std::size_t k = inner.begin; k < inner.end; ++k) {
+          chains.multiply_add(row + k, 1, packed + (k - first) * Row::columns);
+        }
+      }
+      chains.store_to(sums + i * Row::columns, Row::columns);
+    }
+  }
+
+  template <std::size_t Vectors, std::size_t Bytes>
+  [[gnu::always_inline]] void compute_strip(std::size_t column) const {
+    using Row = Chains<1, Vectors, Bytes, T>;
+    for (std::size_t block = 0; block < blocks; ++block) compute_block<Row>(block, column);
+    const std::size_t columns = std::min(Row::columns, z.columns - column);
+    for (std::size_t i = 0; i < z.rows; ++i) {
+      for (std::size_t j = 0; j < columns; ++j) z(i, column + j) = sums[i * Row::columns + j];
+    }
+  }
+};
+
+/// Where the non-zeros of each block of `block_inner` columns begin, for every row.
+template <class T>
+const std::uint16_t* find_block_starts(const SparseRows<T>& x, std::size_t blocks) {
+  struct Starts;
+  auto* const starts = scratch<std::uint16_t, Starts>(x.x.rows * (blocks + 1));
+  for (std::size_t i = 0; i < x.x.rows; ++i) {
+    const NonZeroColumns columns = x.nonzero[i];
+    std::size_t n = 0;
+    for (std::size_t block = 0; block < blocks; ++block) {
+      starts[i * (blocks + 1) + block] = static_cast<std::uint16_t>(n);
+      while (n < columns.size() && columns[n] < (block + 1) * block_inner) ++n;
+    }
+    starts[i * (blocks + 1) + blocks] = static_cast<std::uint16_t>(n);
+  }
+  return starts;
+}
+
+// ---- Weight gradient. Neighbouring inputs (columns of x) are computed together, leaving out the rows where
+// all of them are zero: neighbouring pixels often are, and there are fewer unpredictable branches.
+
+constexpr std::size_t gradient_vectors = 4, most_inputs = 4;
+using RowBits = std::uint32_t;
+constexpr std::size_t rows_per_word = 32;
+
+/// Up to 32 rows of one micro-batch.
+struct Word {
+  Range rows;
+  std::size_t micro_batch;
+};
+
+std::vector<Word> words_of(MicroBatches micro_batches) {
+  std::vector<Word> words;
+  for (std::size_t b = 0; b < micro_batches.size(); ++b) {
+    for (std::size_t i = micro_batches[b].begin; i < micro_batches[b].end; i += rows_per_word) {
+      words.push_back({{i, std::min(i + rows_per_word, micro_batches[b].end)}, b});
+    }
+  }
+  return words;
+}
+
+template <class T>
+struct GradientTask {
+  MatrixView<const T> x, delta;
+  MicroBatches micro_batches;
+  MatrixView<T> dw;
+  std::span<const Word> words;
+  RowBits* bits;  // (words, in)
+  T* packed;      // (rows, columns of a strip)
+  T* levels;      // (tree levels, inputs, columns of a strip)
+
+  /// bits[word][k] has bit i set where x of the word's i-th row and column k is not zero.
+  [[gnu::always_inline]] void find_bits() const {
+    for (std::size_t word = 0; word < words.size(); ++word) {
+      RowBits* const of_word = bits + word * x.columns;
+      std::fill_n(of_word, x.columns, RowBits{0});
+      for (std::size_t i = words[word].rows.begin; i < words[word].rows.end; ++i) {
+        const T* const row = x.row(i);
+        const RowBits bit = RowBits{1} << (i - words[word].rows.begin);
+        for (std::size_t k = 0; k < x.columns; ++k) of_word[k] |= row[k] != T(0) ? bit : RowBits{0};
+      }
+    }
+  }
+
+  /// The rows of a word to add for inputs from k on: where delta is irregular, all.
+  template <std::size_t Inputs>
+  [[gnu::always_inline]] RowBits rows_to_add(std::size_t word, std::size_t k, bool regular) const {
+    if (!regular) return static_cast<RowBits>((std::uint64_t{1} << words[word].rows.size()) - 1);
+    RowBits rows = 0;
+    for (std::size_t i = 0; i < Inputs; ++i) rows |= bits[word * x.columns + k + i];
+    return rows;
+  }
+
+  template <class Tile, std::size_t Inputs>
+  [[gnu::always_inline]] void compute_inputs(std::size_t k, std::size_t column, bool regular) const {
+    constexpr std::size_t tile_size = Inputs * Tile::columns;
+    std::size_t word = 0;
+    sum_in_tree_order(micro_batches.size(), [&](std::size_t batch, std::size_t level, std::size_t additions) {
+      Tile chains;
+      for (; word < words.size() && words[word].micro_batch == batch; ++word) {
+        const std::size_t first = words[word].rows.begin;
+        for (RowBits rest = rows_to_add<Inputs>(word, k, regular); rest != 0; rest &= rest - 1) {
+          const std::size_t i = first + static_cast<std::size_t>(std::countr_zero(rest));
+          chains.multiply_add(x.row(i) + k, 1, packed + i * Tile::columns);
+        }
+      }
+      for (; additions > 0; --additions) chains.add(levels + --level * tile_size);
+      if (batch + 1 == micro_batches.size()) {
+        const std::size_t columns = std::min(Tile::columns, dw.columns - column);
+        chains.store_some_to(columns, dw.row(k) + column, dw.stride);
+      } else {
+        chains.store_to(levels + level * tile_size, Tile::columns);
+      }
+    });
+  }
+
+  template <std::size_t Vectors, std::size_t Bytes>
+  [[gnu::always_inline]] void compute_strip(std::size_t column) const {
+    const bool regular = pack_regular<Vectors * Bytes / sizeof(T)>(delta, column, packed);
+    std::size_t k = 0;
+    for (; k + most_inputs <= x.columns; k += most_inputs) {
+      compute_inputs<Chains<most_inputs, Vectors, Bytes, T>, most_inputs>(k, column, regular);
+    }
+    for (; k < x.columns; ++k) compute_inputs<Chains<1, Vectors, Bytes, T>, 1>(k, column, regular);
+  }
+};
+
+/// All columns in strips of `Vectors`; at the right edge narrower ones where they are enough.
+template <std::size_t Vectors, std::size_t Bytes, class T, class Task>
+[[gnu::always_inline]] inline void for_strips(const Task& task, std::size_t column, std::size_t columns) {
+  constexpr std::size_t lanes = Bytes / sizeof(T);
+  if constexpr (Vectors > 1) {
+    for (; column + Vectors / 2 * lanes < columns; column += Vectors * lanes) {
+      task.template compute_strip<Vectors, Bytes>(column);
+    }
+    if (column < columns) for_strips<Vectors / 2, Bytes, T>(task, column, columns);
+  } else {
+    for (; column < columns; column += lanes) task.template compute_strip<1, Bytes>(column);
+  }
+}
+
+template <std::size_t Vectors, class T>
+constexpr std::size_t most_strip_columns = Vectors* vector_bytes<InstructionSet::avx512> / sizeof(T);
+
+}  // namespace
+
+template <class T>
+void sparse_forward_product(const SparseRows<T>& x, MatrixView<const T> w, MatrixView<T> z) {
+  constexpr std::size_t columns = most_strip_columns<forward_vectors, T>;
+  struct Packed;
+  struct Sums;
+  const std::size_t blocks = (w.rows + block_inner - 1) / block_inner;
+  const ForwardTask<T> task{x,
+                            w,
+                            z,
+                            find_block_starts(x, blocks),
+                            blocks,
+                            scratch<T, Packed>(block_inner * columns),
+                            scratch<T, Sums>(x.x.rows * columns)};
+  run_vectorized([&](auto set) { for_strips<forward_vectors, vector_bytes<set>, T>(task, 0, z.columns); });
+}
+
+template <class T>
+void sparse_weight_gradient_product(const SparseRows<T>& x, MatrixView<const T> delta,
+                                    MicroBatches micro_batches, MatrixView<T> dw) {
+  constexpr std::size_t columns = most_strip_columns<gradient_vectors, T>;
+  struct Bits;
+  struct Packed;
+  struct Levels;
+  const std::vector<Word> words = words_of(micro_batches);
+  const GradientTask<T> task{x.x,
+                             delta,
+                             micro_batches,
+                             dw,
+                             words,
+                             scratch<RowBits, Bits>(x.x.columns * words.size()),
+                             scratch<T, Packed>(delta.rows * columns),
+                             scratch<T, Levels>(tree_levels(micro_batches.size()) * most_inputs * columns)};
+  run_vectorized([&](auto set) {
+    task.find_bits();
+    for_strips<gradient_vectors, vector_bytes<set>, T>(task, 0, dw.columns);
+  });
+}
+
+template void sparse_forward_product(const SparseRows<float>&, MatrixView<const float>, MatrixView<float>);
+template void sparse_forward_product(const SparseRows<double>&, MatrixView<const double>, MatrixView<double>);
+template void sparse_weight_gradient_product(const SparseRows<float>&, MatrixView<const float>, MicroBatches,
+                                             MatrixView<float>);
+template void sparse_weight_gradient_product(const SparseRows<double>&, MatrixView<const double>,
+                                             MicroBatches, MatrixView<double>);
+
+}  // namespace lockstep::exact
