@@ -46,7 +46,7 @@ double product_speed(Arithmetic arithmetic) {
   const std::vector<float> x(rows * in, 0.5F), w(in * out, 0.25F);
   std::vector<float> z(rows * out);
   const double rate = rate_of([&] {
-    forward_product<float>(arithmetic, {x.data(), rows, in}, {w.data(), in, out}, {&all_rows, 1},
+    forward_product<float>(arithmetic, MatrixView(x.data(), rows, in), {w.data(), in, out}, {&all_rows, 1},
                            {z.data(), rows, out});
   });
   return rate * 2 * rows * in * out * 1e-9;

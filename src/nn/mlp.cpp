@@ -76,21 +76,22 @@ bool has_dropout(const ModelSpec& spec, std::size_t layer) {
 /// Forward; dropout where `dropout` is given. Returns the logits.
 template <class T>
 MatrixView<T> forward_pass(const ModelSpec& spec, const ParameterLayout& layout,
-                           std::span<const T> parameters, MatrixView<const T> x, MicroBatches micro_batches,
+                           std::span<const T> parameters, const SparseRows<T>& x, MicroBatches micro_batches,
                            const DropoutKey* dropout, Workspace<T>& workspace) {
   const std::size_t output_layer = spec.layers() - 1;
-  MatrixView<const T> input = x;  // of the layer at hand: (rows, in)
+  const std::size_t rows = x.x.rows;
+  SparseRows<T> input = x;  // of the layer at hand: (rows, in)
   for (std::size_t l = 0;; ++l) {
-    const MatrixView<T> z = view(workspace.pre_activations[l], x.rows, spec.widths[l + 1]);
+    const MatrixView<T> z = view(workspace.pre_activations[l], rows, spec.widths[l + 1]);
     forward_product(spec.arithmetic, input, tensor_view(layout.kernel(l), parameters.data()), micro_batches,
                     z);
     add_bias(z, parameters.data() + layout.bias(l).offset);
     if (l == output_layer) return z;
 
-    const MatrixView<T> a = view(workspace.outputs[l], x.rows, z.columns);
+    const MatrixView<T> a = view(workspace.outputs[l], rows, z.columns);
     spec.activations[l].forward(MatrixView<const T>(z), a);
     if (dropout && has_dropout(spec, l)) {
-      const MatrixView<T> scale = view(workspace.dropout_scales[l], x.rows, z.columns);
+      const MatrixView<T> scale = view(workspace.dropout_scales[l], rows, z.columns);
       draw_dropout_scale(*dropout, l, spec.dropout[l], scale);
       multiply(a, MatrixView<const T>(scale));
     }
@@ -101,24 +102,24 @@ MatrixView<T> forward_pass(const ModelSpec& spec, const ParameterLayout& layout,
 /// From delta of the output layer, in workspace.delta, to the gradient of every kernel and bias.
 template <class T>
 void backward_pass(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
-                   MatrixView<const T> x, MicroBatches micro_batches, Workspace<T>& workspace,
+                   const SparseRows<T>& x, MicroBatches micro_batches, Workspace<T>& workspace,
                    std::span<T> gradient) {
+  const std::size_t rows = x.x.rows;
   for (std::size_t l = spec.layers(); l-- > 0;) {
-    const MatrixView<const T> delta = view(workspace.delta, x.rows, spec.widths[l + 1]);
-    const MatrixView<const T> input = l == 0 ? x : view(workspace.outputs[l - 1], x.rows, spec.widths[l]);
+    const MatrixView<const T> delta = view(workspace.delta, rows, spec.widths[l + 1]);
+    const SparseRows<T> input = l == 0 ? x : view(workspace.outputs[l - 1], rows, spec.widths[l]);
     weight_gradient_product(spec.arithmetic, input, delta, micro_batches,
                             tensor_view(layout.kernel(l), gradient.data()));
     sum_rows(delta, micro_batches, gradient.data() + layout.bias(l).offset);
     if (l == 0) return;
 
-    const MatrixView<T> input_delta = view(workspace.next_delta, x.rows, spec.widths[l]);
+    const MatrixView<T> input_delta = view(workspace.next_delta, rows, spec.widths[l]);
     input_gradient_product(spec.arithmetic, delta, tensor_view(layout.kernel(l), parameters.data()),
                            micro_batches, input_delta);
     if (has_dropout(spec, l - 1)) {
-      multiply(input_delta,
-               MatrixView<const T>(view(workspace.dropout_scales[l - 1], x.rows, spec.widths[l])));
+      multiply(input_delta, MatrixView<const T>(view(workspace.dropout_scales[l - 1], rows, spec.widths[l])));
     }
-    const MatrixView<const T> z = view(workspace.pre_activations[l - 1], x.rows, spec.widths[l]);
+    const MatrixView<const T> z = view(workspace.pre_activations[l - 1], rows, spec.widths[l]);
     spec.activations[l - 1].backward(z, input_delta);
     std::swap(workspace.delta, workspace.next_delta);
   }
@@ -156,7 +157,7 @@ void forward_backward(const ModelSpec& spec, const ParameterLayout& layout, std:
                       std::span<LossSums> sums) {
   const MatrixView<const T> logits =
       forward_pass(spec, layout, parameters, batch.x, batch.micro_batches, &batch.dropout, workspace);
-  const MatrixView<T> delta = view(workspace.delta, batch.x.rows, spec.outputs());
+  const MatrixView<T> delta = view(workspace.delta, batch.x.x.rows, spec.outputs());
   for (std::size_t i = 0; i < sums.size(); ++i) {
     const Range rows = batch.micro_batches[i];
     sums[i] = loss_and_delta(spec.output_loss, logits.rows_of(rows), batch.targets.rows_of(rows),

@@ -8,6 +8,7 @@ namespace lockstep {
 template <class T>
 void GatheredRows<T>::clear() {
   x.clear();
+  nonzero.clear();
   classes.clear();
   values.clear();
   micro_batches.clear();
@@ -20,6 +21,7 @@ void GatheredRows<T>::append(const Rows<T>& rows, std::span<const std::uint32_t>
   x.resize(micro_batches.back().end * rows.features);
   for (std::size_t i = 0; i < indices.size(); ++i) {
     rows.copy_x(indices[i], x.data() + (begin + i) * rows.features);
+    if (!rows.nonzeros.empty()) nonzero.push_back(rows.nonzeros[indices[i]]);
     if (!rows.classes.empty()) classes.push_back(rows.classes[indices[i]]);
     const T* const row_values = rows.values.data() + indices[i] * rows.value_columns;
     values.insert(values.end(), row_values, row_values + rows.value_columns);
@@ -36,7 +38,8 @@ LocalBatch<T> GatheredRows<T>::batch(const Rows<T>& rows, const DropoutKey& drop
   } else {
     targets.values = {values.data(), count, rows.value_columns};
   }
-  return {{x.data(), count, rows.features}, targets, micro_batches, dropout};
+  const MatrixView<const T> x_view(x.data(), count, rows.features);
+  return {{x_view, nonzero}, targets, micro_batches, dropout};
 }
 
 namespace {
@@ -114,7 +117,7 @@ bool add_group_gradient(TrainState<T>& state, const BatchSampler& sampler, const
   forward_backward<T>(state.spec, state.layout, state.parameters, batch, state.workspace,
                       {tree.next_term(), state.layout.size()}, gathered.sums);
   tree.add_term(shards.size());
-  if (state.diagnosis != nullptr) state.diagnosis->count(state.workspace, batch.x.rows);
+  if (state.diagnosis != nullptr) state.diagnosis->count(state.workspace, batch.x.x.rows);
 
   bool finite = true;
   for (std::size_t i = 0; i < shards.size(); ++i) {
@@ -125,8 +128,8 @@ bool add_group_gradient(TrainState<T>& state, const BatchSampler& sampler, const
     finite &= std::isfinite(gathered.sums[i].loss_sum);
   }
   if (!finite) {
-    state.first_nonfinite_layer = std::min(state.first_nonfinite_layer,
-                                           first_nonfinite_layer(state.spec, state.workspace, batch.x.rows));
+    state.first_nonfinite_layer = std::min(
+        state.first_nonfinite_layer, first_nonfinite_layer(state.spec, state.workspace, batch.x.x.rows));
   }
   return finite;
 }

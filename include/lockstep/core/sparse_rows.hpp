@@ -47,9 +47,14 @@ class NonZeroIndex {
   /// Appends a row of at most most_columns elements.
   template <class T>
   void append(std::span<const T> row) {
-    for (std::size_t j = 0; j < row.size(); ++j) {
-      if (row[j] != T(0)) columns_.push_back(static_cast<std::uint16_t>(j));
+    std::vector<std::uint16_t>& found = row_columns_;
+    found.resize(row.size());
+    std::size_t count = 0;
+    for (std::size_t j = 0; j < row.size(); ++j) {  // without branches: which come next is unpredictable
+      found[count] = static_cast<std::uint16_t>(j);
+      count += row[j] != T(0) ? 1 : 0;
     }
+    columns_.insert(columns_.end(), found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count));
     starts_.push_back(columns_.size());
   }
 
@@ -61,6 +66,7 @@ class NonZeroIndex {
  private:
   std::vector<std::size_t> starts_{0};  // (rows + 1)
   std::vector<std::uint16_t> columns_;
+  std::vector<std::uint16_t> row_columns_;  // scratch of append()
 };
 
 }  // namespace lockstep

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lockstep/core/sparse_rows.hpp"
 #include "lockstep/nn/loss.hpp"
 
 /// Dataset files: HDF5 with /train/x (N, F) or (N, H, W), /train/y (N) or (N, K), and /test/x, /test/y alike.
@@ -65,6 +66,7 @@ struct Rows {
   std::vector<std::int32_t> classes;  // (count), classification only
   std::vector<T> values;              // (count, value_columns), binary (0 or 1) and regression
   std::size_t value_columns = 0;
+  NonZeroIndex nonzeros;  // of x, or empty
 
   /// Writes row `row` to out (features): stored number · T(x_scale).
   void copy_x(std::size_t row, T* out) const {

@@ -39,8 +39,8 @@ struct DropoutKey {
 /// The rows that one process works on at a time: those of one or more micro-batches, one after the other.
 template <class T>
 struct LocalBatch {
-  MatrixView<const T> x;  // (rows, in)
-  Targets<T> targets;     // (rows)
+  SparseRows<T> x;     // (rows, in)
+  Targets<T> targets;  // (rows)
   MicroBatches micro_batches;
   DropoutKey dropout;
 };

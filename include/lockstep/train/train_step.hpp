@@ -19,9 +19,10 @@ namespace lockstep {
 /// Rows of micro-batches, gathered from the shards and scaled.
 template <class T>
 struct GatheredRows {
-  std::vector<T> x;                   // (rows, features)
-  std::vector<std::int32_t> classes;  // (rows), classification only
-  std::vector<T> values;              // (rows, K), other tasks
+  std::vector<T> x;                     // (rows, features)
+  std::vector<NonZeroColumns> nonzero;  // (rows), where the shards know them
+  std::vector<std::int32_t> classes;    // (rows), classification only
+  std::vector<T> values;                // (rows, K), other tasks
   std::vector<Range> micro_batches;
   std::vector<LossSums> sums;  // (micro-batches), of the loss
 
