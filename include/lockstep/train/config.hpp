@@ -26,8 +26,8 @@
 /// from it.
 namespace lockstep {
 
-/// The arithmetic used where --arithmetic is not given.
-inline constexpr Arithmetic default_arithmetic = Arithmetic::openblas;
+/// The arithmetic used where --arithmetic is not given: the faster one (scripts/bench.sh).
+inline constexpr Arithmetic default_arithmetic = Arithmetic::exact;
 
 enum class Precision { float32, float64 };
 enum class ProgressStyle { automatic, bar, lines, off };
