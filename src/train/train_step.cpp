@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lockstep/core/instruction_set.hpp"
+
 namespace lockstep {
 
 template <class T>
 void GatheredRows<T>::clear() {
-  x.clear();
   nonzero.clear();
   classes.clear();
   values.clear();
@@ -18,9 +19,12 @@ template <class T>
 void GatheredRows<T>::append(const Rows<T>& rows, std::span<const std::uint32_t> indices) {
   const std::size_t begin = micro_batches.empty() ? 0 : micro_batches.back().end;
   micro_batches.push_back({begin, begin + indices.size()});
-  x.resize(micro_batches.back().end * rows.features);
+  x.resize(std::max(x.size(), micro_batches.back().end * rows.features));
+  T* const begin_x = x.data() + begin * rows.features;
+  run_vectorized([&](auto) {
+    for (std::size_t i = 0; i < indices.size(); ++i) rows.copy_x(indices[i], begin_x + i * rows.features);
+  });
   for (std::size_t i = 0; i < indices.size(); ++i) {
-    rows.copy_x(indices[i], x.data() + (begin + i) * rows.features);
     if (!rows.nonzeros.empty()) nonzero.push_back(rows.nonzeros[indices[i]]);
     if (!rows.classes.empty()) classes.push_back(rows.classes[indices[i]]);
     const T* const row_values = rows.values.data() + indices[i] * rows.value_columns;

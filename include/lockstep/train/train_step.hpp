@@ -19,7 +19,7 @@ namespace lockstep {
 /// Rows of micro-batches, gathered from the shards and scaled.
 template <class T>
 struct GatheredRows {
-  std::vector<T> x;                     // (rows, features)
+  std::vector<T> x;                     // (rows, features), and room for more
   std::vector<NonZeroColumns> nonzero;  // (rows), where the shards know them
   std::vector<std::int32_t> classes;    // (rows), classification only
   std::vector<T> values;                // (rows, K), other tasks
