@@ -15,24 +15,25 @@ SOME_RANKS = itertools.cycle([(1, 2, 3, 7), (1, 4, 5, 8), (1, 2, 3, 5), (1, 3, 4
 
 # One line a run: each optimizer once at least, everything else spread over them.
 CASES = {
-    "sgd": "--optimizer sgd --learning-rate 0.1",
-    "momentum_exact": "--optimizer momentum --learning-rate 0.05 --arithmetic exact",
-    "nesterov_float64": "--optimizer nesterov --learning-rate 0.05 --precision float64",
-    "adagrad_exact_float64": "--optimizer adagrad --learning-rate 0.05 --arithmetic exact --precision float64",
-    "rmsprop_dropout": "--optimizer rmsprop --dropout 0.2,0.1",
-    "adam_exact_dropout_clip_norm": "--optimizer adam --arithmetic exact --dropout 0.2 --clip-norm 0.05",
+    "sgd_openblas": "--optimizer sgd --learning-rate 0.1 --arithmetic openblas",
+    "momentum": "--optimizer momentum --learning-rate 0.05",
+    "nesterov_openblas_float64":
+        "--optimizer nesterov --learning-rate 0.05 --precision float64 --arithmetic openblas",
+    "adagrad_float64": "--optimizer adagrad --learning-rate 0.05 --precision float64",
+    "rmsprop_openblas_dropout": "--optimizer rmsprop --arithmetic openblas --dropout 0.2,0.1",
+    "adam_dropout_clip_norm": "--optimizer adam --dropout 0.2 --clip-norm 0.05",
     "adamw_float64_penalties": "--optimizer adamw --precision float64 --l1 1e-4 --l2 1e-3 --clip-value 0.01",
-    "lars_exact": "--optimizer lars --learning-rate 0.1 --arithmetic exact --clip-norm 0.1",
-    "lamb": "--optimizer lamb --learning-rate 0.01",
-    "lamb_exact_float64_clip_norm":
-        "--optimizer lamb --learning-rate 0.01 --arithmetic exact --precision float64 --clip-norm 0.05",
+    "lars": "--optimizer lars --learning-rate 0.1 --clip-norm 0.1",
+    "lamb_openblas": "--optimizer lamb --learning-rate 0.01 --arithmetic openblas",
+    "lamb_float64_clip_norm":
+        "--optimizer lamb --learning-rate 0.01 --precision float64 --clip-norm 0.05",
     "constraints_smoothing_schedule":
         "--constraint max_norm(0.9),unit_norm,nonneg --label-smoothing 0.1 --schedule cosine(0.1) --warmup-steps 3",
     "file_order_validation_early_stopping":
         "--shuffle off --validation-split 0.3 --early-stopping 1 --monitor val_accuracy --drop-last on",
     "stratified_validation": "--validation-split 0.25 --validation-stratified on --evaluator all",
     "mt19937": "--init-generator mt19937 --init uniform(-0.2,0.2) --activation sigmoid,tanh",
-    "largest_shard_count": "--batch-size 13 --shards 13",
+    "largest_shard_count_openblas": "--batch-size 13 --shards 13 --arithmetic openblas",
 }
 
 
@@ -70,19 +71,24 @@ class SameBitsForAnyRankCount(cli.CliTestCase):
                         self.assertEqual(value, expected[key], key)
 
     def test_batch_not_a_multiple_of_the_shards(self):
-        self.check("batch", "--batch-size 30 --shards 8 --arithmetic exact")
+        self.check("batch", "--batch-size 30 --shards 8")
 
     def test_shards_no_power_of_two(self):
-        self.check("five", "--shards 5 --batch-size 23", most_ranks=5)
-        self.check("six", "--shards 6 --batch-size 24 --arithmetic exact", most_ranks=6)
+        self.check("five", "--shards 5 --batch-size 23 --arithmetic openblas", most_ranks=5)
+        self.check("six", "--shards 6 --batch-size 24", most_ranks=6)
         self.check("seven", "--shards 7 --batch-size 25", most_ranks=7)
 
     def test_fewer_rows_than_a_batch(self):
-        self.check("rows", "--limit-train 19 --batch-size 32 --limit-test 11")
-        self.check("lamb", "--limit-train 19 --batch-size 32 --shards 11 --optimizer lamb --arithmetic exact")
+        self.check("rows", "--limit-train 19 --batch-size 32 --limit-test 11 --arithmetic openblas")
+        self.check("lamb", "--limit-train 19 --batch-size 32 --shards 11 --optimizer lamb")
 
     def test_shards_without_rows_in_the_last_batch(self):
         self.check("short", "--limit-train 130 --batch-size 64 --evaluator all")
+
+    def test_sparse_rows(self):
+        cli.write_classification(self.data, shape=(20, 20), zeros=0.8)
+        self.check("sparse", "--hidden 40,9 --batch-size 60")
+        self.check("sparse_float64", "--precision float64 --shards 5", most_ranks=5)
 
     def test_binary_and_regression(self):
         cli.write_binary(self.data)

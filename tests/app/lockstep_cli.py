@@ -135,9 +135,12 @@ def synthetic_classes(rows, shape, classes, seed, dtype=np.uint8):
     return (2 * x - 1).astype(dtype), y.astype(np.uint8)
 
 
-def write_classification(path, rows=200, test_rows=70, shape=(6, 5), classes=4, dtype=np.uint8):
-    write_dataset(path, *synthetic_classes(rows, shape, classes, 1, dtype),
-                  *synthetic_classes(test_rows, shape, classes, 2, dtype))
+def write_classification(path, rows=200, test_rows=70, shape=(6, 5), classes=4, dtype=np.uint8, zeros=0.0):
+    """`zeros`: the share of x that is set to zero."""
+    arrays = [*synthetic_classes(rows, shape, classes, 1, dtype), *synthetic_classes(test_rows, shape, classes, 2, dtype)]
+    for x in arrays[::2]:
+        x[np.random.default_rng(3).uniform(0, 1, x.shape) < zeros] = 0
+    write_dataset(path, *arrays)
 
 
 def write_binary(path, rows=150, test_rows=60, features=9):

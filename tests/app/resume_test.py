@@ -18,7 +18,7 @@ LAST_STEP = 21
 
 CASES = {
     "adam": "--dropout 0.1",
-    "lamb_exact_float64": "--optimizer lamb --arithmetic exact --precision float64 --clip-norm 0.05",
+    "lamb_float64": "--optimizer lamb --precision float64 --clip-norm 0.05",
     "rmsprop_schedule": "--optimizer rmsprop --momentum 0.5 --schedule cosine --warmup-steps 9",
     "momentum_validation": "--optimizer momentum --validation-split 0.2 --validation-stratified on --shards 5",
     "early_stopping": "--optimizer sgd --learning-rate 1e-9 --validation-split 0.2 --early-stopping 2 --epochs 9 "
@@ -60,7 +60,7 @@ class StopAndGoOn(ResumeTestCase):
         self.assert_same_run(run_dir, expected)
 
     def test_state_of_the_other_optimizers(self):
-        for i, flags in enumerate(("--optimizer nesterov --learning-rate 0.05", "--optimizer adamw --arithmetic exact",
+        for i, flags in enumerate(("--optimizer nesterov --learning-rate 0.05 --arithmetic openblas", "--optimizer adamw",
                                    "--optimizer lars --learning-rate 0.1 --precision float64")):
             with self.subTest(flags):
                 flags = [*flags.split(), "--epochs", 2]
@@ -117,8 +117,7 @@ class StopAndGoOn(ResumeTestCase):
 
 
 class StopBySignal(ResumeTestCase):
-    FLAGS = ["--hidden", "40", "--batch-size", "20", "--epochs", "400", "--seed", "5", "--evaluate-every", "100",
-             "--arithmetic", "exact"]
+    FLAGS = ["--hidden", "40", "--batch-size", "20", "--epochs", "400", "--seed", "5", "--evaluate-every", "100"]
 
     def setUp(self):
         super().setUp()
