@@ -4,6 +4,7 @@
 
 #include "activation_functions.hpp"
 #include "lockstep/core/error.hpp"
+#include "lockstep/core/instruction_set.hpp"
 #include "lockstep/core/text.hpp"
 
 namespace lockstep {
@@ -28,20 +29,29 @@ Function make_function([[maybe_unused]] double parameter) {
   }
 }
 
+/// element(i, j) for all of a matrix as large as `shape`, in vector code: i is the row, j the column. What
+/// it writes must not be read for another element.
+template <class T, class Element>
+void for_each_element(MatrixView<T> shape, const Element& element) {
+  run_vectorized([&](auto) {
+    const Element own = element;  // which no store can change
+    for (std::size_t i = 0; i < shape.rows; ++i) {
+#pragma omp simd
+      for (std::size_t j = 0; j < shape.columns; ++j) own(i, j);
+    }
+  });
+}
+
 template <template <class> class Function, class T>
 constexpr Kernels<T> kernels_of() {
   return {
       [](double parameter, MatrixView<const T> z, MatrixView<T> a) {
         const auto f = make_function<Function<T>, T>(parameter);
-        for (std::size_t i = 0; i < z.rows; ++i) {
-          for (std::size_t j = 0; j < z.columns; ++j) a(i, j) = f.value(z(i, j));
-        }
+        for_each_element(z, [=](std::size_t i, std::size_t j) { a(i, j) = f.value(z(i, j)); });
       },
       [](double parameter, MatrixView<const T> z, MatrixView<T> delta) {
         const auto f = make_function<Function<T>, T>(parameter);
-        for (std::size_t i = 0; i < z.rows; ++i) {
-          for (std::size_t j = 0; j < z.columns; ++j) delta(i, j) *= f.derivative(z(i, j));
-        }
+        for_each_element(z, [=](std::size_t i, std::size_t j) { delta(i, j) *= f.derivative(z(i, j)); });
       },
   };
 }

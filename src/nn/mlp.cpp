@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lockstep/core/instruction_set.hpp"
 #include "lockstep/core/random.hpp"
 #include "lockstep/core/summation_tree.hpp"
 
@@ -17,7 +18,9 @@ MatrixView<T> view(std::vector<T>& buffer, std::size_t rows, std::size_t columns
 /// sum_j += term_j.
 template <class T>
 void add_to(T* sum, const T* term, std::size_t length) {
-  for (std::size_t j = 0; j < length; ++j) sum[j] += term[j];
+  run_vectorized([=](auto) {
+    for (std::size_t j = 0; j < length; ++j) sum[j] += term[j];
+  });
 }
 
 /// z_ij += b_j.
@@ -49,9 +52,11 @@ void sum_rows(MatrixView<const T> delta, MicroBatches micro_batches, T* bias_gra
 /// a_ij *= scale_ij.
 template <class T>
 void multiply(MatrixView<T> a, MatrixView<const T> scale) {
-  for (std::size_t i = 0; i < a.rows; ++i) {
-    for (std::size_t j = 0; j < a.columns; ++j) a(i, j) *= scale(i, j);
-  }
+  run_vectorized([=](auto) {
+    for (std::size_t i = 0; i < a.rows; ++i) {
+      for (std::size_t j = 0; j < a.columns; ++j) a(i, j) *= scale(i, j);
+    }
+  });
 }
 
 /// Inverted dropout (Srivastava et al. 2014): 0 with probability `rate`, else 1 / (1 − rate).
