@@ -17,6 +17,7 @@ namespace functions = activation_functions;
 template <class T>
 struct Kernels {
   void (*forward)(double parameter, MatrixView<const T> z, MatrixView<T> a);
+  void (*forward_with_slopes)(double parameter, MatrixView<const T> z, MatrixView<T> a, MatrixView<T> slopes);
   void (*backward)(double parameter, MatrixView<const T> z, MatrixView<T> delta);
 };
 
@@ -47,11 +48,19 @@ constexpr Kernels<T> kernels_of() {
   return {
       [](double parameter, MatrixView<const T> z, MatrixView<T> a) {
         const auto f = make_function<Function<T>, T>(parameter);
-        for_each_element(z, [=](std::size_t i, std::size_t j) { a(i, j) = f.value(z(i, j)); });
+        for_each_element(z, [=](std::size_t i, std::size_t j) { a(i, j) = f(z(i, j)).value; });
+      },
+      [](double parameter, MatrixView<const T> z, MatrixView<T> a, MatrixView<T> slopes) {
+        const auto f = make_function<Function<T>, T>(parameter);
+        for_each_element(z, [=](std::size_t i, std::size_t j) {
+          const ValueAndSlope<T> result = f(z(i, j));
+          a(i, j) = result.value;
+          slopes(i, j) = result.slope;
+        });
       },
       [](double parameter, MatrixView<const T> z, MatrixView<T> delta) {
         const auto f = make_function<Function<T>, T>(parameter);
-        for_each_element(z, [=](std::size_t i, std::size_t j) { delta(i, j) *= f.derivative(z(i, j)); });
+        for_each_element(z, [=](std::size_t i, std::size_t j) { delta(i, j) *= f(z(i, j)).slope; });
       },
   };
 }
@@ -59,13 +68,15 @@ constexpr Kernels<T> kernels_of() {
 /// What the table says of a function, with the function itself.
 struct Entry {
   ActivationInfo info;
+  bool piecewise_rational;
   Kernels<float> in_float;
   Kernels<double> in_double;
 };
 
 template <template <class> class Function>
 Entry entry(ActivationInfo info) {
-  return {std::move(info), kernels_of<Function, float>(), kernels_of<Function, double>()};
+  return {std::move(info), Function<float>::piecewise_rational, kernels_of<Function, float>(),
+          kernels_of<Function, double>()};
 }
 
 // THE table. Suprema of |f'| without a closed form were computed with mpmath; tests check every claim.
@@ -449,9 +460,18 @@ std::string Activation::text() const {
   return info().name + "(" + format_exact(parameter_) + ")";
 }
 
+bool Activation::keeps_slopes() const {
+  return !surrogate_ && !entries()[index_].piecewise_rational;
+}
+
 template <class T>
 void Activation::forward(MatrixView<const T> z, MatrixView<T> a) const {
   kernels(entries()[index_], T{}).forward(parameter_, z, a);
+}
+
+template <class T>
+void Activation::forward(MatrixView<const T> z, MatrixView<T> a, MatrixView<T> slopes) const {
+  kernels(entries()[index_], T{}).forward_with_slopes(parameter_, z, a, slopes);
 }
 
 template <class T>
@@ -477,6 +497,8 @@ double Activation::derivative(double z) const {
 
 template void Activation::forward(MatrixView<const float>, MatrixView<float>) const;
 template void Activation::forward(MatrixView<const double>, MatrixView<double>) const;
+template void Activation::forward(MatrixView<const float>, MatrixView<float>, MatrixView<float>) const;
+template void Activation::forward(MatrixView<const double>, MatrixView<double>, MatrixView<double>) const;
 template void Activation::backward(MatrixView<const float>, MatrixView<float>) const;
 template void Activation::backward(MatrixView<const double>, MatrixView<double>) const;
 

@@ -4,14 +4,15 @@
 
 #include "lockstep/core/elementary.hpp"
 
-/// The activation functions with their derivatives, for T = float and double. Each is a struct with value(x)
-/// and derivative(x), and a first member for its parameter if it has one. They hold to four rules:
+/// The activation functions with their derivatives, for T = float and double. Each is a struct called with x,
+/// and a first member for its parameter if it has one; who needs only value or slope leaves it to the
+/// compiler to drop the rest. They hold to four rules:
 ///  - bits do not depend on the C library: elementary functions come from core/elementary.hpp;
-///  - no overflow on the way to a finite result: exponentials are taken of −|x|, and where a vanishing factor
-///  meets
-///    an infinite one, x is bounded first;
+///  - no overflow on the way to a finite result: where a vanishing factor meets an infinite one, x is bounded
+///    first;
 ///  - at a kink the derivative follows the left branch;
 ///  - NaN stays NaN (comparisons are written so that it falls through), or a diverged run would look healthy.
+/// `piecewise_rational`: the slope is cheaper to compute again than to keep from forward to backward pass.
 namespace lockstep::activation_functions {
 
 /// x no smaller than `low`, no larger than `high`; NaN stays.
@@ -26,215 +27,225 @@ T before_overflow(T x) {
   return bounded(x, T(-1000), T(1000));
 }
 
+/// x · gate(x) where the gate vanishes far below: there 0 instead of −inf · 0.
+template <class T>
+T gated(T x, T gate) {
+  return x < T(-1000) ? T(0) : x * gate;
+}
+
 template <class T>
 struct Identity {
-  T value(T x) const { return x; }
-  T derivative(T) const { return T(1); }
+  static constexpr bool piecewise_rational = true;
+  ValueAndSlope<T> operator()(T x) const { return {x, T(1)}; }
 };
 
 template <class T>
 struct Step {
-  T value(T x) const { return x > T(0) ? T(1) : (x <= T(0) ? T(0) : x); }
-  T derivative(T) const { return T(0); }
+  static constexpr bool piecewise_rational = true;
+  ValueAndSlope<T> operator()(T x) const { return {x > T(0) ? T(1) : (x <= T(0) ? T(0) : x), T(0)}; }
 };
 
 template <class T>
 struct Sigmoid {
-  T value(T x) const {
-    const T e = elementary::exp(-std::abs(x));
-    return (x < T(0) ? e : T(1)) / (T(1) + e);
-  }
-  T derivative(T x) const {
-    const T e = elementary::exp(-std::abs(x));
-    return e / ((T(1) + e) * (T(1) + e));
-  }
+  static constexpr bool piecewise_rational = false;
+  ValueAndSlope<T> operator()(T x) const { return elementary::logistic(x); }
 };
 
 template <class T>
 struct HardSigmoid {
-  T value(T x) const { return bounded(x + T(3), T(0), T(6)) / T(6); }
-  T derivative(T x) const { return x > T(-3) && x <= T(3) ? T(1) / T(6) : T(0); }
+  static constexpr bool piecewise_rational = true;
+  ValueAndSlope<T> operator()(T x) const {
+    return {bounded(x + T(3), T(0), T(6)) / T(6), x > T(-3) && x <= T(3) ? T(1) / T(6) : T(0)};
+  }
 };
 
 template <class T>
 struct Softplus {
-  T value(T x) const { return (x < T(0) ? T(0) : x) + elementary::log1p(elementary::exp(-std::abs(x))); }
-  T derivative(T x) const { return Sigmoid<T>{}.value(x); }
+  static constexpr bool piecewise_rational = false;
+  ValueAndSlope<T> operator()(T x) const {
+    const T log_sum = elementary::log1p(elementary::exp(-std::abs(x)));
+    return {(x < T(0) ? T(0) : x) + log_sum, elementary::logistic(x).value};
+  }
 };
 
 template <class T>
 struct LogSigmoid {
-  T value(T x) const { return -Softplus<T>{}.value(-x); }
-  T derivative(T x) const { return Sigmoid<T>{}.value(-x); }
+  static constexpr bool piecewise_rational = false;
+  ValueAndSlope<T> operator()(T x) const {
+    const ValueAndSlope<T> softplus = Softplus<T>{}(-x);
+    return {-softplus.value, softplus.slope};
+  }
 };
 
 template <class T>
 struct Tanh {
-  T value(T x) const { return elementary::tanh(x); }
-  // 1 − tanh² without cancellation: 1 / cosh².
-  T derivative(T x) const { return T(4) * Sigmoid<T>{}.derivative(T(2) * x); }
+  static constexpr bool piecewise_rational = false;
+  ValueAndSlope<T> operator()(T x) const { return elementary::tanh_and_slope(x); }
 };
 
 template <class T>
 struct HardTanh {
-  T value(T x) const { return bounded(x, T(-1), T(1)); }
-  T derivative(T x) const { return x > T(-1) && x <= T(1) ? T(1) : T(0); }
+  static constexpr bool piecewise_rational = true;
+  ValueAndSlope<T> operator()(T x) const {
+    return {bounded(x, T(-1), T(1)), x > T(-1) && x <= T(1) ? T(1) : T(0)};
+  }
 };
 
 template <class T>
 struct Relu {
-  T value(T x) const { return x <= T(0) ? T(0) : x; }
-  T derivative(T x) const { return x <= T(0) ? T(0) : T(1); }
+  static constexpr bool piecewise_rational = true;
+  ValueAndSlope<T> operator()(T x) const { return {x <= T(0) ? T(0) : x, x <= T(0) ? T(0) : T(1)}; }
 };
 
 template <class T>
 struct Relu6 {
-  T value(T x) const { return bounded(x, T(0), T(6)); }
-  T derivative(T x) const { return x > T(0) && x <= T(6) ? T(1) : T(0); }
+  static constexpr bool piecewise_rational = true;
+  ValueAndSlope<T> operator()(T x) const {
+    return {bounded(x, T(0), T(6)), x > T(0) && x <= T(6) ? T(1) : T(0)};
+  }
 };
 
 template <class T>
 struct LeakyRelu {
+  static constexpr bool piecewise_rational = true;
   T negative_slope;
-  T value(T x) const { return x > T(0) ? x : negative_slope * x; }
-  T derivative(T x) const { return x > T(0) ? T(1) : negative_slope; }
+  ValueAndSlope<T> operator()(T x) const {
+    return {x > T(0) ? x : negative_slope * x, x > T(0) ? T(1) : negative_slope};
+  }
 };
 
 template <class T>
 struct Elu {
+  static constexpr bool piecewise_rational = false;
   T alpha;
-  T value(T x) const { return x > T(0) ? x : alpha * elementary::expm1(x); }
-  T derivative(T x) const { return x > T(0) ? T(1) : alpha * elementary::exp(x); }
+  ValueAndSlope<T> operator()(T x) const {
+    const bool right = x > T(0);
+    return {right ? x : alpha * elementary::expm1(x), right ? T(1) : alpha * elementary::exp(x)};
+  }
 };
 
 // Klambauer et al., "Self-normalizing neural networks", 2017.
 template <class T>
 struct Selu {
+  static constexpr bool piecewise_rational = false;
   static constexpr T scale = T(1.0507009873554804934193349852946);
   static constexpr T alpha = T(1.6732632423543772848170429916717);
-  T value(T x) const { return scale * Elu<T>{alpha}.value(x); }
-  T derivative(T x) const { return scale * Elu<T>{alpha}.derivative(x); }
+  ValueAndSlope<T> operator()(T x) const {
+    const ValueAndSlope<T> elu = Elu<T>{alpha}(x);
+    return {scale * elu.value, scale * elu.slope};
+  }
 };
 
 template <class T>
 struct Celu {
+  static constexpr bool piecewise_rational = false;
   T alpha;
-  T value(T x) const { return x > T(0) ? x : alpha * elementary::expm1(x / alpha); }
-  T derivative(T x) const { return x > T(0) ? T(1) : elementary::exp(x / alpha); }
+  ValueAndSlope<T> operator()(T x) const {
+    const T quotient = x / alpha;
+    const bool right = x > T(0);
+    return {right ? x : alpha * elementary::expm1(quotient), right ? T(1) : elementary::exp(quotient)};
+  }
 };
 
 // Hendrycks & Gimpel, "Gaussian error linear units", 2016: x Φ(x).
 template <class T>
 struct Gelu {
-  static T normal_cdf(T x) {
-    constexpr T inverse_sqrt_2 = T(0.70710678118654752440);
-    return (T(1) + elementary::erf(x * inverse_sqrt_2)) / T(2);
-  }
-  T value(T x) const { return x < T(-1000) ? T(0) : x * normal_cdf(x); }
-  T derivative(T x) const {
-    constexpr T inverse_sqrt_2_pi = T(0.39894228040143267794);
-    const T b = before_overflow(x);
-    return normal_cdf(b) + b * inverse_sqrt_2_pi * elementary::exp(-b * b / T(2));
+  static constexpr bool piecewise_rational = false;
+  ValueAndSlope<T> operator()(T x) const {
+    const ValueAndSlope<T> cdf = elementary::normal_cdf(x);
+    return {gated(x, cdf.value), cdf.value + before_overflow(x) * cdf.slope};
   }
 };
 
 // x (1 + tanh(u)) / 2 with u = √(2/π) (x + 0.044715 x³), and (1 + tanh(u)) / 2 = sigmoid(2u).
 template <class T>
 struct GeluTanh {
-  static constexpr T sqrt_8_over_pi = T(1.5957691216057307117);
-  static constexpr T cubic = T(0.044715);
-  T value(T x) const {
+  static constexpr bool piecewise_rational = false;
+  ValueAndSlope<T> operator()(T x) const {
+    constexpr T sqrt_8_over_pi = T(1.5957691216057307117);
+    constexpr T cubic = T(0.044715);
     const T b = before_overflow(x);
-    const T s = Sigmoid<T>{}.value(sqrt_8_over_pi * (b + cubic * b * b * b));
-    return x < T(-1000) ? T(0) : x * s;
-  }
-  T derivative(T x) const {
-    const T b = before_overflow(x);
-    const T twice_u = sqrt_8_over_pi * (b + cubic * b * b * b);
+    const ValueAndSlope<T> gate = elementary::logistic(sqrt_8_over_pi * (b + cubic * b * b * b));
     const T twice_u_slope = sqrt_8_over_pi * (T(1) + T(3) * cubic * b * b);
-    return Sigmoid<T>{}.value(twice_u) + b * Sigmoid<T>{}.derivative(twice_u) * twice_u_slope;
+    return {gated(x, gate.value), gate.value + b * gate.slope * twice_u_slope};
   }
 };
 
 template <class T>
 struct Silu {
-  T value(T x) const { return x < T(-1000) ? T(0) : x * Sigmoid<T>{}.value(x); }
-  T derivative(T x) const {
-    const T b = before_overflow(x);
-    return Sigmoid<T>{}.value(b) + b * Sigmoid<T>{}.derivative(b);
+  static constexpr bool piecewise_rational = false;
+  ValueAndSlope<T> operator()(T x) const {
+    const ValueAndSlope<T> gate = elementary::logistic(x);
+    return {gated(x, gate.value), gate.value + before_overflow(x) * gate.slope};
   }
 };
 
 template <class T>
 struct HardSwish {
-  T value(T x) const { return x <= T(-3) ? T(0) : x * HardSigmoid<T>{}.value(x); }
-  T derivative(T x) const { return x <= T(-3) ? T(0) : (x > T(3) ? T(1) : (T(2) * x + T(3)) / T(6)); }
+  static constexpr bool piecewise_rational = true;
+  ValueAndSlope<T> operator()(T x) const {
+    return {x <= T(-3) ? T(0) : x * HardSigmoid<T>{}(x).value,
+            x <= T(-3) ? T(0) : (x > T(3) ? T(1) : (T(2) * x + T(3)) / T(6))};
+  }
 };
 
 // Misra, 2019: x tanh(softplus(x)); with e = exp(−|x|) the tanh is a quotient of polynomials in e.
 template <class T>
 struct Mish {
-  // tanh(softplus(x)) and 1 − tanh² of it.
-  struct Gate {
-    T gate, slope;
-  };
-  static Gate gate_of(T x) {
+  static constexpr bool piecewise_rational = false;
+  ValueAndSlope<T> operator()(T x) const {
     const T e = elementary::exp(-std::abs(x));
-    const T one_plus_e_squared = (T(1) + e) * (T(1) + e);
     const T numerator = x < T(0) ? e * (e + T(2)) : T(1) + T(2) * e;
     const T rest = x < T(0) ? T(2) : T(2) * e * e;
-    const T denominator = numerator + rest;
-    return {numerator / denominator, T(2) * rest * one_plus_e_squared / (denominator * denominator)};
-  }
-  T value(T x) const { return x < T(-1000) ? T(0) : x * gate_of(x).gate; }
-  T derivative(T x) const {
-    const T b = before_overflow(x);
-    const Gate g = gate_of(b);
-    return g.gate + b * g.slope * Sigmoid<T>{}.value(b);
+    const T reciprocal = T(1) / (numerator + rest);
+    const T gate = numerator * reciprocal;
+    // 1 − gate² = 2 rest (1 + e)² reciprocal², of which softplus' = (x < 0 ? e : 1) / (1 + e) takes a factor.
+    const T gate_slope = T(2) * rest * (T(1) + e) * (x < T(0) ? e : T(1)) * (reciprocal * reciprocal);
+    return {gated(x, gate), gate + before_overflow(x) * gate_slope};
   }
 };
 
 template <class T>
 struct Softsign {
+  static constexpr bool piecewise_rational = true;
   // Beyond 1e30 the quotient is 1 in either precision, and at infinity it would be NaN.
-  T value(T x) const {
+  ValueAndSlope<T> operator()(T x) const {
     const T b = bounded(x, T(-1e30), T(1e30));
-    return b / (T(1) + std::abs(b));
-  }
-  T derivative(T x) const {
     const T reciprocal = T(1) / (T(1) + std::abs(x));
-    return reciprocal * reciprocal;
+    return {b / (T(1) + std::abs(b)), reciprocal * reciprocal};
   }
 };
 
 template <class T>
 struct TanhShrink {
-  T value(T x) const { return x - elementary::tanh(x); }
-  T derivative(T x) const {
+  static constexpr bool piecewise_rational = false;
+  ValueAndSlope<T> operator()(T x) const {
     const T t = elementary::tanh(x);
-    return t * t;
+    return {x - t, t * t};
   }
 };
 
 template <class T>
 struct SoftShrink {
+  static constexpr bool piecewise_rational = true;
   T lambda;
-  T value(T x) const { return x - bounded(x, -lambda, lambda); }
-  T derivative(T x) const { return x > lambda || x <= -lambda ? T(1) : T(0); }
+  ValueAndSlope<T> operator()(T x) const {
+    return {x - bounded(x, -lambda, lambda), x > lambda || x <= -lambda ? T(1) : T(0)};
+  }
 };
 
 template <class T>
 struct Sine {
-  T value(T x) const { return elementary::sin(x); }
-  T derivative(T x) const { return elementary::cos(x); }
+  static constexpr bool piecewise_rational = false;
+  ValueAndSlope<T> operator()(T x) const { return {elementary::sin(x), elementary::cos(x)}; }
 };
 
 template <class T>
 struct Gaussian {
-  T value(T x) const { return elementary::exp(-x * x); }
-  T derivative(T x) const {
-    const T b = before_overflow(x);
-    return T(-2) * b * elementary::exp(-b * b);
+  static constexpr bool piecewise_rational = false;
+  ValueAndSlope<T> operator()(T x) const {
+    const T e = elementary::exp(-x * x);
+    return {e, T(-2) * before_overflow(x) * e};
   }
 };
 

@@ -157,7 +157,7 @@ template <class T>
 ElementResult<T> binary_cross_entropy(T logit, T target) {
   const T positive_part = logit < T(0) ? T(0) : logit;
   const T loss = (positive_part - target * logit) + elementary::log1p(elementary::exp(-std::abs(logit)));
-  return {loss, activation_functions::Sigmoid<T>{}.value(logit) - target};
+  return {loss, elementary::logistic(logit).value - target};
 }
 
 template <class T>
@@ -289,7 +289,7 @@ void apply_output(OutputLoss output_loss, MatrixView<T> logits) {
       for (std::size_t k = 0; k < logits.columns; ++k) row[k] /= parts.sum;
     } else if (output_loss == OutputLoss::sigmoid_binary_cross_entropy) {
       for (std::size_t k = 0; k < logits.columns; ++k) {
-        row[k] = activation_functions::Sigmoid<T>{}.value(row[k]);
+        row[k] = elementary::logistic(row[k]).value;
       }
     }
   }

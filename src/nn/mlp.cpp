@@ -78,7 +78,7 @@ bool has_dropout(const ModelSpec& spec, std::size_t layer) {
   return layer < spec.dropout.size() && spec.dropout[layer] > 0;
 }
 
-/// Forward; dropout where `dropout` is given. Returns the logits.
+/// Forward; in training (`dropout` is given) with dropout and slopes. Returns the logits.
 template <class T>
 MatrixView<T> forward_pass(const ModelSpec& spec, const ParameterLayout& layout,
                            std::span<const T> parameters, const SparseRows<T>& x, MicroBatches micro_batches,
@@ -94,7 +94,11 @@ MatrixView<T> forward_pass(const ModelSpec& spec, const ParameterLayout& layout,
     if (l == output_layer) return z;
 
     const MatrixView<T> a = view(workspace.outputs[l], rows, z.columns);
-    spec.activations[l].forward(MatrixView<const T>(z), a);
+    if (dropout && spec.activations[l].keeps_slopes()) {
+      spec.activations[l].forward(MatrixView<const T>(z), a, view(workspace.slopes[l], rows, z.columns));
+    } else {
+      spec.activations[l].forward(MatrixView<const T>(z), a);
+    }
     if (dropout && has_dropout(spec, l)) {
       const MatrixView<T> scale = view(workspace.dropout_scales[l], rows, z.columns);
       draw_dropout_scale(*dropout, l, spec.dropout[l], scale);
@@ -124,8 +128,12 @@ void backward_pass(const ModelSpec& spec, const ParameterLayout& layout, std::sp
     if (has_dropout(spec, l - 1)) {
       multiply(input_delta, MatrixView<const T>(view(workspace.dropout_scales[l - 1], rows, spec.widths[l])));
     }
-    const MatrixView<const T> z = view(workspace.pre_activations[l - 1], rows, spec.widths[l]);
-    spec.activations[l - 1].backward(z, input_delta);
+    if (spec.activations[l - 1].keeps_slopes()) {
+      multiply(input_delta, MatrixView<const T>(view(workspace.slopes[l - 1], rows, spec.widths[l])));
+    } else {
+      const MatrixView<const T> z = view(workspace.pre_activations[l - 1], rows, spec.widths[l]);
+      spec.activations[l - 1].backward(z, input_delta);
+    }
     std::swap(workspace.delta, workspace.next_delta);
   }
 }
@@ -150,6 +158,7 @@ Workspace<T>::Workspace(const ModelSpec& spec, std::size_t max_rows_) : max_rows
     pre_activations.emplace_back(size);
     if (l + 1 == spec.layers()) break;
     outputs.emplace_back(size);
+    slopes.emplace_back(spec.activations[l].keeps_slopes() ? size : 0);
     dropout_scales.emplace_back(has_dropout(spec, l) ? size : 0);
   }
   delta.resize(max_rows * widest);

@@ -54,13 +54,11 @@ class ScalarTrainer {
  private:
   T activation(T z) const {
     if (relu_) return z > 0 ? z : T(0);
-    const T e = elementary::exp(-std::abs(z));
-    return z < 0 ? e / (1 + e) : 1 / (1 + e);
+    return elementary::logistic(z).value;
   }
   T activation_slope(T z) const {
     if (relu_) return z > 0 ? T(1) : T(0);
-    const T e = elementary::exp(-std::abs(z));
-    return e / ((1 + e) * (1 + e));
+    return elementary::logistic(z).slope;
   }
 
   ScalarSums<T> zeros() const {

@@ -4,7 +4,7 @@
 
 namespace lockstep::elementary {
 
-/// Polynomials, highest power first, as accurate as results of type T need them. All arithmetic is in double.
+/// Polynomials, highest power first, as accurate as results of type T need them.
 template <class T>
 struct Coefficients;
 
@@ -50,7 +50,7 @@ struct Coefficients<double> {
       -0x1.812746b0379c1p-2,
       0x1.06eba8214db68p-3,
   };
-  /// e^(x²) erfc(x) in (x − 2) / (x + 2), from 1 to 6 (float: to 4); off by at most 2.0e-18.
+  /// e^(x²) erfc(x) in (x − 2) / (x + 2), from 1 to 6; off by at most 2.0e-18.
   static constexpr double erf_far[] = {
       -0x1.30be46f379823p-20,
       0x1.559a2f0faada6p-20,
@@ -74,41 +74,66 @@ struct Coefficients<double> {
 
 template <>
 struct Coefficients<float> {
-  /// (eʳ − 1 − r) / r² for |r| ≤ 0.347; off by at most 1.0e-9.
-  static constexpr double expm1_tail[] = {
-      0x1.a1258c600f075p-13,
-      0x1.6d43d29bda4f5p-10,
-      0x1.1110e0ba6338cp-7,
-      0x1.5554e88885680p-5,
-      0x1.5555555a81e0ep-3,
-      0x1.0000000ba5507p-1,
+  /// (eʳ − 1 − r) / r² for |r| ≤ 0.347; off by at most 7.0e-8.
+  static constexpr float expm1_tail[] = {
+      0x1.6d119ap-10f,
+      0x1.120c00p-7f,
+      0x1.555518p-5f,
+      0x1.5554dcp-3f,
+      0x1.000000p-1f,
   };
-  /// (2 artanh(s) / s − 2) / s² in s² ≤ 0.0295; off by at most 1.0e-9.
-  static constexpr double log_tail[] = {
-      0x1.dddba97136f27p-3,
-      0x1.245c07223544ap-2,
-      0x1.9999ebe5e8b5fp-2,
-      0x1.5555554b9d547p-1,
+  /// (log(1 + f) − f + f²/2) / f³ for 1 + f in [√½, √2]; off by at most 3.0e-8.
+  static constexpr float log1p_tail[] = {
+      0x1.1d8ea6p-4f,
+      -0x1.d635bcp-4f,
+      0x1.dea282p-4f,
+      -0x1.fcf4c6p-4f,
+      0x1.23d21ap-3f,
+      -0x1.555b4ap-3f,
+      0x1.999d5ap-3f,
+      -0x1.fffffcp-3f,
+      0x1.555554p-2f,
+  };
+  /// (tanh(x) / x − 1) / x² in x² ≤ 0.625²; off by at most 4.0e-8.
+  static constexpr float tanh_near[] = {
+      -0x1.8f8de4p-8f,
+      0x1.58048ep-6f,
+      -0x1.b9258ap-5f,
+      0x1.110e1cp-3f,
+      -0x1.555552p-2f,
   };
   /// erf(x) / x − 1 in x² ≤ 1; off by at most 1.0e-9.
-  static constexpr double erf_near[] = {
-      0x1.4a5690869d13fp-14,
-      -0x1.a45087f1a200ap-11,
-      0x1.541270c79ca2cp-8,
-      -0x1.b7faba961c85ap-6,
-      0x1.ce2d10ed44e09p-4,
-      -0x1.81273e7a02443p-2,
-      0x1.06eba7f673903p-3,
+  static constexpr float erf_near[] = {
+      0x1.4a5690p-14f,
+      -0x1.a45088p-11f,
+      0x1.541270p-8f,
+      -0x1.b7fabap-6f,
+      0x1.ce2d10p-4f,
+      -0x1.81273ep-2f,
+      0x1.06eba8p-3f,
   };
-  /// e^(x²) erfc(x) in (x − 2) / (x + 2), from 1 to 6 (float: to 4); off by at most 7.0e-9.
-  static constexpr double erf_far[] = {
-      -0x1.b75728d526aefp-11,
-      0x1.be5ff81c8a57fp-8,
-      0x1.e9359d4846097p-9,
-      -0x1.43744543d7062p-4,
-      0x1.eeea7ec2e6509p-3,
-      -0x1.b5703e7d75cd5p-2,
-      0x1.058671b52c776p-2,
+  /// log(erfc(x)) / x from 1 to 4; off by at most 9.0e-8.
+  static constexpr float log_erfc[] = {
+      0x1.390124p-20f,
+      -0x1.32f6e4p-15f,
+      0x1.0e6632p-11f,
+      -0x1.1ea63ep-8f,
+      0x1.9ea7f8p-6f,
+      -0x1.babe96p-4f,
+      -0x1.4497e8p-1f,
+      -0x1.210358p+0f,
+  };
+  /// e^(x²/2) Φ(−x) / t in t = 1 / (1 + x / 4), x from 0 to 14.5; off by at most 2.0e-8.
+  static constexpr float normal_tail[] = {
+      0x1.cfafb0p-6f,
+      -0x1.520222p-3f,
+      0x1.486b40p-2f,
+      -0x1.dd5654p-3f,
+      0x1.c2819ap-3f,
+      0x1.a12542p-6f,
+      0x1.b0727ap-4f,
+      0x1.928562p-4f,
+      0x1.98d39ap-4f,
   };
 };
 

@@ -60,6 +60,14 @@ class Activation {
   template <class T>
   void forward(MatrixView<const T> z, MatrixView<T> a) const;
 
+  /// The same, and slopes = f'(z), bits as backward uses them: (rows, units). Not for a surrogate.
+  template <class T>
+  void forward(MatrixView<const T> z, MatrixView<T> a, MatrixView<T> slopes) const;
+
+  /// Whether training had better keep the slopes of its forward pass than let backward compute them again: f
+  /// and f' share their costly parts. Never for a surrogate.
+  bool keeps_slopes() const;
+
   /// delta_z = delta_a · f'(z), in place on delta. z, delta: (rows, units). At a kink f' follows the left
   /// branch.
   template <class T>

@@ -53,6 +53,7 @@ struct Workspace {
   std::size_t max_rows = 0;
   std::vector<std::vector<T>> pre_activations;  // z of layer l: (rows, widths[l + 1])
   std::vector<std::vector<T>> outputs;          // a of hidden layer l, after dropout: (rows, widths[l + 1])
+  std::vector<std::vector<T>> slopes;           // f'(z) where the activation keeps slopes, else empty
   std::vector<std::vector<T>> dropout_scales;   // 0 or 1 / (1 − rate); empty where there is no dropout
   std::vector<T> delta, next_delta;             // (rows, widest layer)
 };
