@@ -7,6 +7,7 @@
 
 #include "activation_functions.hpp"
 #include "lockstep/core/error.hpp"
+#include "lockstep/core/instruction_set.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/nn/metrics.hpp"
 
@@ -98,51 +99,73 @@ struct RowResult {
   bool correct = false;
 };
 
-/// exp(z_k − max) to `exponentials` where it has data; returns max and the sum over ascending k.
+/// The softmax of rows in parts: softmax_ik = exponentials_ik / sums_i.
 template <class T>
 struct SoftmaxParts {
-  std::size_t largest = 0;
-  T max = 0;
-  T sum = 0;
+  std::vector<std::size_t> largest;  // index of max_i, the largest logit of row i
+  std::vector<T> exponentials;       // exp(z_ik − max_i): (rows, K)
+  std::vector<T> sums;               // of a row's exponentials: the chain over ascending k
 };
 
 template <class T>
-SoftmaxParts<T> softmax_parts(std::span<const T> logits, T* exponentials) {
-  const std::size_t largest = argmax(logits);
-  SoftmaxParts<T> parts{largest, logits[largest], 0};
-  for (std::size_t k = 0; k < logits.size(); ++k) {
-    const T e = elementary::exp(logits[k] - parts.max);
-    parts.sum += e;
-    if (exponentials) exponentials[k] = e;
+SoftmaxParts<T> softmax_parts(MatrixView<const T> logits) {
+  const std::size_t classes = logits.columns;
+  SoftmaxParts<T> parts{std::vector<std::size_t>(logits.rows), std::vector<T>(logits.rows * classes),
+                        std::vector<T>(logits.rows)};
+  for (std::size_t i = 0; i < logits.rows; ++i) {
+    const T* const row = logits.row(i);
+    parts.largest[i] = argmax(std::span<const T>(row, classes));
+    const T max = row[parts.largest[i]];
+    for (std::size_t k = 0; k < classes; ++k) parts.exponentials[i * classes + k] = row[k] - max;
+  }
+  // All rows at once: one of them is often shorter than a vector.
+  run_vectorized([values = parts.exponentials.data(), size = parts.exponentials.size()](auto) {
+#pragma omp simd
+    for (std::size_t n = 0; n < size; ++n) values[n] = elementary::exp(values[n]);
+  });
+  for (std::size_t i = 0; i < logits.rows; ++i) {
+    for (std::size_t k = 0; k < classes; ++k) parts.sums[i] += parts.exponentials[i * classes + k];
   }
   return parts;
 }
 
 // loss = Σ_k t_k (log Σ exp(z − max) + max − z_k);  delta_k = softmax_k − t_k.
 template <class T>
-RowResult<T> softmax_cross_entropy(std::span<const T> logits, std::size_t true_class, T smoothing, T* delta) {
-  const T true_logit = logits[true_class];
-  T logit_sum_below_max = 0;  // Σ_k (max − z_k), before delta may overwrite the logits
-  if (smoothing > T(0)) {
-    const T max = logits[argmax(logits)];
-    for (const T z : logits) logit_sum_below_max += max - z;
-  }
+LossSums softmax_cross_entropy(MatrixView<const T> logits, std::span<const std::int32_t> true_classes,
+                               T smoothing, MatrixView<T> delta) {
+  const SoftmaxParts<T> parts = softmax_parts(logits);
+  const T classes = static_cast<T>(logits.columns);
+  std::vector<T> log_sums = parts.sums;
+  run_vectorized([values = log_sums.data(), size = log_sums.size()](auto) {
+#pragma omp simd
+    for (std::size_t i = 0; i < size; ++i) values[i] = elementary::log(values[i]);
+  });
 
-  const SoftmaxParts<T> parts = softmax_parts(logits, delta);
-  const T classes = static_cast<T>(logits.size());
-  const T log_sum = elementary::log(parts.sum);
-  T loss = log_sum + (parts.max - true_logit);
-  if (smoothing > T(0)) {
-    loss = (T(1) - smoothing) * loss + smoothing * (log_sum + logit_sum_below_max / classes);
-  }
-  if (delta) {
-    const T off_target = smoothing / classes;
-    for (std::size_t k = 0; k < logits.size(); ++k) {
-      const T target = k == true_class ? (T(1) - smoothing) + off_target : off_target;
-      delta[k] = delta[k] / parts.sum - target;
+  LossSums sums;
+  const T off_target = smoothing / classes;
+  const T on_target = (T(1) - smoothing) + off_target;
+  for (std::size_t i = 0; i < logits.rows; ++i) {
+    const T* const row = logits.row(i);
+    const auto true_class = static_cast<std::size_t>(true_classes[i]);
+    const T max = row[parts.largest[i]];
+    T loss = log_sums[i] + (max - row[true_class]);
+    if (smoothing > T(0)) {
+      T logit_sum_below_max = 0;  // Σ_k (max − z_k)
+      for (std::size_t k = 0; k < logits.columns; ++k) logit_sum_below_max += max - row[k];
+      loss = (T(1) - smoothing) * loss + smoothing * (log_sums[i] + logit_sum_below_max / classes);
+    }
+    sums.loss_sum += static_cast<double>(loss);
+    sums.correct_count += parts.largest[i] == true_class ? 1 : 0;
+    if (!delta.data) continue;
+    // The last use of the row's logits, whose memory delta may be.
+    const T* const exponentials = parts.exponentials.data() + i * logits.columns;
+    T* const row_delta = delta.row(i);
+    const T sum = parts.sums[i];
+    for (std::size_t k = 0; k < logits.columns; ++k) {
+      row_delta[k] = exponentials[k] / sum - (k == true_class ? on_target : off_target);
     }
   }
-  return {loss, parts.largest == true_class};
+  return sums;
 }
 
 /// Loss and slope of one output element.
@@ -253,12 +276,15 @@ template <class T>
 LossSums loss_and_delta(OutputLoss output_loss, MatrixView<const T> logits, const Targets<T>& targets,
                         double label_smoothing, MatrixView<T> delta) {
   const T smoothing = static_cast<T>(label_smoothing);
+  if (output_loss == OutputLoss::softmax_cross_entropy) {
+    return softmax_cross_entropy(logits, targets.classes, smoothing, delta);
+  }
   const auto row_result = [&](std::size_t i) -> RowResult<T> {
     const std::span<const T> row(logits.row(i), logits.columns);
     T* const row_delta = delta.data ? delta.row(i) : nullptr;
     switch (output_loss) {
       case OutputLoss::softmax_cross_entropy:
-        return softmax_cross_entropy(row, static_cast<std::size_t>(targets.classes[i]), smoothing, row_delta);
+        break;
       case OutputLoss::sigmoid_binary_cross_entropy:
         return sigmoid_binary_cross_entropy(row, targets.values.row(i), smoothing, row_delta);
       case OutputLoss::identity_mse:
@@ -282,14 +308,16 @@ LossSums loss_and_delta(OutputLoss output_loss, MatrixView<const T> logits, cons
 
 template <class T>
 void apply_output(OutputLoss output_loss, MatrixView<T> logits) {
-  for (std::size_t i = 0; i < logits.rows; ++i) {
-    T* const row = logits.row(i);
-    if (output_loss == OutputLoss::softmax_cross_entropy) {
-      const SoftmaxParts<T> parts = softmax_parts(std::span<const T>(row, logits.columns), row);
-      for (std::size_t k = 0; k < logits.columns; ++k) row[k] /= parts.sum;
-    } else if (output_loss == OutputLoss::sigmoid_binary_cross_entropy) {
+  if (output_loss == OutputLoss::softmax_cross_entropy) {
+    const SoftmaxParts<T> parts = softmax_parts(MatrixView<const T>(logits));
+    for (std::size_t i = 0; i < logits.rows; ++i) {
+      const T* const exponentials = parts.exponentials.data() + i * logits.columns;
+      for (std::size_t k = 0; k < logits.columns; ++k) logits(i, k) = exponentials[k] / parts.sums[i];
+    }
+  } else if (output_loss == OutputLoss::sigmoid_binary_cross_entropy) {
+    for (std::size_t i = 0; i < logits.rows; ++i) {
       for (std::size_t k = 0; k < logits.columns; ++k) {
-        row[k] = elementary::logistic(row[k]).value;
+        logits(i, k) = elementary::logistic(logits(i, k)).value;
       }
     }
   }
