@@ -57,7 +57,6 @@ double exchange_milliseconds(const Communicator& world) {
   const ParameterLayout layout({784, 512, 10}, sizeof(float));
   const auto shards = static_cast<std::size_t>(world.size());
   GradientExchange<float> exchange(world, layout, shards, Reduction::reproducible);
-  std::vector<float> slice(exchange.own_slice().size()), parameters(layout.size());
   constexpr int repetitions = 50;
   world.barrier();
   const auto start = std::chrono::steady_clock::now();
@@ -65,8 +64,10 @@ double exchange_milliseconds(const Communicator& world) {
     exchange.accumulator().reset();
     std::fill_n(exchange.accumulator().next_term(), layout.size(), 1.0F);
     exchange.accumulator().add_term();
-    exchange.reduce(0, slice);
-    exchange.all_gather(parameters);
+    exchange.share_sums(0);
+    for_chunks(layout, exchange.own_blocks(),
+               [&](const Chunk& chunk) { exchange.slice_sum(chunk.elements); });
+    exchange.share_slices();
   }
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() * 1e3 / repetitions;
 }

@@ -1,6 +1,10 @@
 #include "lockstep/core/summation_tree.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <utility>
+
+#include "lockstep/core/instruction_set.hpp"
 
 namespace lockstep {
 namespace {
@@ -24,20 +28,17 @@ T sum_of(std::span<const T> terms, Range node) {
 }
 
 template <class T>
-void add_to(T* sum, const T* term, std::size_t length) {
-  for (std::size_t i = 0; i < length; ++i) sum[i] += term[i];
+void add_to(T* __restrict sum, const T* __restrict term, std::size_t length) {
+  run_vectorized([=](auto) {
+    for (std::size_t i = 0; i < length; ++i) sum[i] += term[i];
+  });
 }
 
-/// Leaves the sum over `node` where the first of its given nodes was; `next` walks over the given nodes.
 template <class T>
-T* finish_node(Range node, std::span<const Range> nodes, std::span<T* const> node_sums, std::size_t length,
-               std::size_t& next) {
-  if (nodes[next] == node) return node_sums[next++];
-  const std::size_t split = tree_split(node);
-  T* const left = finish_node({node.begin, split}, nodes, node_sums, length, next);
-  const T* const right = finish_node({split, node.end}, nodes, node_sums, length, next);
-  add_to(left, right, length);
-  return left;
+void add(const T* __restrict left, const T* __restrict right, T* __restrict sum, std::size_t length) {
+  run_vectorized([=](auto) {
+    for (std::size_t i = 0; i < length; ++i) sum[i] = left[i] + right[i];
+  });
 }
 
 }  // namespace
@@ -54,20 +55,53 @@ T tree_sum(std::span<const T> terms) {
 }
 
 template <class T>
-void finish_tree(std::size_t terms, std::span<const Range> nodes, std::span<T* const> node_sums,
-                 std::size_t length) {
-  std::size_t next = 0;
-  finish_node({0, terms}, nodes, node_sums, length, next);
+TreeChunks<T>::TreeChunks(std::vector<NodeSum<T>> parts, std::size_t largest_chunk)
+    : parts_(std::move(parts)),
+      largest_chunk_(largest_chunk),
+      scratch_((tree_levels(parts_.empty() ? 0 : parts_.back().node.end) + 1) * largest_chunk) {}
+
+template <class T>
+const T* TreeChunks<T>::sum(Range node, Range elements) {
+  const auto first =
+      std::lower_bound(parts_.begin(), parts_.end(), node.begin,
+                       [](const auto& part, std::size_t begin) { return part.node.begin < begin; });
+  auto part = static_cast<std::size_t>(first - parts_.begin());
+  return sum_from(node, elements, part, 0);
+}
+
+/// `part` walks over the parts. The result is a part's own vector or the scratch vector of this level.
+template <class T>
+const T* TreeChunks<T>::sum_from(Range node, Range elements, std::size_t& part, std::size_t level) {
+  if (parts_[part].node == node) return parts_[part++].sum + elements.begin;
+  const std::size_t split = tree_split(node);
+  T* const sum = scratch_.data() + level * largest_chunk_;
+  const T* const left = sum_from({node.begin, split}, elements, part, level);
+  const T* const right = sum_from({split, node.end}, elements, part, level + 1);
+  if (left == sum) {
+    add_to(sum, right, elements.size());
+  } else {
+    add(left, right, sum, elements.size());
+  }
+  return sum;
 }
 
 template <class T>
-TreeAccumulator<T>::TreeAccumulator(std::size_t terms, Range own, std::size_t length)
-    : length_(length), nodes_(tree_nodes_inside(terms, own)), next_(own.begin), own_(own) {}
+TreeAccumulator<T>::TreeAccumulator(std::size_t terms, Range own, std::size_t length, T* node_sums)
+    : length_(length),
+      nodes_(tree_nodes_inside(terms, own)),
+      next_(own.begin),
+      own_(own),
+      node_sums_(node_sums) {}
+
+template <class T>
+T* TreeAccumulator<T>::buffer(std::size_t i) {
+  return i < nodes_.size() ? node_sum(i) : spare_[i - nodes_.size()].data();
+}
 
 template <class T>
 T* TreeAccumulator<T>::next_term() {
-  if (buffers_.size() == pending_.size()) buffers_.emplace_back(length_);
-  return buffers_[pending_.size()].data();
+  if (pending_.size() == nodes_.size() + spare_.size()) spare_.emplace_back(length_);
+  return buffer(pending_.size());
 }
 
 template <class T>
@@ -81,7 +115,7 @@ void TreeAccumulator<T>::add_term(std::size_t terms) {
     const Range right = pending_.back();
     const Range both{left.begin, right.end};
     if (!is_complete(both)) return;
-    add_to(buffers_[pending_.size() - 2].data(), buffers_[pending_.size() - 1].data(), length_);
+    add_to(buffer(pending_.size() - 2), buffer(pending_.size() - 1), length_);
     pending_.pop_back();
     pending_.back() = both;
   }
@@ -107,16 +141,11 @@ void TreeAccumulator<T>::reset() {
   next_ = own_.begin;
 }
 
-template <class T>
-T* TreeAccumulator<T>::node_sum(std::size_t i) {
-  return buffers_[i].data();
-}
-
 template float tree_sum<float>(std::span<const float>);
 template double tree_sum<double>(std::span<const double>);
 template std::int64_t tree_sum<std::int64_t>(std::span<const std::int64_t>);
-template void finish_tree<float>(std::size_t, std::span<const Range>, std::span<float* const>, std::size_t);
-template void finish_tree<double>(std::size_t, std::span<const Range>, std::span<double* const>, std::size_t);
+template class TreeChunks<float>;
+template class TreeChunks<double>;
 template class TreeAccumulator<float>;
 template class TreeAccumulator<double>;
 

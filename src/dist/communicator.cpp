@@ -110,6 +110,18 @@ Communicator::~Communicator() {
   if (handle_ != MPI_COMM_NULL && std::uncaught_exceptions() == 0) MPI_Comm_free(&handle_);
 }
 
+Communicator Communicator::split(int color) const {
+  Communicator part;
+  check_mpi(MPI_Comm_split(handle_, color, rank_, &part.handle_), "MPI_Comm_split");
+  check_mpi(MPI_Comm_set_errhandler(part.handle_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  part.rank_ = rank_in(part.handle_);
+  part.size_ = size_of(part.handle_);
+  part.node_ = node_;
+  part.nodes_ = nodes_;
+  part.host_ = host_;
+  return part;
+}
+
 void Communicator::barrier() const {
   check_mpi(MPI_Barrier(handle_), "MPI_Barrier");
 }

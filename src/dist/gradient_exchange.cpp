@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <string>
 
 #include "lockstep/core/checked_cast.hpp"
@@ -35,18 +36,35 @@ void set_parts(const std::vector<Range>& ranges, std::vector<int>& counts, std::
   }
 }
 
-/// Throws OverflowError if any rank's send or receive buffer is too long for MPI. Looks at all ranks'
-/// buffers, so that all ranks throw alike.
-void check_buffer_lengths(const std::vector<Range>& slices, const std::vector<std::size_t>& node_counts,
-                          std::size_t all_nodes) {
-  const std::size_t parameters = slices.back().end;
-  const std::size_t ranks = slices.size();
-  for (std::size_t rank = 0; rank < ranks; ++rank) {
-    checked_cast<int>(checked_product(node_counts[rank], parameters) + ranks,
-                      "the number of exchanged elements");
-    checked_cast<int>(checked_product(all_nodes, slices[rank].size()) + ranks,
-                      "the number of exchanged elements");
+std::vector<Range> nodes_of_ranks(std::size_t shards, std::size_t ranks, Range some) {
+  return tree_nodes_inside(shards, {block_partition(shards, ranks, some.begin).begin,
+                                    block_partition(shards, ranks, some.end - 1).end});
+}
+
+/// Where things stand in a group's memory, in bytes. What different ranks write starts on pages of its own.
+struct MemoryPlan {
+  std::size_t lines = 0, block_sums = 0, parameters = 0;
+  std::vector<std::size_t> node_sums;  // (members)
+  std::size_t total = 0;
+};
+
+MemoryPlan plan_memory(const ParameterLayout& layout, std::size_t element_size, std::size_t shards,
+                       std::size_t ranks, Range members) {
+  constexpr std::size_t page_bytes = 4096;
+  MemoryPlan plan;
+  const auto place = [&](std::size_t bytes) {
+    const std::size_t start = plan.total;
+    plan.total += (bytes + page_bytes - 1) / page_bytes * page_bytes;
+    return start;
+  };
+  plan.lines = place(members.size() * sizeof(RankBarrier::Line));
+  plan.block_sums = place(2 * layout.blocks() * sizeof(double));
+  plan.parameters = place(layout.size() * element_size);
+  for (std::size_t rank = members.begin; rank < members.end; ++rank) {
+    const std::size_t nodes = nodes_of_ranks(shards, ranks, {rank, rank + 1}).size();
+    plan.node_sums.push_back(place(checked_product(nodes, layout.size()) * element_size));
   }
+  return plan;
 }
 
 /// Starts of messages of the given lengths that follow one another. Returns their total length.
@@ -73,6 +91,27 @@ StepFlags read_flags(const T* element) {
   return flags;
 }
 
+/// Throws OverflowError if any rank's send or receive buffer is too long for MPI. Looks at all ranks'
+/// buffers, so that all ranks throw alike.   node_counts: (groups)
+void check_buffer_lengths(const std::vector<Range>& slices, std::size_t group_size,
+                          const std::vector<std::size_t>& node_counts) {
+  const std::size_t groups = node_counts.size();
+  const std::size_t all_nodes = std::accumulate(node_counts.begin(), node_counts.end(), std::size_t{0});
+  for (std::size_t member = 0; member < group_size; ++member) {
+    std::size_t lane_elements = 0;
+    for (std::size_t group = 0; group < groups; ++group) {
+      lane_elements += slices[group * group_size + member].size();
+    }
+    for (std::size_t group = 0; group < groups; ++group) {
+      const std::size_t slice = slices[group * group_size + member].size();
+      checked_cast<int>(checked_product(node_counts[group], lane_elements - slice) + groups,
+                        "the number of exchanged elements");
+      checked_cast<int>(checked_product(all_nodes - node_counts[group], slice) + groups,
+                        "the number of exchanged elements");
+    }
+  }
+}
+
 }  // namespace
 
 Range slice_blocks(const ParameterLayout& layout, std::size_t parts, std::size_t index) {
@@ -85,14 +124,22 @@ Range slice_blocks(const ParameterLayout& layout, std::size_t parts, std::size_t
 
 template <class T>
 GradientExchange<T>::GradientExchange(const Communicator& communicator, const ParameterLayout& layout,
-                                      std::size_t shards, Reduction reduction)
+                                      std::size_t shards, Reduction reduction, Transport transport)
     : communicator_(&communicator),
       rank_(static_cast<std::size_t>(communicator.rank())),
       ranks_(static_cast<std::size_t>(communicator.size())),
       shards_(shards),
       reduction_(reduction),
       own_shards_(own_part(shards, ranks_, rank_)),
-      accumulator_(shards, own_shards_, layout.size()) {
+      groups_(make_rank_groups(communicator, transport,
+                               [&](std::size_t first, std::size_t size) {
+                                 const Range members{first, first + size};
+                                 return plan_memory(layout, sizeof(T), shards, ranks_, members).total;
+                               })),
+      group_(rank_ / groups_.group_size()),
+      member_(rank_ % groups_.group_size()),
+      barrier_(nullptr, 0, 0),
+      accumulator_(shards, own_shards_, layout.size(), nullptr) {
   checked_cast<int>(layout.size(), "the number of parameters");
   for (std::size_t rank = 0; rank < ranks_; ++rank) {
     const Range blocks = slice_blocks(layout, ranks_, rank);
@@ -100,100 +147,142 @@ GradientExchange<T>::GradientExchange(const Communicator& communicator, const Pa
     slices_.push_back({layout.block_starts()[blocks.begin], layout.block_starts()[blocks.end]});
   }
   set_parts(slices_, slice_counts_, slice_starts_);
-  set_parts(blocks_, block_counts_, block_starts_);
-  if (ranks_ > 1 && reduction == Reduction::reproducible) plan_messages();
+  take_memory(layout);
+  plan_messages();
+}
+
+/// Each rank is the first to touch what it will write most.
+template <class T>
+void GradientExchange<T>::take_memory(const ParameterLayout& layout) {
+  const std::size_t first = group_ * groups_.group_size();
+  const MemoryPlan plan =
+      plan_memory(layout, sizeof(T), shards_, ranks_, {first, first + groups_.group_size()});
+  std::byte* const memory = groups_.memory.data();
+  barrier_ =
+      RankBarrier(reinterpret_cast<RankBarrier::Line*>(memory + plan.lines), groups_.group_size(), member_);
+  block_sums_ = {reinterpret_cast<double*>(memory + plan.block_sums), 2 * layout.blocks()};
+  parameters_ = {reinterpret_cast<T*>(memory + plan.parameters), layout.size()};
+  for (const std::size_t start : plan.node_sums) member_sums_.push_back(reinterpret_cast<T*>(memory + start));
+  accumulator_ = TreeAccumulator<T>(shards_, own_shards_, layout.size(), member_sums_[member_]);
+
+  std::fill_n(parameters_.begin() + static_cast<std::ptrdiff_t>(own_slice().begin), own_slice().size(), T{});
+  std::fill_n(member_sums_[member_], accumulator_.nodes().size() * layout.size(), T{});
+  groups_.group.barrier();
 }
 
 template <class T>
 void GradientExchange<T>::plan_messages() {
+  const std::size_t groups = groups_.groups(), size = groups_.group_size();
+  std::vector<Range> lane_slices, lane_blocks;
   std::vector<std::size_t> node_counts;
-  for (std::size_t rank = 0; rank < ranks_; ++rank) {
-    if (rank == rank_) first_own_node_ = nodes_.size();
-    const std::vector<Range> nodes = tree_nodes_inside(shards_, block_partition(shards_, ranks_, rank));
+  for (std::size_t group = 0; group < groups; ++group) {
+    lane_slices.push_back(slices_[group * size + member_]);
+    lane_blocks.push_back(blocks_[group * size + member_]);
+    const std::vector<Range> nodes = nodes_of_ranks(shards_, ranks_, {group * size, (group + 1) * size});
     node_counts.push_back(nodes.size());
-    nodes_.insert(nodes_.end(), nodes.begin(), nodes.end());
+    if (group == group_) own_group_nodes_ = nodes;
   }
-  check_buffer_lengths(slices_, node_counts, nodes_.size());
-
-  for (std::size_t rank = 0; rank < ranks_; ++rank) {
-    const bool self = rank == rank_;  // the own sums stay in the accumulator
-    const std::size_t send_count = node_counts[rank_] * slices_[rank].size() + 1;
-    const std::size_t receive_count = node_counts[rank] * own_slice().size() + 1;
-    send_counts_.push_back(self ? 0 : static_cast<int>(send_count));
-    receive_counts_.push_back(self ? 0 : static_cast<int>(receive_count));
+  set_parts(lane_slices, lane_slice_counts_, lane_slice_starts_);
+  set_parts(lane_blocks, lane_block_counts_, lane_block_starts_);
+  if (reduction_ == Reduction::reproducible) {
+    check_buffer_lengths(slices_, size, node_counts);
+    for (std::size_t group = 0; group < groups; ++group) {
+      const bool self = group == group_;  // its sums stay where they are
+      send_counts_.push_back(self ? 0
+                                  : static_cast<int>(node_counts[group_] * lane_slices[group].size() + 1));
+      receive_counts_.push_back(self ? 0 : static_cast<int>(node_counts[group] * own_slice().size() + 1));
+    }
+    send_.resize(set_starts(send_counts_, send_starts_));
+    receive_.resize(set_starts(receive_counts_, receive_starts_));
   }
-  send_.resize(set_starts(send_counts_, send_starts_));
-  receive_.resize(set_starts(receive_counts_, receive_starts_));
+  group_sums_ = TreeChunks<T>(parts_of_group(), chunk_elements);
+  slice_sums_ = TreeChunks<T>(parts_of_slice(), chunk_elements);
+}
 
-  for (std::size_t rank = 0; rank < ranks_; ++rank) {
-    for (std::size_t node = 0; node < node_counts[rank]; ++node) {
-      T* const message = receive_.data() + receive_starts_[rank];
-      node_sums_.push_back(rank == rank_ ? nullptr : message + node * own_slice().size());
+/// The sums of the group's ranks.
+template <class T>
+std::vector<NodeSum<T>> GradientExchange<T>::parts_of_group() const {
+  std::vector<NodeSum<T>> parts;
+  const std::size_t first = group_ * groups_.group_size();
+  for (std::size_t member = 0; member < groups_.group_size(); ++member) {
+    const T* sum = member_sums_[member];
+    for (const Range& node : nodes_of_ranks(shards_, ranks_, {first + member, first + member + 1})) {
+      parts.push_back({node, sum});
+      sum += parameters_.size();
     }
   }
+  return parts;
 }
 
+/// What makes up the sum over all shards of the own slice: the sums of the group's ranks, and what other
+/// groups send. An allreduce leaves the whole sum with every rank.
 template <class T>
-StepFlags GradientExchange<T>::reduce(StepFlags mine, std::span<T> slice_sum) {
-  if (ranks_ == 1) {
-    std::copy_n(accumulator_.node_sum(0), slice_sum.size(), slice_sum.begin());
-    return mine;
+std::vector<NodeSum<T>> GradientExchange<T>::parts_of_slice() const {
+  const std::size_t begin = own_slice().begin, size = groups_.group_size();
+  if (reduction_ == Reduction::allreduce) return {{{0, shards_}, member_sums_[member_] + begin}};
+  std::vector<NodeSum<T>> parts;
+  for (std::size_t group = 0; group < groups_.groups(); ++group) {
+    if (group == group_) {
+      for (const NodeSum<T>& part : parts_of_group()) parts.push_back({part.node, part.sum + begin});
+      continue;
+    }
+    const T* sum = receive_.data() + receive_starts_[group];
+    for (const Range& node : nodes_of_ranks(shards_, ranks_, {group * size, (group + 1) * size})) {
+      parts.push_back({node, sum});
+      sum += own_slice().size();
+    }
   }
-  return reduction_ == Reduction::reproducible ? reduce_by_tree(mine, slice_sum)
-                                               : reduce_by_allreduce(mine, slice_sum);
+  return parts;
 }
 
 template <class T>
-StepFlags GradientExchange<T>::reduce_by_tree(StepFlags mine, std::span<T> slice_sum) {
-  pack(mine);
+StepFlags GradientExchange<T>::share_sums(StepFlags mine) {
+  if (reduction_ == Reduction::allreduce) return reduce_by_allreduce(mine);
+  const StepFlags flags_of_group = barrier_.wait(mine);
+  return groups_.groups() == 1 ? flags_of_group : exchange_sums(flags_of_group);
+}
+
+template <class T>
+StepFlags GradientExchange<T>::exchange_sums(StepFlags flags_of_group) {
+  pack(flags_of_group);
   check_mpi(
       MPI_Alltoallv(send_.data(), send_counts_.data(), send_starts_.data(), mpi_type<T>(), receive_.data(),
-                    receive_counts_.data(), receive_starts_.data(), mpi_type<T>(), communicator_->handle()),
+                    receive_counts_.data(), receive_starts_.data(), mpi_type<T>(), groups_.lane.handle()),
       "MPI_Alltoallv");
-  const StepFlags all = unpack(mine);
-  if (slice_sum.empty()) return all;
-  finish_tree<T>(shards_, nodes_, node_sums_, slice_sum.size());
-  std::copy_n(node_sums_.front(), slice_sum.size(), slice_sum.begin());
+  StepFlags all = flags_of_group;
+  for (std::size_t group = 0; group < groups_.groups(); ++group) {
+    if (group == group_) continue;
+    all |= read_flags(receive_.data() + receive_starts_[group] + receive_counts_[group] - 1);
+  }
   return all;
 }
 
 template <class T>
-void GradientExchange<T>::pack(StepFlags mine) {
-  for (std::size_t rank = 0; rank < ranks_; ++rank) {
-    if (rank == rank_) continue;
-    T* message = send_.data() + send_starts_[rank];
-    for (std::size_t node = 0; node < accumulator_.nodes().size(); ++node) {
-      message = std::copy_n(accumulator_.node_sum(node) + slices_[rank].begin, slices_[rank].size(), message);
+void GradientExchange<T>::pack(StepFlags flags_of_group) {
+  for (std::size_t group = 0; group < groups_.groups(); ++group) {
+    if (group == group_) continue;
+    const Range slice = slices_[group * groups_.group_size() + member_];
+    T* message = send_.data() + send_starts_[group];
+    for (const Range& node : own_group_nodes_) {
+      for (std::size_t begin = slice.begin; begin < slice.end; begin += chunk_elements) {
+        const Range elements{begin, std::min(begin + chunk_elements, slice.end)};
+        message = std::copy_n(group_sums_.sum(node, elements), elements.size(), message);
+      }
     }
-    write_flags(mine, message);
+    write_flags(flags_of_group, message);
   }
 }
 
 template <class T>
-StepFlags GradientExchange<T>::unpack(StepFlags mine) {
-  for (std::size_t node = 0; node < accumulator_.nodes().size(); ++node) {
-    node_sums_[first_own_node_ + node] = accumulator_.node_sum(node) + own_slice().begin;
-  }
-  StepFlags all = mine;
-  for (std::size_t rank = 0; rank < ranks_; ++rank) {
-    if (rank != rank_) all |= read_flags(receive_.data() + receive_starts_[rank] + receive_counts_[rank] - 1);
-  }
-  return all;
-}
-
-template <class T>
-StepFlags GradientExchange<T>::reduce_by_allreduce(StepFlags mine, std::span<T> slice_sum) {
-  const std::size_t length = slices_.back().end;
+StepFlags GradientExchange<T>::reduce_by_allreduce(StepFlags mine) {
   T* const sum = accumulator_.node_sum(0);
   for (std::size_t node = 1; node < accumulator_.nodes().size(); ++node) {
     const T* const term = accumulator_.node_sum(node);
-    for (std::size_t i = 0; i < length; ++i) sum[i] += term[i];
+    for (std::size_t i = 0; i < parameters_.size(); ++i) sum[i] += term[i];
   }
-  check_mpi(MPI_Allreduce(MPI_IN_PLACE, sum, static_cast<int>(length), mpi_type<T>(), MPI_SUM,
+  check_mpi(MPI_Allreduce(MPI_IN_PLACE, sum, static_cast<int>(parameters_.size()), mpi_type<T>(), MPI_SUM,
                           communicator_->handle()),
             "MPI_Allreduce");
-  std::copy_n(sum + own_slice().begin, slice_sum.size(), slice_sum.begin());
-
   StepFlags all = mine;
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_UINT32_T, MPI_BOR, communicator_->handle()),
             "MPI_Allreduce");
@@ -201,28 +290,52 @@ StepFlags GradientExchange<T>::reduce_by_allreduce(StepFlags mine, std::span<T> 
 }
 
 template <class T>
-void GradientExchange<T>::all_gather(std::span<T> parameters) {
-  if (ranks_ == 1) return;
-  check_mpi(MPI_Allgatherv(MPI_IN_PLACE, 0, mpi_type<T>(), parameters.data(), slice_counts_.data(),
-                           slice_starts_.data(), mpi_type<T>(), communicator_->handle()),
-            "MPI_Allgatherv");
+void GradientExchange<T>::share_slices() {
+  if (groups_.groups() > 1) {
+    check_mpi(MPI_Allgatherv(MPI_IN_PLACE, 0, mpi_type<T>(), parameters_.data(), lane_slice_counts_.data(),
+                             lane_slice_starts_.data(), mpi_type<T>(), groups_.lane.handle()),
+              "MPI_Allgatherv");
+  }
+  barrier_.wait();
 }
 
 template <class T>
 void GradientExchange<T>::complete_block_sums(std::span<double> block_sums) {
-  if (ranks_ == 1) return;
-  check_mpi(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DOUBLE, block_sums.data(), block_counts_.data(),
-                           block_starts_.data(), MPI_DOUBLE, communicator_->handle()),
-            "MPI_Allgatherv");
+  // A rank that is ahead by one round writes the other half. It cannot be ahead by two: each has a barrier.
+  const std::span<double> shared =
+      block_sums_.subspan(block_sum_rounds_++ % 2 * block_sums.size(), block_sums.size());
+  std::copy_n(block_sums.data() + own_blocks().begin, own_blocks().size(),
+              shared.data() + own_blocks().begin);
+  if (groups_.groups() > 1) {
+    check_mpi(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DOUBLE, shared.data(), lane_block_counts_.data(),
+                             lane_block_starts_.data(), MPI_DOUBLE, groups_.lane.handle()),
+              "MPI_Allgatherv");
+  }
+  barrier_.wait();
+  std::copy(shared.begin(), shared.end(), block_sums.begin());
 }
 
 template <class T>
-void GradientExchange<T>::gather_to_root(std::span<const T> own_slice, std::vector<T>& full) {
-  if (communicator_->is_root()) full.resize(slices_.back().end);
+void GradientExchange<T>::gather_to_root(std::span<const T> own_slice, std::vector<T>& full) const {
+  if (communicator_->is_root()) full.resize(parameters_.size());
   check_mpi(
       MPI_Gatherv(own_slice.data(), slice_counts_[rank_], mpi_type<T>(), full.data(), slice_counts_.data(),
                   slice_starts_.data(), mpi_type<T>(), 0, communicator_->handle()),
       "MPI_Gatherv");
+}
+
+template <class T>
+void GradientExchange<T>::scatter_from_root(std::span<const T> full, std::span<T> own_slice) const {
+  check_mpi(MPI_Scatterv(full.data(), slice_counts_.data(), slice_starts_.data(), mpi_type<T>(),
+                         own_slice.data(), slice_counts_[rank_], mpi_type<T>(), 0, communicator_->handle()),
+            "MPI_Scatterv");
+}
+
+template <class T>
+std::string GradientExchange<T>::transport() const {
+  if (ranks_ == 1) return "none";
+  if (groups_.groups() == 1) return "shared memory";
+  return groups_.group_size() == 1 ? "messages" : "shared memory and messages";
 }
 
 template class GradientExchange<float>;

@@ -1,5 +1,6 @@
 #include "lockstep/dist/node_order.hpp"
 
+#include <numeric>
 #include <utility>
 
 namespace lockstep {
@@ -14,6 +15,17 @@ NodePosition node_position(std::span<const int> first_ranks, std::size_t world_r
     if (starts_node && first_ranks[other] < own_first) ++position.node;
   }
   return position;
+}
+
+std::size_t largest_group_size(std::span<const std::int32_t> nodes) {
+  std::size_t size = 0;
+  for (std::size_t begin = 0; begin < nodes.size();) {
+    std::size_t end = begin;
+    while (end < nodes.size() && nodes[end] == nodes[begin]) ++end;
+    size = std::gcd(size, end - begin);
+    begin = end;
+  }
+  return size;
 }
 
 }  // namespace lockstep

@@ -7,12 +7,6 @@
 
 namespace lockstep {
 
-/// Elements of norm block b, counted from the begin of the slice that `blocks` make up.
-inline Range block_in_slice(const ParameterLayout& layout, Range blocks, std::size_t b) {
-  const auto& starts = layout.block_starts();
-  return {starts[b] - starts[blocks.begin], starts[b + 1] - starts[blocks.begin]};
-}
-
 /// Sums of squares of all norm blocks of a vector of which this slice has some: value(i) is the slice's
 /// element i. Squares are added in double, ascending within a block, so that the sums do not depend on how
 /// slices are cut. Collective: calls `complete` once.   → (layout.blocks())

@@ -1,5 +1,6 @@
 #include "lockstep/nn/optimizer.hpp"
 
+#include "lockstep/core/instruction_set.hpp"
 #include "lockstep/core/summation_tree.hpp"
 #include "optimizer_updates.hpp"
 #include "setting.hpp"
@@ -10,7 +11,7 @@ namespace {
 namespace updates = optimizer_updates;
 
 template <class T>
-using UpdateFunction = void (*)(const updates::Update<T>&);
+using UpdateFunction = bool (*)(const updates::Update<T>&);
 
 /// What the table says of an optimizer, with its update.
 struct Entry {
@@ -189,58 +190,91 @@ namespace {
 
 /// Gradients of l1·Σ|w| + l2·Σw², as Keras's regularizers, for kernels.
 template <class T>
-void add_penalties(const GradientRules& rules, const ParameterLayout& layout, Range blocks,
-                   std::span<const T> parameters, std::span<T> gradient) {
+void add_penalties(const GradientRules& rules, const T* __restrict parameters, T* __restrict gradient,
+                   std::size_t length) {
   const T l1 = static_cast<T>(rules.l1), twice_l2 = static_cast<T>(2 * rules.l2);
-  for (std::size_t b = blocks.begin; b < blocks.end; ++b) {
-    if (!layout.tensors()[layout.block_tensors()[b]].is_kernel()) continue;
-    const Range elements = block_in_slice(layout, blocks, b);
-    for (std::size_t i = elements.begin; i < elements.end; ++i) {
+  run_vectorized([=](auto) {
+    for (std::size_t i = 0; i < length; ++i) {
       const T w = parameters[i];
       const T sign = static_cast<T>(w > T(0)) - static_cast<T>(w < T(0));
       gradient[i] += l1 * sign + twice_l2 * w;
     }
-  }
+  });
 }
 
 template <class T>
-void clip_by_value(T limit, std::span<T> gradient) {
-  for (T& g : gradient) g = g < -limit ? -limit : (g > limit ? limit : g);  // NaN stays
-}
-
-/// Pascanu et al. 2013: the whole gradient times limit / norm where the norm exceeds the limit. As Keras's
-/// global_clipnorm, a norm that is not a number makes the whole gradient so.
-template <class T>
-void clip_by_norm(double limit, const ParameterLayout& layout, Range blocks, std::span<T> gradient,
-                  const CompleteBlockSums& complete) {
-  const std::vector<double> sums =
-      block_square_sums(layout, blocks, complete, [&](std::size_t i) { return gradient[i]; });
-  const double norm = std::sqrt(tree_sum(std::span<const double>(sums)));
-  if (norm <= limit) return;
-  const T scale = static_cast<T>(limit / norm);
-  for (T& g : gradient) g *= scale;
+void clip_by_value(T limit, T* gradient, std::size_t length) {
+  run_vectorized([=](auto) {
+    for (std::size_t i = 0; i < length; ++i) {
+      const T g = gradient[i];
+      gradient[i] = g < -limit ? -limit : (g > limit ? limit : g);  // NaN stays
+    }
+  });
 }
 
 }  // namespace
 
 template <class T>
-void apply_gradient_rules(const GradientRules& rules, const ParameterLayout& layout, Range blocks,
-                          std::span<const T> parameters, std::span<T> gradient,
-                          const CompleteBlockSums& complete) {
-  if (rules.l1 != 0 || rules.l2 != 0) add_penalties(rules, layout, blocks, parameters, gradient);
-  if (rules.clip_value != 0) clip_by_value(static_cast<T>(rules.clip_value), gradient);
-  if (rules.clip_norm != 0) clip_by_norm(rules.clip_norm, layout, blocks, gradient, complete);
+void apply_element_rules(const GradientRules& rules, const ParameterLayout& layout, const Chunk& chunk,
+                         const T* parameters, T* gradient) {
+  const std::size_t length = chunk.elements.size();
+  const bool penalized = rules.l1 != 0 || rules.l2 != 0;
+  if (penalized && layout.tensors()[layout.block_tensors()[chunk.block]].is_kernel()) {
+    add_penalties(rules, parameters, gradient, length);
+  }
+  if (rules.clip_value != 0) clip_by_value(static_cast<T>(rules.clip_value), gradient, length);
 }
 
-template void apply_gradient_rules(const GradientRules&, const ParameterLayout&, Range,
-                                   std::span<const float>, std::span<float>, const CompleteBlockSums&);
-template void apply_gradient_rules(const GradientRules&, const ParameterLayout&, Range,
-                                   std::span<const double>, std::span<double>, const CompleteBlockSums&);
+/// Pascanu et al. 2013: the whole gradient times limit / norm where the norm exceeds the limit. As Keras's
+/// global_clipnorm, a norm that is not a number makes the whole gradient so.
+template <class T>
+void clip_by_norm(const GradientRules& rules, const ParameterLayout& layout, Range blocks,
+                  std::span<T> gradient, const CompleteBlockSums& complete) {
+  if (rules.clip_norm == 0) return;
+  const std::vector<double> sums =
+      block_square_sums(layout, blocks, complete, [&](std::size_t i) { return gradient[i]; });
+  const double norm = std::sqrt(tree_sum(std::span<const double>(sums)));
+  if (norm <= rules.clip_norm) return;
+  const T scale = static_cast<T>(rules.clip_norm / norm);
+  run_vectorized([gradient, scale](auto) {
+    for (T& g : gradient) g *= scale;
+  });
+}
+
+template void apply_element_rules(const GradientRules&, const ParameterLayout&, const Chunk&, const float*,
+                                  float*);
+template void apply_element_rules(const GradientRules&, const ParameterLayout&, const Chunk&, const double*,
+                                  double*);
+template void clip_by_norm(const GradientRules&, const ParameterLayout&, Range, std::span<float>,
+                           const CompleteBlockSums&);
+template void clip_by_norm(const GradientRules&, const ParameterLayout&, Range, std::span<double>,
+                           const CompleteBlockSums&);
+
+namespace {
+
+Hyperparameters make_hyperparameters(const OptimizerConfig& config) {
+  const std::map<std::string, double> all =
+      make_optimizer_config(config.name, config.hyperparameters).hyperparameters;
+  const auto value = [&](const char* name) {
+    const auto found = all.find(name);
+    return found == all.end() ? 0.0 : found->second;
+  };
+  return {.momentum = value("momentum"),
+          .rho = value("rho"),
+          .beta1 = value("beta1"),
+          .beta2 = value("beta2"),
+          .epsilon = value("epsilon"),
+          .weight_decay = value("weight_decay"),
+          .trust = value("trust")};
+}
+
+}  // namespace
 
 template <class T>
 Optimizer<T>::Optimizer(const OptimizerConfig& config, const ParameterLayout& layout, Range blocks)
     : info_(&find_optimizer(config.name)),
-      config_(make_optimizer_config(config.name, config.hyperparameters)),
+      update_(update_function<T>(find_entry(config.name))),
+      hyperparameters_(make_hyperparameters(config)),
       layout_(&layout),
       blocks_(blocks) {
   const std::size_t length = layout.block_starts()[blocks.end] - layout.block_starts()[blocks.begin];
@@ -248,17 +282,30 @@ Optimizer<T>::Optimizer(const OptimizerConfig& config, const ParameterLayout& la
 }
 
 template <class T>
-void Optimizer<T>::update(std::uint64_t step, double learning_rate, std::span<T> parameters,
+bool Optimizer<T>::update(std::uint64_t step, double learning_rate, std::span<T> parameters,
                           std::span<const T> gradient, const CompleteBlockSums& complete) {
-  update_function<T>(find_entry(config_.name))({.step = step,
-                                                .learning_rate = learning_rate,
-                                                .hyperparameters = config_.hyperparameters,
-                                                .w = parameters,
-                                                .g = gradient,
-                                                .slots = slots_,
-                                                .layout = *layout_,
-                                                .blocks = blocks_,
-                                                .complete = complete});
+  return update_({.step = step,
+                  .learning_rate = learning_rate,
+                  .h = hyperparameters_,
+                  .w = parameters,
+                  .g = gradient,
+                  .slots = slots_,
+                  .layout = *layout_,
+                  .blocks = blocks_,
+                  .complete = &complete});
+}
+
+template <class T>
+bool Optimizer<T>::update(std::uint64_t step, double learning_rate, std::span<T> parameters,
+                          const ChunkGradient<T>& gradient) {
+  return update_({.step = step,
+                  .learning_rate = learning_rate,
+                  .h = hyperparameters_,
+                  .w = parameters,
+                  .chunk_gradient = &gradient,
+                  .slots = slots_,
+                  .layout = *layout_,
+                  .blocks = blocks_});
 }
 
 template class Optimizer<float>;

@@ -101,7 +101,8 @@ typename Checkpointer<T>::Snapshot Checkpointer<T>::take_snapshot(TrainState<T>&
   }
   if (!world_.is_root()) return snapshot;
 
-  snapshot.parameters = state.parameters;
+  const std::span<const T> parameters = state.exchange.parameters();
+  snapshot.parameters.assign(parameters.begin(), parameters.end());
   CheckpointState& stored = snapshot.state;
   stored.model = describe_model(config_, dataset_);
   stored.config_toml = config_toml(config_);
@@ -258,7 +259,6 @@ void Checkpointer<T>::share(Snapshot& snapshot, TrainState<T>& state, TrainProgr
     progress.best_epoch = static_cast<std::uint64_t>(stored.best_epoch);
     progress.epochs_without_improvement = static_cast<std::uint64_t>(stored.epochs_without_improvement);
     progress.seconds_before = stored.seconds;
-    state.parameters = snapshot.parameters;
   }
   share_value(world_, progress.epoch);
   share_value(world_, progress.step_in_epoch);
@@ -270,20 +270,17 @@ void Checkpointer<T>::share(Snapshot& snapshot, TrainState<T>& state, TrainProgr
   share_value(world_, progress.best_epoch);
   share_value(world_, progress.epochs_without_improvement);
   share_value(world_, progress.seconds_before);
-  world_.broadcast(std::span(state.parameters));
 
   const Range slice = state.exchange.own_slice();
-  std::vector<T> values(layout_.size());
+  state.exchange.scatter_from_root(snapshot.parameters,
+                                   state.exchange.parameters().subspan(slice.begin, slice.size()));
+  state.exchange.share_slices();
   for (std::size_t i = 0; i < state.optimizer.info().slots.size(); ++i) {
-    if (world_.is_root()) {
-      const std::string& name = state.optimizer.info().slots[i];
-      values = std::find_if(snapshot.slots.begin(), snapshot.slots.end(), [&](const auto& slot) {
-                 return slot.first == name;
-               })->second;
-    }
-    world_.broadcast(std::span(values));
-    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(slice.begin), slice.size(),
-                state.optimizer.slot(i).begin());
+    const std::string& name = state.optimizer.info().slots[i];
+    const auto found = std::find_if(snapshot.slots.begin(), snapshot.slots.end(),
+                                    [&](const auto& slot) { return slot.first == name; });
+    const std::span<const T> full = world_.is_root() ? found->second : std::span<const T>();
+    state.exchange.scatter_from_root(full, state.optimizer.slot(i));
   }
 }
 

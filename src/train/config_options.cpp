@@ -245,6 +245,11 @@ Options run_options() {
                    &TrainConfig::keep_checkpoints, 1),
       choice_option<Evaluator>("evaluator", "Who evaluates; both give the same bits", &TrainConfig::evaluator,
                                {{"rank0", Evaluator::rank0}, {"all", Evaluator::all}}),
+      choice_option<Transport>(
+          "transport",
+          "How ranks of one node exchange: through shared memory, if it has room, or by messages",
+          &TrainConfig::transport,
+          {{"auto", Transport::automatic}, {"shared", Transport::shared}, {"messages", Transport::messages}}),
       on_off_option("diagnostics",
                     "Write gradient norms, dead and saturated units of each layer to diagnostics.csv",
                     &TrainConfig::diagnostics),

@@ -1,7 +1,11 @@
 #include "lockstep/train/train_step.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <functional>
+
+#include "lockstep/core/instruction_set.hpp"
 
 #include "lockstep/core/instruction_set.hpp"
 
@@ -77,14 +81,16 @@ template <class T>
 TrainState<T> make_train_state(const Communicator& world, const TrainConfig& config, const ModelSpec& spec,
                                const ParameterLayout& layout, const GradientRules& rules,
                                const BatchPlan& plan) {
-  std::vector<T> parameters(layout.size());
-  std::vector<MatrixView<T>> kernels;
-  for (std::size_t layer = 0; layer < layout.layers(); ++layer) {
-    kernels.push_back(tensor_view(layout.kernel(layer), parameters.data()));
+  GradientExchange<T> exchange(world, layout, plan.shards, config.reduction, config.transport);
+  if (exchange.is_first_of_group()) {
+    std::vector<MatrixView<T>> kernels;
+    for (std::size_t layer = 0; layer < layout.layers(); ++layer) {
+      kernels.push_back(tensor_view(layout.kernel(layer), exchange.parameters().data()));
+    }
+    initialize_kernels<T>(config.init, config.init_generator, config.seed, kernels);
   }
-  initialize_kernels<T>(config.init, config.init_generator, config.seed, kernels);
+  exchange.synchronize();
 
-  GradientExchange<T> exchange(world, layout, plan.shards, config.reduction);
   std::vector<Range> groups = make_shard_groups(plan, exchange.own_shards());
   const Range blocks = exchange.own_blocks();
   const std::size_t slice_size = exchange.own_slice().size();
@@ -92,10 +98,10 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
           layout,
           rules,
           config.constraint,
-          std::move(parameters),
           std::move(exchange),
           Optimizer<T>(make_optimizer_config(config), layout, blocks),
           std::vector<T>(slice_size),
+          true,
           Workspace<T>(spec, largest_rows(plan, groups)),
           std::move(groups),
           {},
@@ -118,7 +124,7 @@ bool add_group_gradient(TrainState<T>& state, const BatchSampler& sampler, const
   const DropoutKey dropout{plan.seed, plan.step, sampler.first_position(shards.begin)};
   const LocalBatch<T> batch = gathered.batch(rows, dropout);
   TreeAccumulator<T>& tree = state.exchange.accumulator();
-  forward_backward<T>(state.spec, state.layout, state.parameters, batch, state.workspace,
+  forward_backward<T>(state.spec, state.layout, state.exchange.parameters(), batch, state.workspace,
                       {tree.next_term(), state.layout.size()}, gathered.sums);
   tree.add_term(shards.size());
   if (state.diagnosis != nullptr) state.diagnosis->count(state.workspace, batch.x.x.rows);
@@ -138,6 +144,84 @@ bool add_group_gradient(TrainState<T>& state, const BatchSampler& sampler, const
   return finite;
 }
 
+template <class T>
+std::span<T> own_parameters(TrainState<T>& state) {
+  return state.exchange.parameters().subspan(state.exchange.own_slice().begin,
+                                             state.exchange.own_slice().size());
+}
+
+/// Quotients by a power of two are products with its inverse, bit for bit, and cheaper.
+template <class T>
+void divide(const T* __restrict sum, std::size_t length, std::size_t divisor, T* __restrict quotient) {
+  if (std::has_single_bit(divisor)) {
+    run_vectorized([=, factor = T(1) / static_cast<T>(divisor)](auto) {
+      for (std::size_t i = 0; i < length; ++i) quotient[i] = sum[i] * factor;
+    });
+  } else {
+    run_vectorized([=, rows = static_cast<T>(divisor)](auto) {
+      for (std::size_t i = 0; i < length; ++i) quotient[i] = sum[i] / rows;
+    });
+  }
+}
+
+/// A chunk of the mean gradient, with the rules that look at single elements.
+template <class T>
+void mean_gradient(TrainState<T>& state, std::size_t global_rows, const Chunk& chunk, T* mean) {
+  divide(state.exchange.slice_sum(chunk.elements), chunk.elements.size(), global_rows, mean);
+  apply_element_rules<T>(state.rules, state.layout, chunk,
+                         own_parameters(state).data() + chunk.elements.begin, mean);
+}
+
+/// Adds up the gradients of the own slice, chunk by chunk, and updates its weights. Returns whether they are
+/// finite.
+template <class T>
+bool update_slice(TrainState<T>& state, const StepPlan& plan, std::size_t global_rows) {
+  const std::span<T> weights = own_parameters(state);
+  const bool needs_whole_gradient =
+      state.rules.clip_norm != 0 || state.optimizer.info().layer_norms || state.diagnosis != nullptr;
+  if (!needs_whole_gradient) {
+    const auto gradient = [&](const Chunk& chunk) -> const T* {
+      mean_gradient(state, global_rows, chunk, state.mean_gradient.data());
+      return state.mean_gradient.data();
+    };
+    return state.optimizer.update(plan.step + 1, plan.learning_rate, weights, std::ref(gradient));
+  }
+  for_chunks(state.layout, state.exchange.own_blocks(), [&](const Chunk& chunk) {
+    mean_gradient(state, global_rows, chunk, state.mean_gradient.data() + chunk.elements.begin);
+  });
+  const auto complete = [&](std::span<double> block_sums) { state.exchange.complete_block_sums(block_sums); };
+  clip_by_norm<T>(state.rules, state.layout, state.exchange.own_blocks(), state.mean_gradient, complete);
+  if (state.diagnosis != nullptr) state.diagnosis->before_update(weights, state.mean_gradient);
+  return state.optimizer.update(plan.step + 1, plan.learning_rate, weights, state.mean_gradient, complete);
+}
+
+/// The layer of the first weight of the own slice that is not finite.
+template <class T>
+std::size_t layer_of_nonfinite_weight(TrainState<T>& state) {
+  const std::span<const T> weights = own_parameters(state);
+  const auto first = std::find_if(weights.begin(), weights.end(), [](T w) { return !std::isfinite(w); });
+  const std::size_t element =
+      state.exchange.own_slice().begin + static_cast<std::size_t>(first - weights.begin());
+  std::size_t layer = 0;
+  while (layer + 1 < state.layout.layers() && state.layout.kernel(layer + 1).offset <= element) ++layer;
+  return layer;
+}
+
+/// A unit's weights may span several slices, so the ranks of a group share out the units of the whole
+/// kernels.
+template <class T>
+void apply_constraints(TrainState<T>& state) {
+  bool any = false;
+  for (std::size_t layer = 0; layer < state.constraints.size(); ++layer) {
+    const MatrixView<T> kernel = tensor_view(state.layout.kernel(layer), state.exchange.parameters().data());
+    const Range units = state.exchange.part_of(kernel.columns);
+    state.constraints[layer].apply(
+        MatrixView<T>(kernel.data + units.begin, kernel.rows, units.size(), kernel.stride));
+    any |= !state.constraints[layer].none();
+  }
+  if (any) state.exchange.synchronize();
+}
+
 }  // namespace
 
 template <class T>
@@ -147,26 +231,16 @@ StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const Ro
   for (const Range& shards : state.shard_groups) {
     if (!add_group_gradient(state, sampler, rows, plan, shards, sums)) mine |= step_flag_non_finite;
   }
+  if (!state.finite_weights) mine |= step_flag_non_finite;
 
-  const StepFlags all = state.exchange.reduce(mine, state.mean_gradient);
+  const StepFlags all = state.exchange.share_sums(mine);
   if (all & step_flag_non_finite) return all;
+  state.finite_weights = update_slice(state, plan, sampler.global_rows(plan.step_in_epoch));
+  if (!state.finite_weights) state.first_nonfinite_layer = layer_of_nonfinite_weight(state);
+  state.exchange.share_slices();
 
-  const Range slice = state.exchange.own_slice();
-  const std::span<T> own_parameters = std::span(state.parameters).subspan(slice.begin, slice.size());
-  const auto complete = [&](std::span<double> block_sums) { state.exchange.complete_block_sums(block_sums); };
-  const T global_rows = static_cast<T>(sampler.global_rows(plan.step_in_epoch));
-  for (T& gradient : state.mean_gradient) gradient /= global_rows;
-  apply_gradient_rules<T>(state.rules, state.layout, state.exchange.own_blocks(), own_parameters,
-                          state.mean_gradient, complete);
-  if (state.diagnosis != nullptr) state.diagnosis->before_update(own_parameters, state.mean_gradient);
-  state.optimizer.update(plan.step + 1, plan.learning_rate, own_parameters, state.mean_gradient, complete);
-  state.exchange.all_gather(state.parameters);
-
-  // A unit's weights may span several slices, so every rank applies the constraints to the whole kernels.
-  for (std::size_t layer = 0; layer < state.constraints.size(); ++layer) {
-    state.constraints[layer].apply(tensor_view(state.layout.kernel(layer), state.parameters.data()));
-  }
-  if (state.diagnosis != nullptr) state.diagnosis->after_update(own_parameters);
+  apply_constraints(state);
+  if (state.diagnosis != nullptr) state.diagnosis->after_update(own_parameters(state));
   return all;
 }
 

@@ -172,6 +172,11 @@ template <class T>
 void Training<T>::start_or_resume() {
   resumed_ = checkpointer_.restore(state_, progress_);
   on_root(world_, [&] {
+    if (!state_.exchange.fallback().empty()) {
+      observer_.message(
+          "warning: ranks of one node exchange messages instead of sharing memory, which is slower: " +
+          state_.exchange.fallback());
+    }
     run_directory_->open_metrics_after(progress_.epoch);
     if (config_.diagnostics) diagnostics_table(run_directory_->path()).open_after(progress_.epoch);
     observer_.started(config_, progress_.step, config_.epochs * sampler_.steps_per_epoch(),
@@ -228,14 +233,14 @@ EpochMetrics Training<T>::epoch_metrics() {
   metrics.samples_per_second = static_cast<double>(rows_since_epoch_start_) / (seconds() - epoch_started_);
   if (evaluates(metrics)) {
     if (data_.validation_rows > 0) {
-      const Evaluation validation =
-          evaluate<T>(world_, spec_, layout_, state_.parameters, data_.validation, data_.validation_rows);
+      const Evaluation validation = evaluate<T>(world_, spec_, layout_, state_.exchange.parameters(),
+                                                data_.validation, data_.validation_rows);
       metrics.val_loss = validation.loss;
       metrics.val_accuracy = validation.accuracy;
     }
     if (data_.test_rows > 0) {
       const Evaluation test =
-          evaluate<T>(world_, spec_, layout_, state_.parameters, data_.test, data_.test_rows);
+          evaluate<T>(world_, spec_, layout_, state_.exchange.parameters(), data_.test, data_.test_rows);
       metrics.test_loss = test.loss;
       metrics.test_accuracy = test.accuracy;
     }
@@ -300,10 +305,10 @@ void Training<T>::fail_non_finite() {
                                       layout_.kernel(static_cast<std::size_t>(layer)).layer
                                 : "all layers' values are finite";
   collectively(world_, [&] {
-    throw NonFiniteError("the loss is not finite in epoch " + std::to_string(progress_.epoch + 1) +
-                         ", step " + std::to_string(progress_.step + 1) + "; " + where +
-                         "; earlier checkpoints are kept in " + config_.run_dir +
-                         "/checkpoints; try a smaller --learning-rate or --clip-norm");
+    throw NonFiniteError(
+        "the loss or a weight is not finite in epoch " + std::to_string(progress_.epoch + 1) + ", step " +
+        std::to_string(progress_.step + 1) + "; " + where + "; earlier checkpoints are kept in " +
+        config_.run_dir + "/checkpoints; try a smaller --learning-rate or --clip-norm");
   });
   throw NonFiniteError("unreachable");
 }
@@ -317,7 +322,7 @@ TrainResult Training<T>::end(ExitStatus status, const std::string& reason) {
   result.status = status;
   result.reason = reason;
   result.run_dir = config_.run_dir;
-  result.parameters_sha256 = parameters_sha256<T>(layout_, state_.parameters);
+  result.parameters_sha256 = parameters_sha256<T>(layout_, state_.exchange.parameters());
   result.checkpoint = checkpointer_.last_path();
   result.last = last_metrics_;
   on_root(world_, [&] {

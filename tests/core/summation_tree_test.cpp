@@ -94,13 +94,12 @@ TEST(TreeNodesInside, AreTheMaximalNodesAndCoverTheRange) {
 template <class T>
 std::vector<T> sum_spread_over(std::size_t parts, const std::vector<std::vector<T>>& terms,
                                std::size_t length, int rounds) {
-  std::vector<TreeAccumulator<T>> ranks;
-  std::vector<Range> nodes;
-  std::vector<T*> node_sums;
-  ranks.reserve(parts);
+  std::vector<std::vector<T>> memory;
+  std::vector<NodeSum<T>> sums;
   for (std::size_t rank = 0; rank < parts; ++rank) {
     const Range own = block_partition(terms.size(), parts, rank);
-    TreeAccumulator<T>& accumulator = ranks.emplace_back(terms.size(), own, length);
+    memory.emplace_back(tree_nodes_inside(terms.size(), own).size() * length);
+    TreeAccumulator<T> accumulator(terms.size(), own, length, memory.back().data());
     for (int round = 0; round < rounds; ++round) {
       accumulator.reset();
       for (std::size_t term = own.begin; term < own.end; ++term) {
@@ -109,12 +108,18 @@ std::vector<T> sum_spread_over(std::size_t parts, const std::vector<std::vector<
       }
     }
     for (std::size_t i = 0; i < accumulator.nodes().size(); ++i) {
-      nodes.push_back(accumulator.nodes()[i]);
-      node_sums.push_back(accumulator.node_sum(i));
+      sums.push_back({accumulator.nodes()[i], accumulator.node_sum(i)});
     }
   }
-  finish_tree<T>(terms.size(), nodes, node_sums, length);
-  return {node_sums[0], node_sums[0] + length};
+  constexpr std::size_t chunk = 2;
+  TreeChunks<T> chunks(sums, chunk);
+  std::vector<T> whole;
+  for (std::size_t begin = 0; begin < length; begin += chunk) {
+    const Range elements{begin, std::min(begin + chunk, length)};
+    const T* const sum = chunks.sum({0, terms.size()}, elements);
+    whole.insert(whole.end(), sum, sum + elements.size());
+  }
+  return whole;
 }
 
 template <class T>
@@ -135,13 +140,23 @@ void expect_same_bits_for_any_rank_count() {
   }
 }
 
-TEST(TreeAccumulator, WithFinishTreeGivesTheSameBitsForAnyRankCount) {
+TEST(TreeAccumulator, WithTreeChunksGivesTheSameBitsForAnyRankCount) {
   expect_same_bits_for_any_rank_count<float>();
   expect_same_bits_for_any_rank_count<double>();
 }
 
+TEST(TreeChunks, AlsoSumsANodeInside) {
+  const std::vector<double> terms = random_terms<double>(7, 3);
+  std::vector<NodeSum<double>> parts;
+  for (std::size_t i = 0; i < terms.size(); ++i) parts.push_back({{i, i + 1}, &terms[i]});
+  TreeChunks<double> chunks(parts, 1);
+  EXPECT_EQ(*chunks.sum({4, 7}, {0, 1}), defined_sum(terms, 4, 7));
+  EXPECT_EQ(*chunks.sum({2, 4}, {0, 1}), defined_sum(terms, 2, 4));
+  EXPECT_EQ(chunks.sum({6, 7}, {0, 1}), &terms[6]);
+}
+
 TEST(TreeAccumulator, OwnsNothingGivesNoNodes) {
-  TreeAccumulator<float> accumulator(8, {3, 3}, 5);
+  TreeAccumulator<float> accumulator(8, {3, 3}, 5, nullptr);
   EXPECT_TRUE(accumulator.nodes().empty());
 }
 

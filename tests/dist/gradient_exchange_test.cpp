@@ -46,14 +46,35 @@ void fill(GradientExchange<T>& exchange, const ParameterLayout& layout, std::uin
   }
 }
 
-/// The sum over all shards of this rank's slice.
+/// The sum over all shards of this rank's slice, added up in chunks.
+template <class T>
+std::vector<T> slice_sum(GradientExchange<T>& exchange) {
+  std::vector<T> sum;
+  for (std::size_t begin = 0; begin < exchange.own_slice().size(); begin += chunk_elements) {
+    const Range elements{begin, std::min(begin + chunk_elements, exchange.own_slice().size())};
+    const T* const chunk = exchange.slice_sum(elements);
+    sum.insert(sum.end(), chunk, chunk + elements.size());
+  }
+  return sum;
+}
+
 template <class T>
 std::vector<T> reduced_slice(GradientExchange<T>& exchange, const ParameterLayout& layout,
                              std::uint64_t salt) {
   fill(exchange, layout, salt);
-  std::vector<T> sum(exchange.own_slice().size());
-  exchange.reduce(0, sum);
+  exchange.share_sums(0);
+  std::vector<T> sum = slice_sum(exchange);
+  exchange.share_slices();
   return sum;
+}
+
+/// One whole step without gradients.
+template <class T>
+StepFlags exchange_flags(GradientExchange<T>& exchange, const ParameterLayout& layout, StepFlags mine) {
+  fill(exchange, layout, 0);
+  const StepFlags all = exchange.share_sums(mine);
+  exchange.share_slices();
+  return all;
 }
 
 /// Number of elements of the slice whose bits are not those of the tree.
@@ -87,15 +108,19 @@ class GradientExchangeOf : public testing::Test {};
 using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(GradientExchangeOf, Types);
 
+constexpr Transport transports[] = {Transport::shared, Transport::messages};
+
 TYPED_TEST(GradientExchangeOf, SumHasTheBitsOfTheTreeForAnyRankCount) {
   const Communicator world = Communicator::world();
-  for (const ParameterLayout& layout : layouts<TypeParam>()) {
-    for (std::size_t shards = ranks_of(world); shards <= 17; ++shards) {
-      GradientExchange<TypeParam> exchange(world, layout, shards, Reduction::reproducible);
-      for (std::uint64_t step = 0; step < 2; ++step) {
-        const std::vector<TypeParam> sum = reduced_slice(exchange, layout, step);
-        ASSERT_EQ(elements_unlike_tree(sum, exchange.own_slice(), shards, step), 0u)
-            << layout.size() << " elements, " << shards << " shards";
+  for (const Transport transport : transports) {
+    for (const ParameterLayout& layout : layouts<TypeParam>()) {
+      for (std::size_t shards = ranks_of(world); shards <= 17; ++shards) {
+        GradientExchange<TypeParam> exchange(world, layout, shards, Reduction::reproducible, transport);
+        for (std::uint64_t step = 0; step < 3; ++step) {
+          const std::vector<TypeParam> sum = reduced_slice(exchange, layout, step);
+          ASSERT_EQ(elements_unlike_tree(sum, exchange.own_slice(), shards, step), 0u)
+              << layout.size() << " elements, " << shards << " shards, " << exchange.transport();
+        }
       }
     }
   }
@@ -135,21 +160,20 @@ TYPED_TEST(GradientExchangeOf, FlagsOfAllRanksArriveEverywhere) {
   const Communicator world = Communicator::world();
   // Bits that are a signaling NaN as a float among them.
   const StepFlags patterns[] = {step_flag_stop_requested, step_flag_non_finite, 0x7fa00000u, 0xffffffffu};
-  for (const Reduction reduction : {Reduction::reproducible, Reduction::allreduce}) {
+  const std::pair<Reduction, Transport> kinds[] = {{Reduction::reproducible, Transport::shared},
+                                                   {Reduction::reproducible, Transport::messages},
+                                                   {Reduction::allreduce, Transport::automatic}};
+  for (const auto& [reduction, transport] : kinds) {
     for (const ParameterLayout& layout : layouts<TypeParam>()) {
-      GradientExchange<TypeParam> exchange(world, layout, 17, reduction);
-      std::vector<TypeParam> sum(exchange.own_slice().size());
+      GradientExchange<TypeParam> exchange(world, layout, 17, reduction, transport);
       for (int raising = 0; raising < world.size(); ++raising) {
         for (const StepFlags pattern : patterns) {
-          fill(exchange, layout, 0);
-          EXPECT_EQ(exchange.reduce(world.rank() == raising ? pattern : 0, sum), pattern);
+          EXPECT_EQ(exchange_flags(exchange, layout, world.rank() == raising ? pattern : 0), pattern);
         }
       }
-      fill(exchange, layout, 0);
-      EXPECT_EQ(exchange.reduce(0, sum), 0u);
-      fill(exchange, layout, 0);
+      EXPECT_EQ(exchange_flags(exchange, layout, 0), 0u);
       const StepFlags all_ranks = (StepFlags{1} << world.size()) - 1;
-      EXPECT_EQ(exchange.reduce(StepFlags{1} << world.rank(), sum), all_ranks);
+      EXPECT_EQ(exchange_flags(exchange, layout, StepFlags{1} << world.rank()), all_ranks);
     }
   }
 }
@@ -164,36 +188,50 @@ TYPED_TEST(GradientExchangeOf, NonFiniteGradientsPassThrough) {
     std::fill_n(exchange.accumulator().next_term(), layout.size(), value);
     exchange.accumulator().add_term();
   }
-  std::vector<TypeParam> sum(exchange.own_slice().size());
-  exchange.reduce(0, sum);
-  for (const TypeParam value : sum) EXPECT_EQ(value, std::numeric_limits<TypeParam>::infinity());
+  exchange.share_sums(0);
+  for (const TypeParam value : slice_sum(exchange))
+    EXPECT_EQ(value, std::numeric_limits<TypeParam>::infinity());
 }
 
-TYPED_TEST(GradientExchangeOf, AllGatherBringsEverySliceToAllRanks) {
+TYPED_TEST(GradientExchangeOf, EverySliceArrivesOnAllRanks) {
   const Communicator world = Communicator::world();
-  for (const ParameterLayout& layout : layouts<TypeParam>()) {
-    GradientExchange<TypeParam> exchange(world, layout, 17, Reduction::reproducible);
-    std::vector<TypeParam> parameters(layout.size(), TypeParam{-1});
-    const Range own = exchange.own_slice();
-    for (std::size_t i = own.begin; i < own.end; ++i) parameters[i] = term<TypeParam>(0, i);
-    exchange.all_gather(parameters);
-    for (std::size_t i = 0; i < layout.size(); ++i) ASSERT_EQ(parameters[i], term<TypeParam>(0, i));
+  for (const Transport transport : transports) {
+    for (const ParameterLayout& layout : layouts<TypeParam>()) {
+      GradientExchange<TypeParam> exchange(world, layout, 17, Reduction::reproducible, transport);
+      const std::span<TypeParam> parameters = exchange.parameters();
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(parameters.data()) % 64, 0u);
+      for (const TypeParam value : parameters) ASSERT_EQ(value, TypeParam{0});
+      const Range own = exchange.own_slice();
+      exchange.synchronize();
+      for (std::uint64_t step = 0; step < 3; ++step) {
+        for (std::size_t i = own.begin; i < own.end; ++i) parameters[i] = term<TypeParam>(0, i, step);
+        exchange.share_slices();
+        for (std::size_t i = 0; i < layout.size(); ++i) ASSERT_EQ(parameters[i], term<TypeParam>(0, i, step));
+        exchange.synchronize();
+      }
+    }
   }
 }
 
 TYPED_TEST(GradientExchangeOf, BlockSumsOfAllRanksArriveEverywhere) {
   const Communicator world = Communicator::world();
-  for (const ParameterLayout& layout : layouts<TypeParam>()) {
-    GradientExchange<TypeParam> exchange(world, layout, 17, Reduction::reproducible);
-    std::vector<double> sums(layout.blocks(), -1);
-    const Range own = exchange.own_blocks();
-    for (std::size_t block = own.begin; block < own.end; ++block) sums[block] = term<double>(1, block);
-    exchange.complete_block_sums(sums);
-    for (std::size_t block = 0; block < sums.size(); ++block) ASSERT_EQ(sums[block], term<double>(1, block));
+  for (const Transport transport : transports) {
+    for (const ParameterLayout& layout : layouts<TypeParam>()) {
+      GradientExchange<TypeParam> exchange(world, layout, 17, Reduction::reproducible, transport);
+      const Range own = exchange.own_blocks();
+      for (std::size_t round = 0; round < 5; ++round) {
+        std::vector<double> sums(layout.blocks(), -1);
+        for (std::size_t block = own.begin; block < own.end; ++block)
+          sums[block] = term<double>(round, block);
+        exchange.complete_block_sums(sums);
+        for (std::size_t block = 0; block < sums.size(); ++block)
+          ASSERT_EQ(sums[block], term<double>(round, block));
+      }
+    }
   }
 }
 
-TYPED_TEST(GradientExchangeOf, SlicesAreGatheredOnTheRoot) {
+TYPED_TEST(GradientExchangeOf, SlicesAreGatheredOnTheRootAndScattered) {
   const Communicator world = Communicator::world();
   for (const ParameterLayout& layout : layouts<TypeParam>()) {
     GradientExchange<TypeParam> exchange(world, layout, 17, Reduction::reproducible);
@@ -204,7 +242,22 @@ TYPED_TEST(GradientExchangeOf, SlicesAreGatheredOnTheRoot) {
     exchange.gather_to_root(slice, full);
     ASSERT_EQ(full.size(), world.is_root() ? layout.size() : 0u);
     for (std::size_t i = 0; i < full.size(); ++i) ASSERT_EQ(full[i], term<TypeParam>(2, i));
+
+    std::vector<TypeParam> back(slice.size());
+    exchange.scatter_from_root(full, back);
+    EXPECT_EQ(back, slice);
   }
+}
+
+TEST(GradientExchange, RanksOfANodeShareTheWeightsUnlessTheyAreToExchangeMessages) {
+  const Communicator world = Communicator::world();
+  const ParameterLayout layout({3, 2}, sizeof(float));
+  const GradientExchange<float> shared(world, layout, 17, Reduction::reproducible, Transport::shared);
+  const GradientExchange<float> messages(world, layout, 17, Reduction::reproducible, Transport::messages);
+  EXPECT_EQ(shared.transport(), world.size() == 1 ? "none" : "shared memory");
+  EXPECT_EQ(messages.transport(), world.size() == 1 ? "none" : "messages");
+  EXPECT_EQ(shared.part_of(10), block_partition(10, ranks_of(world), static_cast<std::size_t>(world.rank())));
+  EXPECT_EQ(messages.part_of(10), (Range{0, 10}));
 }
 
 TEST(GradientExchange, MoreRanksThanShardsAreRefusedOnAllRanks) {

@@ -209,7 +209,8 @@ class LibraryTrainer {
         workspace_(problem_.spec, problem_.rows) {}
 
   double step(Range batch) {
-    TreeAccumulator<T> gradients(shards_, {0, shards_}, problem_.layout.size());
+    std::vector<T> sum(problem_.layout.size());
+    TreeAccumulator<T> gradients(shards_, {0, shards_}, problem_.layout.size(), sum.data());
     std::vector<double> losses;
     for (std::size_t shard = 0; shard < shards_; ++shard) {
       const Range part = block_partition(batch.size(), shards_, shard);
@@ -222,9 +223,8 @@ class LibraryTrainer {
       gradients.add_term();
       losses.push_back(sums.loss_sum);
     }
-    const std::span<T> gradient(gradients.node_sum(0), problem_.layout.size());
-    for (T& g : gradient) g /= static_cast<T>(batch.size());
-    optimizer_.update(++steps_, learning_rate_, problem_.parameters, gradient, [](std::span<double>) {});
+    for (T& g : sum) g /= static_cast<T>(batch.size());
+    optimizer_.update(++steps_, learning_rate_, problem_.parameters, sum, [](std::span<double>) {});
     return tree_sum<double>(losses);
   }
 

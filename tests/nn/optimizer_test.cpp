@@ -49,6 +49,18 @@ void expect_near(const std::vector<T>& found, const std::vector<T>& expected, do
 
 void no_other_ranks(std::span<double>) {}
 
+/// All rules on a slice, as a step applies them.
+template <class T>
+void apply_gradient_rules(const GradientRules& rules, const ParameterLayout& layout, Range blocks,
+                          std::span<const T> parameters, std::span<T> gradient,
+                          const CompleteBlockSums& complete) {
+  for_chunks(layout, blocks, [&](const Chunk& chunk) {
+    const std::size_t begin = chunk.elements.begin;
+    apply_element_rules<T>(rules, layout, chunk, parameters.data() + begin, gradient.data() + begin);
+  });
+  clip_by_norm<T>(rules, layout, blocks, gradient, complete);
+}
+
 /// Runs an optimizer on all of NumPy's gradients as one slice and compares, padding included.
 template <class T>
 void expect_numpy_values(const testing::OptimizerValue& value, double tolerance) {

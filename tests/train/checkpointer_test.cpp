@@ -43,14 +43,23 @@ class CheckpointerTest : public ::testing::Test {
   /// Different numbers in every parameter and slot; padding stays zero.
   void fill(TrainState<float>& target) const {
     const Range slice = target.exchange.own_slice();
+    target.exchange.synchronize();
     for (const Tensor& tensor : layout->tensors()) {
       for (std::size_t i = tensor.offset; i < tensor.offset + tensor.size(); ++i) {
-        target.parameters[i] = static_cast<float>(i) / 8;
+        if (target.exchange.is_first_of_group()) target.exchange.parameters()[i] = static_cast<float>(i) / 8;
         for (std::size_t s = 0; slice.contains(i) && s < target.optimizer.info().slots.size(); ++s) {
           target.optimizer.slot(s)[i - slice.begin] = static_cast<float>(100 * (s + 1) + i);
         }
       }
     }
+    target.exchange.synchronize();
+  }
+
+  /// Ranks of a node share the weights.
+  static void set_weight(TrainState<float>& target, std::size_t index, float value) {
+    target.exchange.synchronize();
+    if (target.exchange.is_first_of_group()) target.exchange.parameters()[index] = value;
+    target.exchange.synchronize();
   }
 
   const Communicator world = Communicator::world();
@@ -81,7 +90,7 @@ TEST_F(CheckpointerTest, RestoresEverythingThatWasWritten) {
   TrainState<float> restored = state();
   TrainProgress found(*config.shards);
   ASSERT_TRUE(checkpointer(restored).restore(restored, found));
-  EXPECT_EQ(restored.parameters, written.parameters);
+  EXPECT_TRUE(std::ranges::equal(restored.exchange.parameters(), written.exchange.parameters()));
   for (std::size_t s = 0; s < restored.optimizer.info().slots.size(); ++s) {
     const auto a = restored.optimizer.slot(s), b = written.optimizer.slot(s);
     EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin(), b.end()));
@@ -108,8 +117,8 @@ TEST_F(CheckpointerTest, TheBestIsWrittenWithTheNextCheckpoint) {
   TrainProgress progress(*config.shards);
   progress.step = 4;
   keeper.remember_best(now, progress, 1);
-  const std::string digest = parameters_sha256<float>(*layout, now.parameters);
-  now.parameters[0] += 1;
+  const std::string digest = parameters_sha256<float>(*layout, now.exchange.parameters());
+  set_weight(now, 0, 12.5F);
   progress.step = 8;
   keeper.write(now, progress, 2);
   if (!world.is_root()) return;
@@ -132,7 +141,7 @@ TEST_F(CheckpointerTest, IsDueEveryGivenNumberOfSteps) {
 
 TEST_F(CheckpointerTest, NeverWritesWeightsThatAreNotFinite) {
   TrainState<float> now = state();
-  now.parameters.at(layout->bias(1).offset) = std::numeric_limits<float>::quiet_NaN();
+  set_weight(now, layout->bias(1).offset, std::numeric_limits<float>::quiet_NaN());
   TrainProgress progress(*config.shards);
   try {
     checkpointer(now).write(now, progress, 1);
@@ -158,7 +167,7 @@ TEST_F(CheckpointerTest, TheBestIsNeverReplacedByWeightsThatAreNotFinite) {
   TrainProgress progress(*config.shards);
   progress.step = 4;
   keeper.remember_best(now, progress, 1);
-  now.parameters[0] = std::numeric_limits<float>::infinity();
+  set_weight(now, 0, std::numeric_limits<float>::infinity());
   progress.step = 8;
   keeper.remember_best(now, progress, 1);
   keeper.write_best();

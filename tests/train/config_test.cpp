@@ -231,6 +231,7 @@ std::vector<std::string> unusual_settings() {
           "evaluate-every=2",
           "evaluator=all",
           "reduction=allreduce",
+          "transport=messages",
           "diagnostics=on",
           "progress=bar",
           "quiet=on",
@@ -392,11 +393,11 @@ TEST(DifferingKeys, NameWhatKeepsARunFromBeingResumed) {
 
 TEST(DifferingKeys, LetTheRestChange) {
   const auto before = config_map(resolved({}));
-  EXPECT_TRUE(
-      differing_keys(before, resolved({"epochs=20", "max-steps=5", "max-seconds=9", "checkpoint-every=5s",
-                                       "keep-checkpoints=1", "progress=off", "quiet=on", "run-dir=x",
-                                       "evaluator=all", "diagnostics=on", "data=elsewhere/mnist.h5"}))
-          .empty());
+  EXPECT_TRUE(differing_keys(before, resolved({"epochs=20", "max-steps=5", "max-seconds=9",
+                                               "checkpoint-every=5s", "keep-checkpoints=1", "progress=off",
+                                               "quiet=on", "transport=messages", "run-dir=x", "evaluator=all",
+                                               "diagnostics=on", "data=elsewhere/mnist.h5"}))
+                  .empty());
 }
 
 TEST(DifferingKeys, EpochsMatterWhereTheScheduleDependsOnThem) {

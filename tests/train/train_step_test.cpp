@@ -93,7 +93,11 @@ std::vector<T> train_alone(const TrainConfig& config, std::size_t epochs) {
         };
         gradient[i] = sum(sum, 0, plan.shards) / static_cast<T>(sampler.global_rows(s));
       }
-      apply_gradient_rules<T>(rules, layout, all_blocks, parameters, gradient, complete);
+      for_chunks(layout, all_blocks, [&](const Chunk& chunk) {
+        const std::size_t begin = chunk.elements.begin;
+        apply_element_rules<T>(rules, layout, chunk, parameters.data() + begin, gradient.data() + begin);
+      });
+      clip_by_norm<T>(rules, layout, all_blocks, gradient, complete);
       optimizer.update(step + 1, *config.learning_rate, parameters, gradient, complete);
       for (std::size_t l = 0; l < config.constraint.size(); ++l) config.constraint[l].apply(kernels[l]);
     }
@@ -120,7 +124,7 @@ std::vector<T> train_together(const Communicator& world, const TrainConfig& conf
       EXPECT_EQ(train_step(state, sampler, rows, {step, s, *config.learning_rate, config.seed}, 0, sums), 0U);
     }
   }
-  return state.parameters;
+  return {state.exchange.parameters().begin(), state.exchange.parameters().end()};
 }
 
 class TrainStep : public ::testing::TestWithParam<std::vector<std::pair<std::string, std::string>>> {};
@@ -172,11 +176,14 @@ TEST(TrainStepFlags, NonFiniteLossOnOneRankStopsTheUpdateOnAll) {
   BatchSampler sampler(plan, own, false, 0);
   sampler.start_epoch(0);
   TrainState<float> state = make_train_state<float>(world, config, spec, layout, rules, plan);
-  const std::vector<float> before = state.parameters;
+  const auto parameters = [&] {
+    return std::vector<float>(state.exchange.parameters().begin(), state.exchange.parameters().end());
+  };
+  const std::vector<float> before = parameters();
   EpochSums sums(plan.shards);
   const StepFlags flags = train_step(state, sampler, rows, {0, 0, 0.1, 0}, 0, sums);
   EXPECT_EQ(flags, step_flag_non_finite);
-  EXPECT_EQ(state.parameters, before);
+  EXPECT_EQ(parameters(), before);
   EXPECT_EQ(world.all_reduce_min(static_cast<std::int64_t>(state.first_nonfinite_layer)), 0);
 }
 

@@ -51,12 +51,33 @@ std::vector<Range> tree_nodes_inside(std::size_t terms, Range own);
 template <class T>
 T tree_sum(std::span<const T> terms);
 
-/// Element-wise tree sum of vectors that come as maximal nodes: `nodes` cover [0, terms) and node_sums[i]
-/// points to the `length` elements of the sum over nodes[i]. The result replaces node_sums[0]'s elements; the
-/// others are scratch.
+/// A vector that is the sum over one node of the tree.
 template <class T>
-void finish_tree(std::size_t terms, std::span<const Range> nodes, std::span<T* const> node_sums,
-                 std::size_t length);
+struct NodeSum {
+  Range node;
+  const T* sum;
+};
+
+/// Adds up vectors that are given as sums over neighbouring nodes of the tree to the sum over a larger node,
+/// a few elements at a time: what has to be kept of a sum stays in the first-level cache.
+template <class T>
+class TreeChunks {
+ public:
+  TreeChunks() = default;
+  /// `parts` in ascending order. Their vectors may change between calls of sum().
+  TreeChunks(std::vector<NodeSum<T>> parts, std::size_t largest_chunk);
+
+  /// The sum over `node`, which parts make up, of these elements (largest_chunk at most). Valid until the
+  /// next call and while the parts are.
+  const T* sum(Range node, Range elements);
+
+ private:
+  const T* sum_from(Range node, Range elements, std::size_t& part, std::size_t level);
+
+  std::vector<NodeSum<T>> parts_;
+  std::size_t largest_chunk_ = 0;
+  std::vector<T> scratch_;  // (levels, largest_chunk)
+};
 
 /// Forms the sums of a rank's own maximal tree nodes from terms that come in ascending order.
 ///
@@ -67,8 +88,9 @@ void finish_tree(std::size_t terms, std::span<const Range> nodes, std::span<T* c
 template <class T>
 class TreeAccumulator {
  public:
-  /// For the terms `own` of a tree over `terms`; each term is a vector of `length` elements.
-  TreeAccumulator(std::size_t terms, Range own, std::size_t length);
+  /// For the terms `own` of a tree over `terms`; each term is a vector of `length` elements. The sums of
+  /// nodes() are formed in `node_sums` (nodes, length), which has to outlive the object.
+  TreeAccumulator(std::size_t terms, Range own, std::size_t length, T* node_sums);
 
   /// The buffer (length) for the next term; its content is undefined.
   T* next_term();
@@ -80,9 +102,10 @@ class TreeAccumulator {
 
   const std::vector<Range>& nodes() const { return nodes_; }
   /// The sum over nodes()[i]; valid after the last own term.
-  T* node_sum(std::size_t i);
+  T* node_sum(std::size_t i) { return node_sums_ + i * length_; }
 
  private:
+  T* buffer(std::size_t i);
   /// Whether `node` is a node of the tree inside one of the own nodes.
   bool is_complete(Range node) const;
 
@@ -91,7 +114,8 @@ class TreeAccumulator {
   std::vector<Range> pending_;  // complete subtrees, one buffer each
   std::size_t next_;            // the next term
   Range own_;
-  std::vector<std::vector<T>> buffers_;  // pending_[i] lives in buffers_[i]
+  T* node_sums_;                       // (nodes, length)
+  std::vector<std::vector<T>> spare_;  // pending_[i] lives in buffer(i): in node_sums, then in these
 };
 
 }  // namespace lockstep

@@ -33,6 +33,10 @@ class Communicator {
   const std::string& host() const { return host_; }
   MPI_Comm handle() const { return handle_; }
 
+  /// The ranks that give the same color, in the order of this communicator. Collective. node() and nodes()
+  /// stay those of the job.
+  Communicator split(int color) const;
+
   void barrier() const;
 
   /// root's text on all ranks.

@@ -3,11 +3,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "lockstep/core/partition.hpp"
 #include "lockstep/core/summation_tree.hpp"
 #include "lockstep/dist/communicator.hpp"
+#include "lockstep/dist/rank_barrier.hpp"
+#include "lockstep/dist/rank_groups.hpp"
 #include "lockstep/nn/parameters.hpp"
 
 /// How the ranks add up their gradients and share the updated weights. The flat parameter vector is cut into
@@ -20,8 +23,6 @@ enum class Reduction {
   allreduce,     // by MPI_Allreduce, for comparison: the same bits for equal numbers of ranks only
 };
 
-/// Bits that ranks tell each other with the gradients, without an extra message.
-using StepFlags = std::uint32_t;
 inline constexpr StepFlags step_flag_stop_requested = 1;
 inline constexpr StepFlags step_flag_non_finite = 2;
 
@@ -29,19 +30,25 @@ inline constexpr StepFlags step_flag_non_finite = 2;
 /// the blocks of part `index`. Parts may be empty if there are few blocks.
 Range slice_blocks(const ParameterLayout& layout, std::size_t parts, std::size_t index);
 
-/// The exchange of one training step, by messages. Functions named collective are called by all ranks in the
-/// same order. None allocates. T: float or double.
+/// The weights and the exchange of one training step. Functions named collective are called by all ranks in
+/// the same order. None allocates. T: float or double.
 ///
 ///   fill accumulator() with the gradients of own_shards(), ascending
-///   reduce → sums of own_slice(); update the slice; all_gather
+///   share_sums; add up and update own_slice() of parameters() with slice_sum; share_slices
+///
+/// Ranks of a group (RankGroups: the ranks of a node) have one copy of the weights and see each other's sums
+/// in their shared memory. Between groups, the ranks of a lane exchange messages: rank (group g, member m)
+/// adds up its group's gradient for the slices of members m elsewhere, gets from them what it needs for its
+/// own, and after the update they exchange their slices. A group sends and receives everything once.
 template <class T>
 class GradientExchange {
  public:
   /// Shard j of `shards` belongs to the rank whose block_partition(shards, ranks, rank) contains it. The
-  /// communicator has to outlive the object. Throws UserError for more ranks than shards and OverflowError if
-  /// a message would have more than 2³¹ − 1 elements, on all ranks alike.
+  /// communicator has to outlive the object. Collective. Throws UserError for more ranks than shards or if
+  /// the transport is not possible, and OverflowError if a message would have more than 2³¹ − 1 elements, on
+  /// all ranks alike.
   GradientExchange(const Communicator& communicator, const ParameterLayout& layout, std::size_t shards,
-                   Reduction reduction);
+                   Reduction reduction, Transport transport = Transport::automatic);
   GradientExchange(GradientExchange&&) noexcept = default;
 
   Range own_shards() const { return own_shards_; }
@@ -49,15 +56,28 @@ class GradientExchange {
   Range own_blocks() const { return blocks_[rank_]; }
   /// Elements of the flat vector that this rank owns; may be empty.
   Range own_slice() const { return slices_[rank_]; }
+
+  /// The flat vector (layout.size()), which starts as zeros. The ranks of a group have the same memory:
+  /// between two collective functions only one of them may write an element, and none read it then.
+  std::span<T> parameters() { return parameters_; }
+  std::span<const T> parameters() const { return parameters_; }
+  /// Whether this rank does what one rank of the group has to do.
+  bool is_first_of_group() const { return member_ == 0; }
+  /// This rank's part of `count` things that the ranks of a group share out among them.
+  Range part_of(std::size_t count) const { return block_partition(count, groups_.group_size(), member_); }
+  /// Makes what the ranks of a group wrote to parameters() visible to all of them. Collective.
+  void synchronize() { barrier_.wait(); }
+
   /// Takes the gradients (layout.size()) of the own shards.
   TreeAccumulator<T>& accumulator() { return accumulator_; }
-
-  /// Writes the sum over all shards of own_slice() to `slice_sum` (own_slice().size()) and returns the flags
-  /// of all ranks together. Collective. Afterwards the accumulator has to be reset.
-  StepFlags reduce(StepFlags mine, std::span<T> slice_sum);
-
-  /// Brings every rank's slice of the flat vector (layout.size()) to all ranks, in place. Collective.
-  void all_gather(std::span<T> parameters);
+  /// Makes the sums of all ranks available to slice_sum() and returns the flags of all ranks together.
+  /// Collective. Afterwards the accumulator has to be reset, but not before share_slices().
+  StepFlags share_sums(StepFlags mine);
+  /// The sum over all shards of some elements (chunk_elements at most), counted from the begin of
+  /// own_slice(). Valid until the next call.
+  const T* slice_sum(Range elements) { return slice_sums_.sum({0, shards_}, elements); }
+  /// Brings every rank's slice of parameters() to all ranks. Collective.
+  void share_slices();
 
   /// Brings every rank's own blocks' entries of `block_sums` (layout.blocks()) to all ranks, in place.
   /// Collective.
@@ -65,14 +85,23 @@ class GradientExchange {
 
   /// Puts the slices of all ranks together in `full` (resized to layout.size()) on the root; elsewhere `full`
   /// stays as it is. Collective.
-  void gather_to_root(std::span<const T> own_slice, std::vector<T>& full);
+  void gather_to_root(std::span<const T> own_slice, std::vector<T>& full) const;
+  /// The other way round: gives every rank its slice of the root's `full`. Collective.
+  void scatter_from_root(std::span<const T> full, std::span<T> own_slice) const;
+
+  /// "shared memory", "messages" or "shared memory and messages".
+  std::string transport() const;
+  /// On rank 0: why ranks of one node use messages although shared memory was wanted; empty if they do not.
+  const std::string& fallback() const { return groups_.fallback; }
 
  private:
+  void take_memory(const ParameterLayout& layout);
   void plan_messages();
-  void pack(StepFlags mine);
-  StepFlags unpack(StepFlags mine);
-  StepFlags reduce_by_tree(StepFlags mine, std::span<T> slice_sum);
-  StepFlags reduce_by_allreduce(StepFlags mine, std::span<T> slice_sum);
+  std::vector<NodeSum<T>> parts_of_group() const;
+  std::vector<NodeSum<T>> parts_of_slice() const;
+  StepFlags exchange_sums(StepFlags flags_of_group);
+  void pack(StepFlags flags_of_group);
+  StepFlags reduce_by_allreduce(StepFlags mine);
 
   const Communicator* communicator_;
   std::size_t rank_;
@@ -82,19 +111,29 @@ class GradientExchange {
   Range own_shards_;
   std::vector<Range> blocks_;  // of every rank
   std::vector<Range> slices_;  // of every rank
+  RankGroups groups_;
+  std::size_t group_, member_;
+
+  // In the group's memory.
+  RankBarrier barrier_;
+  std::span<T> parameters_;
+  std::span<double> block_sums_;  // (2, blocks); every other round uses the other half
+  std::vector<T*> member_sums_;   // (members) the sums over each member's tree nodes
   TreeAccumulator<T> accumulator_;
+  std::size_t block_sum_rounds_ = 0;
 
-  std::vector<int> slice_counts_, slice_starts_;  // (ranks)
-  std::vector<int> block_counts_, block_starts_;  // (ranks)
+  std::vector<int> slice_counts_, slice_starts_;            // (ranks)
+  std::vector<int> lane_slice_counts_, lane_slice_starts_;  // (groups)
+  std::vector<int> lane_block_counts_, lane_block_starts_;  // (groups)
 
-  // The message from rank r to rank q: for every maximal tree node of r its sum over q's slice, then r's
-  // flags.
-  std::vector<int> send_counts_, send_starts_;        // (ranks)
-  std::vector<int> receive_counts_, receive_starts_;  // (ranks)
+  // The message from group g to group h over a lane: for every maximal tree node of g its sum over the slice
+  // of h's member, then the flags of g.
+  std::vector<int> send_counts_, send_starts_;        // (groups)
+  std::vector<int> receive_counts_, receive_starts_;  // (groups)
   std::vector<T> send_, receive_;
-  std::vector<Range> nodes_;        // maximal tree nodes of all ranks, ascending
-  std::vector<T*> node_sums_;       // (nodes) their sums over the own slice; own ones are set in every step
-  std::size_t first_own_node_ = 0;  // of nodes_
+  std::vector<Range> own_group_nodes_;
+  TreeChunks<T> group_sums_;  // elements counted in the flat vector
+  TreeChunks<T> slice_sums_;  // elements counted from the begin of the own slice
 };
 
 }  // namespace lockstep

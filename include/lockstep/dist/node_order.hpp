@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace lockstep {
@@ -15,5 +16,10 @@ struct NodePosition {
 /// `first_ranks` holds, for each rank of MPI_COMM_WORLD, the lowest rank on its node; nodes are ordered by
 /// it. Rank 0 therefore stays rank 0.
 NodePosition node_position(std::span<const int> first_ranks, std::size_t world_rank);
+
+/// How large groups of neighbouring ranks can be such that all are of one size and no group spans two nodes:
+/// the greatest common divisor of the numbers of ranks on the nodes. `nodes` holds the node of each rank and
+/// ascends.
+std::size_t largest_group_size(std::span<const std::int32_t> nodes);
 
 }  // namespace lockstep

@@ -17,6 +17,11 @@
 /// in src/nn/optimizer_updates.hpp and its row in the table of src/nn/optimizer.cpp.
 namespace lockstep {
 
+namespace optimizer_updates {
+template <class T>
+struct Update;
+}
+
 /// One row of the table of optimizers.
 struct OptimizerInfo {
   std::string name;                // "rmsprop"
@@ -61,13 +66,26 @@ struct GradientRules {
   double clip_norm = 0;   // whole gradient scaled to at most this norm; 0: off
 };
 
-/// The blocks of one rank's slice: slice = [block_starts[blocks.begin], block_starts[blocks.end]).
-/// Applies the rules to the mean gradient of the slice, in place. parameters, gradient: the slice's elements.
-/// Calls `complete` (if clip_norm is on) exactly once on every rank.
+/// Penalties and clipping by value of one chunk. What they do to an element depends on nothing
+/// else.   parameters, gradient: the chunk's elements; gradient in place
 template <class T>
-void apply_gradient_rules(const GradientRules& rules, const ParameterLayout& layout, Range blocks,
-                          std::span<const T> parameters, std::span<T> gradient,
-                          const CompleteBlockSums& complete);
+void apply_element_rules(const GradientRules& rules, const ParameterLayout& layout, const Chunk& chunk,
+                         const T* parameters, T* gradient);
+
+/// Clipping of a slice's gradient by the norm of the whole gradient, in place. Calls `complete` (if clip_norm
+/// is on) exactly once on every rank.
+template <class T>
+void clip_by_norm(const GradientRules& rules, const ParameterLayout& layout, Range blocks,
+                  std::span<T> gradient, const CompleteBlockSums& complete);
+
+/// The mean gradient of a chunk of the slice.
+template <class T>
+using ChunkGradient = std::function<const T*(const Chunk&)>;
+
+/// An optimizer's hyperparameters; 0 where it does not have one.
+struct Hyperparameters {
+  double momentum = 0, rho = 0, beta1 = 0, beta2 = 0, epsilon = 0, weight_decay = 0, trust = 0;
+};
 
 /// The optimizer of one slice: its configuration and the slice's state.
 template <class T>
@@ -76,9 +94,15 @@ class Optimizer {
   Optimizer(const OptimizerConfig& config, const ParameterLayout& layout, Range blocks);
 
   /// One update, in place. `step` counts from 1; `learning_rate` is the schedule's. Calls `complete` the same
-  /// number of times on every rank.   parameters, gradient: the slice's elements
-  void update(std::uint64_t step, double learning_rate, std::span<T> parameters, std::span<const T> gradient,
+  /// number of times on every rank. Returns whether all updated parameters are finite.
+  /// parameters, gradient: the slice's elements
+  bool update(std::uint64_t step, double learning_rate, std::span<T> parameters, std::span<const T> gradient,
               const CompleteBlockSums& complete);
+
+  /// The same for an optimizer without layer_norms. Asks for the gradient of every chunk once, right before
+  /// the chunk's update, in ascending order.
+  bool update(std::uint64_t step, double learning_rate, std::span<T> parameters,
+              const ChunkGradient<T>& gradient);
 
   const OptimizerInfo& info() const { return *info_; }
   /// The state vector (slice) of info().slots[i].
@@ -86,7 +110,8 @@ class Optimizer {
 
  private:
   const OptimizerInfo* info_;
-  OptimizerConfig config_;
+  bool (*update_)(const optimizer_updates::Update<T>&);
+  Hyperparameters hyperparameters_;
   const ParameterLayout* layout_;
   Range blocks_;
   std::vector<std::vector<T>> slots_;

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "lockstep/core/matrix.hpp"
+#include "lockstep/core/partition.hpp"
 
 namespace lockstep {
 
@@ -51,6 +53,37 @@ class ParameterLayout {
   std::vector<std::size_t> block_tensors_;
   std::size_t size_ = 0;
 };
+
+/// A piece of one norm block that fits into the first-level cache together with its gradient and optimizer
+/// state. Updates work chunk by chunk.
+struct Chunk {
+  std::size_t block = 0;
+  Range elements;  // counted from the begin of the slice
+};
+inline constexpr std::size_t chunk_elements = 1024;  // elements
+
+/// Elements of norm block b, counted from the begin of the slice that `blocks` make up.
+inline Range block_in_slice(const ParameterLayout& layout, Range blocks, std::size_t b) {
+  const auto& starts = layout.block_starts();
+  return {starts[b] - starts[blocks.begin], starts[b + 1] - starts[blocks.begin]};
+}
+
+/// Calls work(Chunk) for the chunks of `some` blocks of the slice that `blocks` make up, ascending.
+template <class Work>
+void for_chunks(const ParameterLayout& layout, Range blocks, Range some, const Work& work) {
+  for (std::size_t block = some.begin; block < some.end; ++block) {
+    const Range whole = block_in_slice(layout, blocks, block);
+    for (std::size_t begin = whole.begin; begin < whole.end; begin += chunk_elements) {
+      work(Chunk{block, {begin, std::min(begin + chunk_elements, whole.end)}});
+    }
+  }
+}
+
+/// Of all blocks of the slice.
+template <class Work>
+void for_chunks(const ParameterLayout& layout, Range blocks, const Work& work) {
+  for_chunks(layout, blocks, blocks, work);
+}
 
 /// The tensor's elements in a flat vector, as (rows, columns).
 template <class T>

@@ -89,6 +89,7 @@ struct TrainConfig {
   std::uint64_t evaluate_every = 1;
   Evaluator evaluator = Evaluator::rank0;
   Reduction reduction = Reduction::reproducible;
+  Transport transport = Transport::automatic;
   bool diagnostics = false;
   ProgressStyle progress = ProgressStyle::automatic;
   bool quiet = false;

@@ -47,14 +47,15 @@ struct TrainState {
   const ParameterLayout& layout;
   const GradientRules& rules;
   const std::vector<Constraint>& constraints;  // one per layer
-  std::vector<T> parameters;                   // the whole flat vector, the same on every rank between steps
-  GradientExchange<T> exchange;
-  Optimizer<T> optimizer;        // of this rank's slice
-  std::vector<T> mean_gradient;  // of this rank's slice
+  GradientExchange<T> exchange;                // with the parameters, the same on every rank between steps
+  Optimizer<T> optimizer;                      // of this rank's slice
+  std::vector<T> mean_gradient;                // of this rank's slice
+  bool finite_weights;                         // whether this rank's last update left none that is not
   Workspace<T> workspace;
   std::vector<Range> shard_groups;    // own shards that are worked on together: nodes of the summation tree
   GatheredRows<T> gathered;           // of one group
-  std::size_t first_nonfinite_layer;  // met by this rank where the loss was not finite; else spec.layers()
+  std::size_t first_nonfinite_layer;  // met by this rank where a loss or weight was not finite; else
+                                      // spec.layers()
   StepDiagnosis<T>* diagnosis;        // looks at the step; nullptr: nobody does
 };
 
@@ -66,7 +67,8 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
                                const BatchPlan& plan);
 
 /// One synchronized update (collective). `mine` are this rank's flags; the flags of all ranks together are
-/// returned. If any rank met a non-finite loss the parameters are left as they were, on every rank.
+/// returned. If any rank met a non-finite loss, or the update before left a non-finite weight, the parameters
+/// are left as they were, on every rank.
 template <class T>
 StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const Rows<T>& rows,
                      const StepPlan& plan, StepFlags mine, EpochSums& sums);
