@@ -336,7 +336,8 @@ TrainResult Training<T>::end(ExitStatus status, const std::string& reason) {
 template <class T>
 void Training<T>::write_summary(const TrainResult& result) const {
   run_directory_->write_summary(
-      training_summary(config_, dataset_, layout_, progress_, result, seconds(), hosts_));
+      training_summary(config_, dataset_, layout_, progress_, result, seconds(), hosts_,
+                                                 state_.exchange.transport()));
 }
 
 /// Not collective: all ranks know of the failure. The summary of an earlier part of the run would pass for

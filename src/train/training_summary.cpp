@@ -27,7 +27,7 @@ const char* status_text(ExitStatus status) {
 nlohmann::json training_summary(const TrainConfig& config, const DatasetInfo& dataset,
                                 const ParameterLayout& layout, const TrainProgress& progress,
                                 const TrainResult& result, double seconds,
-                                const std::vector<std::string>& hosts) {
+                                const std::vector<std::string>& hosts, const std::string& transport) {
   const EpochMetrics& last = result.last;
   const BlasIdentity blas = blas_identity();
   return {
@@ -51,6 +51,7 @@ nlohmann::json training_summary(const TrainConfig& config, const DatasetInfo& da
       {"dataset", {{"path", dataset.path}, {"sha256", dataset.sha256_all}, {"source", dataset.source}}},
       {"ranks", hosts.size()},
       {"hosts", std::set<std::string>(hosts.begin(), hosts.end())},
+      {"transport", transport},
       {"seconds", seconds},
       {"samples_per_second", number_or_null(last.samples_per_second)},
       {"versions", {{"lockstep", version()}, {"openblas", blas.version}, {"mpi", mpi_library_version()}}},

@@ -26,8 +26,11 @@ USER_ERROR, RESUMABLE = 2, 75
 
 
 def command(arguments, ranks=1, launcher=None):
-    """The command line; one rank is started without mpirun unless `launcher` says otherwise."""
+    """The command line; one rank is started without mpirun unless `launcher` says otherwise. A list is the
+    launcher's own command line."""
     program = [BINARY, *map(str, arguments)]
+    if isinstance(launcher, list):
+        return [*launcher, *program]
     if not (ranks > 1 if launcher is None else launcher):
         return program
     return [MPIEXEC, "-n", str(ranks), "--oversubscribe", "--bind-to", "none",

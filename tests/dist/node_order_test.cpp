@@ -30,5 +30,15 @@ TEST(NodeOrder, RanksDealtOutOverNodesBecomeContiguousPerNode) {
   }
 }
 
+TEST(LargestGroupSize, DividesTheRanksOfEveryNode) {
+  using Nodes = std::vector<std::int32_t>;
+  EXPECT_EQ(largest_group_size(Nodes{0}), 1U);
+  EXPECT_EQ(largest_group_size(Nodes{0, 0, 0}), 3U);
+  EXPECT_EQ(largest_group_size(Nodes{0, 0, 1, 1}), 2U);
+  EXPECT_EQ(largest_group_size(Nodes{0, 0, 1}), 1U);
+  EXPECT_EQ(largest_group_size(Nodes{0, 0, 0, 0, 1, 1}), 2U);
+  EXPECT_EQ(largest_group_size(Nodes{0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2}), 3U);
+}
+
 }  // namespace
 }  // namespace lockstep

@@ -241,6 +241,44 @@ TEST(Optimizer, VanishingGradientsStayFinite) {
   }
 }
 
+TEST(Optimizer, SaysWhetherAllWeightsAreFinite) {
+  const ParameterLayout layout = many_blocks<float>();
+  for (const OptimizerInfo& info : optimizer_table()) {
+    Optimizer<float> optimizer(make_optimizer_config(info.name, {}), layout, {0, layout.blocks()});
+    std::vector<float> w = random_values<float>(layout, 0, 0.3);
+    const std::vector<float> g = random_values<float>(layout, 1, 0.2);
+    EXPECT_TRUE(optimizer.update(1, 0.01, w, g, no_other_ranks)) << info.name;
+    for (const float bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()}) {
+      std::vector<float> spoilt = w;
+      spoilt[20000] = bad;
+      EXPECT_FALSE(optimizer.update(2, 0.01, spoilt, g, no_other_ranks)) << info.name << " " << bad;
+    }
+  }
+}
+
+TEST(Optimizer, GradientsInChunksGiveTheSameBits) {
+  const ParameterLayout layout = many_blocks<float>();
+  for (const OptimizerInfo& info : optimizer_table()) {
+    if (info.layer_norms) continue;
+    const OptimizerConfig config = make_optimizer_config(info.name, {});
+    const Range blocks{0, layout.blocks()};
+    Optimizer<float> whole(config, layout, blocks), chunked(config, layout, blocks);
+    std::vector<float> w = random_values<float>(layout, 0, 0.3), same = w;
+    std::size_t next = 0;
+    for (std::uint32_t step = 1; step <= 3; ++step, next = 0) {
+      const std::vector<float> g = random_values<float>(layout, step, 0.2);
+      whole.update(step, 0.01, w, g, no_other_ranks);
+      chunked.update(step, 0.01, same, [&](const Chunk& chunk) {
+        EXPECT_EQ(chunk.elements.begin, std::exchange(next, chunk.elements.end));
+        return g.data() + chunk.elements.begin;
+      });
+      EXPECT_EQ(next, layout.size());
+    }
+    EXPECT_EQ(same, w) << info.name;
+  }
+}
+
 TEST(Optimizer, CallsCompleteEquallyOftenWithoutElements) {
   const ParameterLayout layout = small_layout<double>();
   for (const OptimizerInfo& info : optimizer_table()) {

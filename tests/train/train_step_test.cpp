@@ -187,5 +187,32 @@ TEST(TrainStepFlags, NonFiniteLossOnOneRankStopsTheUpdateOnAll) {
   EXPECT_EQ(world.all_reduce_min(static_cast<std::int64_t>(state.first_nonfinite_layer)), 0);
 }
 
+TEST(TrainStepFlags, WeightsThatAreNotFiniteStopTheNextUpdateOnAllRanks) {
+  const Communicator world = Communicator::world();
+  const TrainConfig config = config_of({{"hidden", "4"}, {"batch-size", "103"}, {"optimizer", "sgd"}});
+  const ModelSpec spec = make_model_spec(config, dataset_info());
+  const ParameterLayout layout(spec.widths, sizeof(float));
+  const GradientRules rules;
+  const BatchPlan plan{train_rows, config.batch_size, *config.shards, false};
+  const Range own = block_partition(plan.shards, static_cast<std::size_t>(world.size()),
+                                    static_cast<std::size_t>(world.rank()));
+  const Rows<float> rows = rows_of<float>(rows_of_shards(plan, own, {{0, train_rows}}));
+  BatchSampler sampler(plan, own, false, 0);
+  sampler.start_epoch(0);
+  TrainState<float> state = make_train_state<float>(world, config, spec, layout, rules, plan);
+  EpochSums sums(plan.shards);
+  const double far_too_large = 1e300;
+  EXPECT_EQ(train_step(state, sampler, rows, {0, 0, far_too_large, 0}, 0, sums), 0U);
+  EXPECT_EQ(world.all_reduce_min(state.finite_weights ? 1 : 0), 0);
+  EXPECT_EQ(world.all_reduce_min(static_cast<std::int64_t>(state.first_nonfinite_layer)), 0);
+
+  // A step whose losses are finite although weights of one rank's slice are not, as with inputs of zero.
+  TrainState<float> hidden = make_train_state<float>(world, config, spec, layout, rules, plan);
+  hidden.finite_weights = world.rank() != world.size() - 1;
+  const std::vector<float> before(hidden.exchange.parameters().begin(), hidden.exchange.parameters().end());
+  EXPECT_EQ(train_step(hidden, sampler, rows, {0, 0, 0.1, 0}, 0, sums), step_flag_non_finite);
+  EXPECT_TRUE(std::ranges::equal(hidden.exchange.parameters(), before));
+}
+
 }  // namespace
 }  // namespace lockstep

@@ -19,7 +19,7 @@ TEST(TrainingSummary, HoldsWhatARepetitionNeeds) {
   result.parameters_sha256 = "feed";
   result.last.test_accuracy = 0.75;
   const nlohmann::json summary =
-      training_summary(config, dataset, layout, progress, result, 1.5, {"a", "b", "a"});
+      training_summary(config, dataset, layout, progress, result, 1.5, {"a", "b", "a"}, "messages");
   EXPECT_EQ(summary["status"], "finished");
   EXPECT_EQ(summary["parameters_sha256"], "feed");
   EXPECT_EQ(summary["parameter_count"], 4 * 3 + 3 + 3 * 2 + 2);
@@ -32,10 +32,10 @@ TEST(TrainingSummary, HoldsWhatARepetitionNeeds) {
     EXPECT_TRUE(summary.contains(key)) << key;
   }
   result.status = ExitStatus::resumable;
-  EXPECT_EQ(training_summary(config, dataset, layout, progress, result, 1, {"a"})["status"], "stopped");
+  EXPECT_EQ(training_summary(config, dataset, layout, progress, result, 1, {"a"}, "none")["status"], "stopped");
   result.status = ExitStatus::failure;
   result.parameters_sha256.clear();
-  const nlohmann::json failed = training_summary(config, dataset, layout, progress, result, 1, {"a"});
+  const nlohmann::json failed = training_summary(config, dataset, layout, progress, result, 1, {"a"}, "none");
   EXPECT_EQ(failed["status"], "failed");
   EXPECT_TRUE(failed["parameters_sha256"].is_null());
 }

@@ -14,6 +14,6 @@ namespace lockstep {
 nlohmann::json training_summary(const TrainConfig& config, const DatasetInfo& dataset,
                                 const ParameterLayout& layout, const TrainProgress& progress,
                                 const TrainResult& result, double seconds,
-                                const std::vector<std::string>& hosts);
+                                const std::vector<std::string>& hosts, const std::string& transport);
 
 }  // namespace lockstep

@@ -1,0 +1,55 @@
+#!/bin/sh
+# Runs an MPI program on several "hosts" of this machine: network namespaces on a bridge, each with a host name of its
+# own, between which there is TCP only.
+#   hosts.sh MPIEXEC RANKS[,RANKS…] PROGRAM [ARGUMENT…]      2,2: two hosts with two ranks each
+# Exit status 77 if namespaces are not permitted here.
+set -eu
+mpiexec=$1 ranks=$2
+shift 2
+name=lockstep-$$
+work=$(mktemp -d)
+
+namespaces() { ip netns list | cut -d' ' -f1 | grep "^$name-" || true; }
+clean_up() {
+  for space in $(namespaces); do ip netns delete "$space"; done
+  rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+skip() {
+  echo "skipped: $1"
+  exit 77
+}
+[ "$(id -u)" = 0 ] || skip "network namespaces need root"
+command -v ip > /dev/null || skip "ip (Debian: iproute2) is not installed"
+ip netns add "$name-switch" 2> /dev/null || skip "network namespaces are not permitted here"
+ip -n "$name-switch" link add bridge type bridge 2> /dev/null || skip "network bridges are not permitted here"
+unshare --uts true 2> /dev/null || skip "host name namespaces are not permitted here"
+ip -n "$name-switch" link set bridge up
+
+host=0 hosts=
+for count in $(echo "$ranks" | tr , ' '); do
+  host=$((host + 1))
+  ip netns add "$name-$host"
+  ip -n "$name-$host" link add net type veth peer name "port$host" netns "$name-switch"
+  ip -n "$name-switch" link set "port$host" master bridge up
+  ip -n "$name-$host" address add "10.77.0.$host/24" dev net
+  ip -n "$name-$host" link set net up
+  ip -n "$name-$host" link set lo up
+  hosts=${hosts:+$hosts,}10.77.0.$host:$count
+done
+
+# Takes the place of ssh: mpirun calls it with an address and a command line for the shell there.
+cat > "$work/enter" << END
+#!/bin/sh
+host=\${1##*.}
+shift
+exec ip netns exec $name-\$host unshare --uts sh -c "hostname host\$host; \$*"
+END
+chmod +x "$work/enter"
+
+ip netns exec "$name-1" unshare --uts sh -c 'hostname host1; exec "$@"' sh "$mpiexec" --host "$hosts" \
+  --mca plm_rsh_agent "$work/enter" --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 \
+  --mca pml ob1 --mca btl tcp,vader,self --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 \
+  "$@"
