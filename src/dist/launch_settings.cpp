@@ -51,13 +51,17 @@ bool single_copy_is_allowed() {
 
 }  // namespace
 
+bool ranks_exceed_cores() {
+  return number_in("OMPI_COMM_WORLD_LOCAL_SIZE") > cores_of_node();
+}
+
 bool started_by_launcher() {
   return is_set("OMPI_COMM_WORLD_SIZE") || is_set("PMIX_RANK") || is_set("PMI_RANK");
 }
 
 void set_launch_settings() {
   if (!started_by_launcher()) set_unless_user_did("OMPI_MCA_ess_singleton_isolated", "1");
-  if (number_in("OMPI_COMM_WORLD_LOCAL_SIZE") > cores_of_node()) {
+  if (ranks_exceed_cores()) {
     set_unless_user_did("OMPI_MCA_mpi_yield_when_idle", "1");
   }
   if (!single_copy_is_allowed()) set_unless_user_did("OMPI_MCA_btl_vader_single_copy_mechanism", "none");

@@ -7,6 +7,9 @@ namespace lockstep {
 /// Whether mpirun, srun or another launcher that Open MPI understands started this process.
 bool started_by_launcher();
 
+/// Whether this node has more ranks than cores that they may use.
+bool ranks_exceed_cores();
+
 /// A job of one rank without a daemon; no busy waiting where ranks share cores; no failing single-copy
 /// transfers in containers that forbid them.
 void set_launch_settings();
