@@ -48,22 +48,34 @@ inline std::uint64_t magnitude_bits(double x) {
 template <class T, class Element>
 bool update_chunk(const Update<T>& u, const Chunk& chunk, Element element) {
   const std::size_t begin = chunk.elements.begin, length = chunk.elements.size();
-  T* const __restrict w = u.w.data() + begin;
-  const T* const __restrict g = u.chunk_gradient == nullptr ? u.g.data() + begin : (*u.chunk_gradient)(chunk);
-  T* const __restrict a = u.slots.empty() ? nullptr : u.slots[0].data() + begin;
-  T* const __restrict b = u.slots.size() < 2 ? nullptr : u.slots[1].data() + begin;
+  T* const all_w = u.w.data() + begin;
+  const T* const all_g = u.chunk_gradient == nullptr ? u.g.data() + begin : (*u.chunk_gradient)(chunk);
+  T* const all_a = u.slots.empty() ? nullptr : u.slots[0].data() + begin;
+  T* const all_b = u.slots.size() < 2 ? nullptr : u.slots[1].data() + begin;
   auto largest = magnitude_bits(T(0));
   run_vectorized([=, &largest](auto) {
+    T* const __restrict w = all_w;
+    const T* const __restrict g = all_g;
+    T* const __restrict a = all_a;
+    T* const __restrict b = all_b;
     auto largest_here = magnitude_bits(T(0));
     for (std::size_t i = 0; i < length; ++i) {
+      // In variables, so that nothing is read back from where it has just been written.
+      T weight = w[i];
       if constexpr (std::is_invocable_v<Element, T&, T>) {
-        element(w[i], g[i]);
+        element(weight, g[i]);
       } else if constexpr (std::is_invocable_v<Element, T&, T, T&>) {
-        element(w[i], g[i], a[i]);
+        T slot = a[i];
+        element(weight, g[i], slot);
+        a[i] = slot;
       } else {
-        element(w[i], g[i], a[i], b[i]);
+        T slot0 = a[i], slot1 = b[i];
+        element(weight, g[i], slot0, slot1);
+        a[i] = slot0;
+        b[i] = slot1;
       }
-      largest_here = std::max(largest_here, magnitude_bits(w[i]));
+      w[i] = weight;
+      largest_here = std::max(largest_here, magnitude_bits(weight));
     }
     largest = largest_here;
   });
