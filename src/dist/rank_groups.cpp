@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lockstep/core/error.hpp"
+#include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/mpi_error.hpp"
 #include "lockstep/dist/node_order.hpp"
 
@@ -74,7 +75,9 @@ RankGroups make_rank_groups(const Communicator& world, Transport transport, cons
       if (auto groups = try_groups(world, size, memory_bytes, reason)) return *std::move(groups);
     }
     if (!reason.empty() && transport == Transport::shared) {
-      throw UserError("--transport shared: ranks of a node cannot share memory: " + reason);
+      collectively(world, [&] {
+        throw UserError("--transport shared: ranks of a node cannot share memory: " + reason);
+      });
     }
   }
   std::string unused;

@@ -106,6 +106,28 @@ class SameBitsForAnyRankCount(cli.CliTestCase):
         for outcome in outcomes[1:]:
             self.assertEqual(outcome, outcomes[0])
 
+    def test_the_transport_changes_nothing(self):
+        flags = ["--hidden", "90,70", "--epochs", "2", "--optimizer", "lamb", "--clip-norm", "0.05"]
+        expected = self.outcome("alone", 1, flags)
+        for transport, ranks in itertools.product(("auto", "shared", "messages"), (2, 5)):
+            found = self.outcome(transport, ranks, [*flags, "--transport", transport])
+            self.assertEqual(found["parameters_sha256"], expected["parameters_sha256"])
+            self.assertEqual(found["metrics"], expected["metrics"])
+
+    def test_without_room_for_shared_memory_ranks_exchange_messages(self):
+        flags = ["--data", self.data, "--hidden", "9", "--epochs", "1"]
+        self.train(self.dir / "alone", *flags)
+        no_room = {"ranks": 2, "env": {"OMPI_MCA_osc_sm_backing_directory": "/does/not/exist"}}
+        result = self.train(self.dir / "messages", *flags, **no_room)
+        self.assertEqual((result.out + result.err).count("warning: "), 1, str(result))
+        self.assertIn("/does/not/exist", result.out + result.err)
+        self.assertEqual(cli.summary(self.dir / "messages")["transport"], "messages")
+        self.assertEqual(cli.parameters_sha256(self.dir / "messages"), cli.parameters_sha256(self.dir / "alone"))
+        refused = cli.run("train", *flags, "--run-dir", self.dir / "refused", "--transport", "shared", **no_room)
+        self.assertEqual(refused.status, 2)
+        self.assertEqual(refused.err.count("--transport shared"), 1, refused.err)
+        self.assertFalse((self.dir / "refused").exists())
+
     def test_other_shard_counts_and_seeds_are_other_runs(self):
         digests = {self.outcome(f"run{i}", 1, ["--epochs", "1", "--hidden", "9", *flags.split()])["parameters_sha256"]
                    for i, flags in enumerate(("--seed 1", "--seed 2", "--seed 1 --shards 3", "--seed 1 --shards 4"))}

@@ -44,9 +44,9 @@ template <class T>
 class GradientExchange {
  public:
   /// Shard j of `shards` belongs to the rank whose block_partition(shards, ranks, rank) contains it. The
-  /// communicator has to outlive the object. Collective. Throws UserError for more ranks than shards or if
-  /// the transport is not possible, and OverflowError if a message would have more than 2³¹ − 1 elements, on
-  /// all ranks alike.
+  /// communicator has to outlive the object. Collective. Throws UserError for more ranks than shards,
+  /// AgreedError if the transport is not possible, and OverflowError if a message would have more than 2³¹ −
+  /// 1 elements, on all ranks alike.
   GradientExchange(const Communicator& communicator, const ParameterLayout& layout, std::size_t shards,
                    Reduction reduction, Transport transport = Transport::automatic);
   GradientExchange(GradientExchange&&) noexcept = default;

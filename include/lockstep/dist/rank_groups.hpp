@@ -29,8 +29,8 @@ struct RankGroups {
   std::size_t groups() const { return static_cast<std::size_t>(lane.size()); }
 };
 
-/// Collective. `memory_bytes(first rank, group size)` is what a group needs. Throws UserError, on all ranks
-/// alike, if `shared` is not possible.
+/// Collective. `memory_bytes(first rank, group size)` is what a group needs. Throws AgreedError if
+/// `shared` is not possible.
 RankGroups make_rank_groups(const Communicator& world, Transport transport,
                             const std::function<std::size_t(std::size_t, std::size_t)>& memory_bytes);
 
