@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lockstep/core/aligned_vector.hpp"
 #include "lockstep/core/summation_tree.hpp"
 #include "products_backends.hpp"
 
@@ -28,7 +29,7 @@ void add(MatrixView<T> sum, MatrixView<const T> term) {
 template <class T>
 void sum_weight_gradients(MatrixView<const T> x, MatrixView<const T> delta, MicroBatches micro_batches,
                           MatrixView<T> dw) {
-  thread_local std::vector<std::vector<T>> waiting;  // levels 1, 2 … of the tree; level 0 is dw
+  thread_local std::vector<AlignedVector<T>> waiting;  // levels 1, 2 … of the tree; level 0 is dw
   const auto level_view = [&](std::size_t level) -> MatrixView<T> {
     if (level == 0) return dw;
     if (waiting.size() < level) waiting.resize(level);

@@ -3,8 +3,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstring>
-#include <vector>
+#include <utility>
 
+#include "lockstep/core/aligned_vector.hpp"
 #include "lockstep/core/instruction_set.hpp"
 
 /// Vectors of numbers in registers, as GCC and Clang know them on every machine. They stay in registers only
@@ -53,6 +54,28 @@ template <class V>
   return result;
 }
 
+/// Lanes of two vectors, `Width` at a time: a gets the even groups of both, b the odd ones.
+template <std::size_t Width, class V>
+[[gnu::always_inline]] inline void swap_lanes(V& a, V& b) {
+  constexpr std::size_t lanes = sizeof(V) / sizeof(a[0]);
+  const V of_a = a, of_b = b;
+  const auto shuffle = [&]<std::size_t... Lane>(std::index_sequence<Lane...>) {
+    a = __builtin_shufflevector(of_a, of_b, (Lane / Width % 2 == 0 ? Lane : Lane - Width + lanes)...);
+    b = __builtin_shufflevector(of_a, of_b, (Lane / Width % 2 == 0 ? Lane + Width : Lane + lanes)...);
+  };
+  shuffle(std::make_index_sequence<lanes>());
+}
+
+/// Transposes a square of as many vectors as they have lanes: swaps its quarters, then theirs.
+template <class V, std::size_t Width = sizeof(V) / sizeof(V{}[0]) / 2>
+[[gnu::always_inline]] inline void transpose_square(V* rows) {
+#pragma GCC unroll 16
+  for (std::size_t i = 0; i < sizeof(V) / sizeof(rows[0][0]); ++i) {
+    if (i / Width % 2 == 0) swap_lanes<Width>(rows[i], rows[i + Width]);
+  }
+  if constexpr (Width > 1) transpose_square<V, Width / 2>(rows);
+}
+
 /// `Rows` × `Vectors` chains of fused multiply-adds, in registers: (Rows, columns), starting from +0.
 template <std::size_t Rows, std::size_t Vectors, std::size_t Bytes, class T>
 struct Chains {
@@ -72,6 +95,20 @@ struct Chains {
         sums[i][j] = exact::multiply_add(factor, row_vectors[j], sums[i][j]);
       }
     }
+  }
+
+  /// The same for `count` rows, one after the other; rows and factors lie `row_step` and `factor_step` apart.
+  /// `Unrolled` of them stand in the loop.
+  template <std::size_t Unrolled>
+  [[gnu::always_inline]] void multiply_add(const T* factors, std::size_t stride, std::size_t factor_step,
+                                           const T* row, std::size_t row_step, std::size_t count) {
+    for (; count >= Unrolled; count -= Unrolled) {
+#pragma GCC unroll 16
+      for (std::size_t k = 0; k < Unrolled; ++k, factors += factor_step, row += row_step) {
+        multiply_add(factors, stride, row);
+      }
+    }
+    for (; count > 0; --count, factors += factor_step, row += row_step) multiply_add(factors, stride, row);
   }
 
   /// tile: (Rows, columns)
@@ -112,7 +149,7 @@ struct Chains {
 /// Memory for one purpose, kept from call to call.
 template <class T, class Purpose>
 T* scratch(std::size_t size) {
-  thread_local std::vector<T> buffer;
+  thread_local AlignedVector<T> buffer;
   if (buffer.size() < size) buffer.resize(size);
   return buffer.data();
 }

@@ -11,7 +11,7 @@ namespace lockstep {
 namespace {
 
 template <class T>
-MatrixView<T> view(std::vector<T>& buffer, std::size_t rows, std::size_t columns) {
+MatrixView<T> view(AlignedVector<T>& buffer, std::size_t rows, std::size_t columns) {
   return {buffer.data(), rows, columns};
 }
 
@@ -34,7 +34,7 @@ void add_bias(MatrixView<T> z, const T* bias) {
 template <class T>
 void sum_rows(MatrixView<const T> delta, MicroBatches micro_batches, T* bias_gradient) {
   const std::size_t columns = delta.columns;
-  thread_local std::vector<T> waiting;  // levels 1, 2 … of the tree; level 0 is bias_gradient
+  thread_local AlignedVector<T> waiting;  // levels 1, 2 … of the tree; level 0 is bias_gradient
   waiting.resize(tree_levels(micro_batches.size()) * columns);
   std::fill_n(bias_gradient, columns, T(0));
   const auto buffer = [&](std::size_t level) {

@@ -278,7 +278,7 @@ Optimizer<T>::Optimizer(const OptimizerConfig& config, const ParameterLayout& la
       layout_(&layout),
       blocks_(blocks) {
   const std::size_t length = layout.block_starts()[blocks.end] - layout.block_starts()[blocks.begin];
-  slots_.assign(info_->slots.size(), std::vector<T>(length, static_cast<T>(info_->slot_start)));
+  slots_.assign(info_->slots.size(), AlignedVector<T>(length, static_cast<T>(info_->slot_start)));
 }
 
 template <class T>

@@ -29,7 +29,7 @@ struct Update {
   std::span<T> w;                                    // the slice's weights
   std::span<const T> g = {};                         // the slice's gradient: the whole of it,
   const ChunkGradient<T>* chunk_gradient = nullptr;  // or what gives it chunk by chunk
-  std::vector<std::vector<T>>& slots;                // state, in the order of OptimizerInfo::slots
+  std::vector<AlignedVector<T>>& slots;              // state, in the order of OptimizerInfo::slots
   const ParameterLayout& layout;
   Range blocks;                                 // the slice's norm blocks
   const CompleteBlockSums* complete = nullptr;  // for optimizers with layer norms

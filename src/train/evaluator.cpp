@@ -14,7 +14,8 @@ std::size_t chunk_count(std::size_t rows) {
 
 /// Rows [begin, begin + count) scaled into `x` (chunk rows, features).
 template <class T>
-MatrixView<const T> copy_chunk(const Rows<T>& rows, std::size_t begin, std::size_t count, std::vector<T>& x) {
+MatrixView<const T> copy_chunk(const Rows<T>& rows, std::size_t begin, std::size_t count,
+                               AlignedVector<T>& x) {
   for (std::size_t i = 0; i < count; ++i) rows.copy_x(begin + i, x.data() + i * rows.features);
   return {x.data(), count, rows.features};
 }
@@ -41,7 +42,7 @@ Evaluation evaluate(const Communicator& world, const ModelSpec& spec, const Para
   std::vector<std::int64_t> correct_counts;
   const std::size_t largest_chunk = std::min(own.count, evaluation_chunk_rows);
   Workspace<T> workspace(spec, largest_chunk);
-  std::vector<T> x(largest_chunk * own.features);
+  AlignedVector<T> x(largest_chunk * own.features);
   for (std::size_t begin = 0; begin < own.count; begin += evaluation_chunk_rows) {
     const std::size_t count = std::min(evaluation_chunk_rows, own.count - begin);
     const MatrixView<T> logits =
@@ -65,7 +66,7 @@ std::vector<T> predict(const ModelSpec& spec, const ParameterLayout& layout, std
                        const Rows<T>& rows) {
   const std::size_t largest_chunk = std::min(rows.count, evaluation_chunk_rows);
   Workspace<T> workspace(spec, largest_chunk);
-  std::vector<T> x(largest_chunk * rows.features);
+  AlignedVector<T> x(largest_chunk * rows.features);
   std::vector<T> predictions(rows.count * spec.outputs());
   for (std::size_t begin = 0; begin < rows.count; begin += evaluation_chunk_rows) {
     const std::size_t count = std::min(evaluation_chunk_rows, rows.count - begin);

@@ -98,7 +98,7 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
           config.constraint,
           std::move(exchange),
           Optimizer<T>(make_optimizer_config(config), layout, blocks),
-          std::vector<T>(slice_size),
+          AlignedVector<T>(slice_size),
           true,
           Workspace<T>(spec, largest_rows(plan, groups)),
           std::move(groups),

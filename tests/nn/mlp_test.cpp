@@ -164,7 +164,7 @@ TEST(Mlp, DropoutScalesAreZeroOrTheInverseKeepRateAsThePhiloxStreamSays) {
   for (std::uint32_t layer = 0; layer < 2; ++layer) {
     const Philox random(11, RandomPurpose::dropout, layer * 65536 + 3, 9);
     const std::size_t width = spec.widths[layer + 1];
-    const std::vector<float>& scales = workspace.dropout_scales[layer];
+    const AlignedVector<float>& scales = workspace.dropout_scales[layer];
     std::size_t dropped = 0;
     for (std::size_t i = 0; i < 7 * width; ++i) {
       const bool drop = random.uniform(40 * width + i) < spec.dropout[layer];

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "lockstep/core/aligned_vector.hpp"
 #include "lockstep/core/partition.hpp"
 
 /// The fixed summation tree. sum(begin, end) of one term is the term itself; otherwise it is
@@ -76,7 +77,7 @@ class TreeChunks {
 
   std::vector<NodeSum<T>> parts_;
   std::size_t largest_chunk_ = 0;
-  std::vector<T> scratch_;  // (levels, largest_chunk)
+  AlignedVector<T> scratch_;  // (levels, largest_chunk)
 };
 
 /// Forms the sums of a rank's own maximal tree nodes from terms that come in ascending order.
@@ -114,8 +115,8 @@ class TreeAccumulator {
   std::vector<Range> pending_;  // complete subtrees, one buffer each
   std::size_t next_;            // the next term
   Range own_;
-  T* node_sums_;                       // (nodes, length)
-  std::vector<std::vector<T>> spare_;  // pending_[i] lives in buffer(i): in node_sums, then in these
+  T* node_sums_;                         // (nodes, length)
+  std::vector<AlignedVector<T>> spare_;  // pending_[i] lives in buffer(i): in node_sums, then in these
 };
 
 }  // namespace lockstep

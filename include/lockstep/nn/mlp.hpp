@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "lockstep/core/aligned_vector.hpp"
 #include "lockstep/core/matrix.hpp"
 #include "lockstep/core/products.hpp"
 #include "lockstep/nn/activation.hpp"
@@ -51,11 +52,11 @@ struct Workspace {
   Workspace(const ModelSpec& spec, std::size_t max_rows);
 
   std::size_t max_rows = 0;
-  std::vector<std::vector<T>> pre_activations;  // z of layer l: (rows, widths[l + 1])
-  std::vector<std::vector<T>> outputs;          // a of hidden layer l, after dropout: (rows, widths[l + 1])
-  std::vector<std::vector<T>> slopes;           // f'(z) where the activation keeps slopes, else empty
-  std::vector<std::vector<T>> dropout_scales;   // 0 or 1 / (1 − rate); empty where there is no dropout
-  std::vector<T> delta, next_delta;             // (rows, widest layer)
+  std::vector<AlignedVector<T>> pre_activations;  // z of layer l: (rows, widths[l + 1])
+  std::vector<AlignedVector<T>> outputs;          // a of hidden layer l, after dropout: (rows, widths[l + 1])
+  std::vector<AlignedVector<T>> slopes;           // f'(z) where the activation keeps slopes, else empty
+  std::vector<AlignedVector<T>> dropout_scales;   // 0 or 1 / (1 − rate); empty where there is no dropout
+  AlignedVector<T> delta, next_delta;             // (rows, widest layer)
 };
 
 /// Forward, loss and backward over a batch. Writes the gradient summed over rows (not divided), by the tree

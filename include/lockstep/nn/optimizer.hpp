@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lockstep/core/aligned_vector.hpp"
 #include "lockstep/core/partition.hpp"
 #include "lockstep/nn/parameters.hpp"
 
@@ -114,7 +115,7 @@ class Optimizer {
   Hyperparameters hyperparameters_;
   const ParameterLayout* layout_;
   Range blocks_;
-  std::vector<std::vector<T>> slots_;
+  std::vector<AlignedVector<T>> slots_;
 };
 
 }  // namespace lockstep

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "lockstep/core/aligned_vector.hpp"
 #include "lockstep/dist/gradient_exchange.hpp"
 #include "lockstep/io/dataset.hpp"
 #include "lockstep/nn/constraint.hpp"
@@ -19,7 +20,7 @@ namespace lockstep {
 /// Rows of micro-batches, gathered from the shards and scaled.
 template <class T>
 struct GatheredRows {
-  std::vector<T> x;                     // (rows, features), and room for more
+  AlignedVector<T> x;                   // (rows, features), and room for more
   std::vector<NonZeroColumns> nonzero;  // (rows), where the shards know them
   std::vector<std::int32_t> classes;    // (rows), classification only
   std::vector<T> values;                // (rows, K), other tasks
@@ -49,7 +50,7 @@ struct TrainState {
   const std::vector<Constraint>& constraints;  // one per layer
   GradientExchange<T> exchange;                // with the parameters, the same on every rank between steps
   Optimizer<T> optimizer;                      // of this rank's slice
-  std::vector<T> mean_gradient;                // of this rank's slice
+  AlignedVector<T> mean_gradient;              // of this rank's slice
   bool finite_weights;                         // whether this rank's last update left none that is not
   Workspace<T> workspace;
   std::vector<Range> shard_groups;    // own shards that are worked on together: nodes of the summation tree
