@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <bit>
+#include <chrono>
 #include <climits>
-#include <ctime>
 
 #include "launch_settings.hpp"
 
@@ -47,7 +47,7 @@ void sleep_until(RankBarrier::Line& line, std::atomic<std::uint64_t>& word, std:
 }  // namespace
 
 RankBarrier::RankBarrier(Line* lines, std::size_t ranks, std::size_t rank)
-    : lines_(lines), ranks_(ranks), rank_(rank), spins_(ranks_exceed_cores() ? 0 : 2000) {}
+    : lines_(lines), ranks_(ranks), rank_(rank), patience_(ranks_exceed_cores() ? 0 : 2) {}
 
 StepFlags RankBarrier::wait(StepFlags mine) {
   if (ranks_ == 1) return mine;
@@ -69,11 +69,14 @@ void RankBarrier::arrive(Line& line, std::atomic<std::uint64_t>& word, StepFlags
 }
 
 StepFlags RankBarrier::await(Line& line, std::atomic<std::uint64_t>& word) const {
-  for (int spin = 0; spin < spins_; ++spin) {
-    const std::uint64_t found = word.load(std::memory_order_acquire);
-    if (has_number(found, count_)) return static_cast<StepFlags>(found);
-    relax();
-  }
+  const auto begin = std::chrono::steady_clock::now();
+  do {
+    for (int look = 0; look < 100; ++look) {
+      const std::uint64_t found = word.load(std::memory_order_acquire);
+      if (has_number(found, count_)) return static_cast<StepFlags>(found);
+      relax();
+    }
+  } while (std::chrono::steady_clock::now() - begin < patience_);
   sleep_until(line, word, count_);
   return static_cast<StepFlags>(word.load(std::memory_order_acquire));
 }

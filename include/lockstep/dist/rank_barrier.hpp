@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -16,8 +17,10 @@ using StepFlags = std::uint32_t;
 /// line: a rank can be one barrier ahead of another that still reads (it then writes the other word), but not
 /// two, since the next barrier needs the slow one.
 ///
-/// Ranks with a core each meet within microseconds, so they look for a while before they sleep (futex). Where
-/// there are more ranks than cores they sleep at once: the one that is waited for may need the core.
+/// Ranks with a core each meet within microseconds, so they look for some milliseconds before they sleep
+/// (futex): waking takes long, and where ranks are not bound to cores, those that always sleep and wake by
+/// turns can stay on the same core. Where there are more ranks than cores they look once and sleep: the one
+/// that is waited for may need the core.
 ///
 /// What orders memory: a rank's writes before the barrier are sequenced before its store (a release), which
 /// synchronizes with the acquire load of every rank that sees the number; so they happen before everything
@@ -45,7 +48,7 @@ class RankBarrier {
   Line* lines_;
   std::size_t ranks_;
   std::size_t rank_;
-  int spins_;  // looks before a rank goes to sleep
+  std::chrono::milliseconds patience_;  // how long a rank looks before it goes to sleep
   std::uint32_t count_ = 0;
 };
 
