@@ -27,7 +27,7 @@ def make_update(case):
 
     def rmsprop(step, parameters, state, gradients):
         state = tree(lambda v, g: 0.9 * v + 0.1 * g * g, state, gradients)
-        return tree(lambda w, v, g: w - rate * g * jax.lax.rsqrt(v + epsilon), parameters, state, gradients), state
+        return tree(lambda w, v, g: w - rate * g / (jnp.sqrt(v) + epsilon), parameters, state, gradients), state
 
     def adam(step, parameters, state, gradients):
         m = tree(lambda m, g: m + 0.1 * (g - m), state[0], gradients)

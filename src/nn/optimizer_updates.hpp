@@ -156,12 +156,12 @@ bool rmsprop(const Update<T>& u) {
   if (u.h.momentum == 0) {
     return for_elements(u, [=](T& w, T g, T& v) {
       v = rho * v + rest * (g * g);
-      w -= lr * g / std::sqrt(v + epsilon);
+      w -= lr * g / (std::sqrt(v) + epsilon);
     });
   }
   return for_elements(u, [=](T& w, T g, T& v, T& m) {
     v = rho * v + rest * (g * g);
-    m = mu * m + lr * g / std::sqrt(v + epsilon);
+    m = mu * m + lr * g / (std::sqrt(v) + epsilon);
     w -= m;
   });
 }

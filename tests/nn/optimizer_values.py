@@ -44,14 +44,14 @@ class Adagrad:
 
 
 class Rmsprop:
-    """Tieleman and Hinton 2012; epsilon is inside the root, momentum is heavy-ball on the increments (Keras 3)."""
+    """Tieleman and Hinton 2012; epsilon is outside the root (PyTorch); momentum is heavy-ball on the increments."""
     mean_square = 0.0
     increments = 0.0
 
     def __call__(self, t, w, g, h):
         self.mean_square = h["rho"] * self.mean_square + (1 - h["rho"]) * g**2
         self.increments = h["momentum"] * self.increments + \
-            h["learning_rate"] * g / np.sqrt(self.mean_square + h["epsilon"])
+            h["learning_rate"] * g / (np.sqrt(self.mean_square) + h["epsilon"])
         return w - self.increments
 
 

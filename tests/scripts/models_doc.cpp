@@ -86,8 +86,8 @@ int main() {
       "each layer takes the initializer of its activation, the output layer glorot_uniform.\n");
   std::puts("## Optimizers\n");
   std::puts(
-      "As Keras 3 defines them, the place of epsilon included. w: weight, g: gradient, t: step from 1, lr: "
-      "learning\n"
+      "As Keras 3 defines them, the place of epsilon included; but rmsprop's stands outside the root, as in\n"
+      "PyTorch. w: weight, g: gradient, t: step from 1, lr: learning\n"
       "rate times the schedule's factor, |·|: norm of one kernel or bias.\n");
   print_optimizers();
   std::puts(
