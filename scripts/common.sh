@@ -11,6 +11,7 @@ build_packages=(
   curl ca-certificates
 )
 test_packages=(python3-h5py python3-numpy hdf5-tools clang-format)
+other_builds_packages=(clang g++-aarch64-linux-gnu qemu-user)
 
 say() { printf '%s\n' "$*" >&2; }
 step() { printf '\n== %s\n' "$*" >&2; }
