@@ -60,7 +60,7 @@ if ! cmp -s "$bench_dir/requirements.txt" "$venv/requirements.txt"; then
 fi
 
 step "Build (build/release)"
-build release lockstep
+build release lockstep bench_products
 lockstep=$build_dir/release/bin/lockstep
 mkdir -p "$build_dir/bench-tools"
 "${CXX:-c++}" -std=c++20 -O3 -ffp-contract=fast -pthread "$bench_dir/fma_peak.cpp" -o "$build_dir/bench-tools/fma_peak"
@@ -80,4 +80,4 @@ unset OMPI_MCA_rmaps_base_oversubscribe OMPI_MCA_hwloc_base_binding_policy OMPI_
 unset OMP_NUM_THREADS OPENBLAS_NUM_THREADS OPENBLAS_CORETYPE MKL_NUM_THREADS OMP_PROC_BIND GOMP_CPU_AFFINITY XLA_FLAGS
 export TORCHINDUCTOR_CACHE_DIR=$build_dir/bench-tools/inductor
 "$venv/bin/python" "$bench_dir/bench.py" "${arguments[@]}" --program "$lockstep" \
-  --fma-peak "$build_dir/bench-tools/fma_peak" --data "$dataset"
+  --fma-peak "$build_dir/bench-tools/fma_peak" --products "$build_dir/release/tests/bench/bench_products" --data "$dataset"

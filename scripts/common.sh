@@ -7,10 +7,11 @@ build_packages=(
   build-essential cmake ninja-build pkg-config
   libopenmpi-dev openmpi-bin libhdf5-openmpi-dev libopenblas-dev
   libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev
-  zlib1g-dev libssl-dev librandom123-dev libgtest-dev
+  zlib1g-dev libssl-dev librandom123-dev libgtest-dev libbenchmark-dev
   curl ca-certificates
 )
 test_packages=(python3-h5py python3-numpy hdf5-tools clang-format)
+other_builds_packages=(clang g++-aarch64-linux-gnu qemu-user)
 
 say() { printf '%s\n' "$*" >&2; }
 step() { printf '\n== %s\n' "$*" >&2; }

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that lockstep needs and that are missing; quick when there are none.
-#   scripts/setup.sh [--tests] [--check]
-#     --tests  also what the tests need
-#     --check  install nothing
+#   scripts/setup.sh [--tests] [--builds] [--check]
+#     --tests   also what the tests need
+#     --builds  also compilers and emulator of test.sh --builds
+#     --check   install nothing
 # Exit status 2: packages are missing and may not be installed here; they are named.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -11,8 +12,9 @@ check_only=no
 for argument in "$@"; do
   case $argument in
     --tests) packages+=("${test_packages[@]}") ;;
+    --builds) packages+=("${other_builds_packages[@]}") ;;
     --check) check_only=yes ;;
-    *) die 2 "unknown argument '$argument'; usage: setup.sh [--tests] [--check]" ;;
+    *) die 2 "unknown argument '$argument'; usage: setup.sh [--tests] [--builds] [--check]" ;;
   esac
 done
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Builds and runs the tests. The last line counts them: "N passed, N failed" (", N skipped" may follow).
-#   scripts/test.sh [--full] [--asan] [--werror] [ctest arguments, e.g. -R dist]
-#     --full    also the long tests (CTest label "full")
+#   scripts/test.sh [--full] [--builds] [--asan] [--werror] [ctest arguments, e.g. -R dist]
+#     --full    also the long tests (CTest label "full") and those of --builds
+#     --builds  core and nn, built by GCC and Clang, -O0 and -O3, and for aarch64 (emulated): the same bits, and nothing
+#               else
 #     --asan    the tests under AddressSanitizer and UndefinedBehaviorSanitizer, and nothing else (build/asan)
 #     --werror  warnings are errors (build/ci)
 # MNIST comes from $MNIST_DIR, else from scripts/get-mnist.sh; tests that need it are left out where there is none.
@@ -9,10 +11,13 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 preset=release
 full=no
+other_builds=no
+packages=(--tests)
 ctest_arguments=()
 for argument in "$@"; do
   case $argument in
-    --full) full=yes ;;
+    --full) full=yes other_builds=yes packages+=(--builds) ;;
+    --builds) preset=none other_builds=yes packages+=(--builds) ;;
     --asan) preset=asan ;;
     --werror) preset=ci ;;
     *) ctest_arguments+=("$argument") ;;
@@ -74,8 +79,23 @@ run_ctest() {
   skipped=$((skipped + left_out))
 }
 
-"$project_dir/scripts/setup.sh" --tests
+# Whether other builds of core and nn compute the bits that their tests have written down. What takes long without
+# optimization and has no such bits is left out.
+test_other_builds() {
+  local name
+  export GTEST_FILTER=-*SameBitsForAnySlices:*OverAllFloats
+  check "Libraries for aarch64" "$project_dir/scripts/aarch64-sysroot.sh" || true
+  for name in core-gcc-O0 core-clang-O0 core-clang-O3 core-aarch64; do
+    check "Build of core and nn (build/$name)" build $name core_test nn_test && run_ctest $name -R '^(core|nn)$'
+  done
+}
+
+"$project_dir/scripts/setup.sh" "${packages[@]}"
 exec </dev/null
+if [ $preset = none ]; then
+  test_other_builds
+  finish
+fi
 prepare_mpi
 
 step "Data"
@@ -100,4 +120,5 @@ else
   check "Build of core and nn without MPI (build/core-only)" build core-only && run_ctest core-only "${ctest_arguments[@]}"
 fi
 check "Build (build/$preset)" build $preset && run_ctest $preset "${labels[@]}" "${ctest_arguments[@]}"
+[ $other_builds = no ] || test_other_builds
 finish

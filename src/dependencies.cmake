@@ -42,6 +42,7 @@ if(LOCKSTEP_WITH_MPI)
 endif()
 if(LOCKSTEP_BUILD_TESTS)
   lockstep_find(GTest libgtest-dev)
+  lockstep_find(benchmark libbenchmark-dev)
 endif()
 
 if(LOCKSTEP_MISSING)

@@ -47,6 +47,7 @@ def parse_arguments():
     parser.add_argument("--list", action="store_true", help="print the names of the rows and stop")
     parser.add_argument("--program", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--fma-peak", type=pathlib.Path, help=argparse.SUPPRESS)
+    parser.add_argument("--products", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--data", type=pathlib.Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     try:
@@ -153,7 +154,7 @@ def main():
         directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lockstep-bench-")))
         log = stack.enter_context(open(arguments.output / "peers.log", "w"))
         print(f"Peaks of {cores} cores", file=sys.stderr)
-        measured_peaks = peaks.measure(cores, arguments.fma_peak, arguments.program)
+        measured_peaks = peaks.measure(cores, arguments.fma_peak, arguments.program, arguments.products)
         needs_peers = any(not case.is_whole_process for case in cases)
         peers = peer_contenders(arguments.data, cores, directory, log, plan.left_out) if needs_peers else {}
         for peer in peers.values():

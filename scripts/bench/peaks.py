@@ -2,8 +2,6 @@
 
 import ctypes
 import json
-import os
-import pathlib
 import subprocess
 import time
 
@@ -11,9 +9,9 @@ from machine import output_of
 
 SIZES = (2048, 4096)
 REPEATS = 3
-# Rows, inputs, outputs of products in a step: one library's against the other's.
-STEP_SHAPES = ((16, 784, 512), (64, 784, 512), (128, 784, 512), (16, 512, 512), (128, 512, 512), (128, 2048, 2048),
-               (512, 2048, 2048))
+# Of the micro-benchmarks in tests/bench/products.cpp: the dense products of these layers, and for how long they run.
+PRODUCTS = "^(forward|weight_gradient|input_gradient)/(exact|openblas)/[0-9]+x(784x512|512x512|2048x2048)$"
+PRODUCT_SECONDS = 0.02
 
 
 def fma_peak(program, threads):
@@ -62,40 +60,73 @@ def openblas_sgemm(library_path, cores):
     return max(speed(n) for n in SIZES)
 
 
-def torch_speeds(cores):
-    """({"torch.mm": GFLOP/s, "oneDNN": GFLOP/s} of the largest square products, {shape: GFLOP/s of oneDNN})"""
+def torch_sgemm(cores):
+    """{"torch.mm": GFLOP/s, "oneDNN": GFLOP/s} of the largest square products"""
     import torch
 
     torch.set_num_threads(cores)
-
-    def onednn(rows, inputs, outputs):
-        x, weight = torch.randn(rows, inputs).to_mkldnn(), torch.randn(outputs, inputs).to_mkldnn()
-        return fastest(lambda: torch._C._nn.mkldnn_linear(x, weight), 2 * rows * inputs * outputs)
 
     def mm(n):
         a, b, c = torch.randn(n, n), torch.randn(n, n), torch.empty(n, n)
         return fastest(lambda: torch.mm(a, b, out=c), 2 * n**3)
 
-    largest = {"torch.mm": max(mm(n) for n in SIZES)}
-    products = {}
+    def onednn(n):
+        a, b = torch.randn(n, n).to_mkldnn(), torch.randn(n, n).to_mkldnn()
+        return fastest(lambda: torch.ops.aten.mkldnn_linear(a, b), 2 * n**3)
+
+    speeds = {"torch.mm": max(mm(n) for n in SIZES)}
     if torch.backends.mkldnn.is_available():
-        largest["oneDNN"] = max(onednn(n, n, n) for n in SIZES)
-        torch.set_num_threads(1)
-        products = {"x".join(map(str, shape)): onednn(*shape) for shape in STEP_SHAPES}
-    return largest, products
+        speeds["oneDNN"] = max(onednn(n) for n in SIZES)
+    return speeds
 
 
-def exact_products(program):
-    """{shape: GFLOP/s of one core} of lockstep's exact forward products. The program is optional: it is called with
-    shapes, rows x inputs x outputs, and prints a JSON object of shape: GFLOP/s."""
-    if not os.access(program, os.X_OK):
-        return {}
-    shapes = ["x".join(map(str, shape)) for shape in STEP_SHAPES]
-    return json.loads(subprocess.run([program, *shapes], capture_output=True, text=True, check=True).stdout)
+def lockstep_products(program):
+    """{(product, (rows, inputs, outputs)): {"exact": GFLOP/s, "openblas": GFLOP/s}} of one core"""
+    output = subprocess.run([program, f"--benchmark_filter={PRODUCTS}", f"--benchmark_min_time={PRODUCT_SECONDS}",
+                             "--benchmark_format=json"], capture_output=True, text=True, check=True).stdout
+    speeds = {}
+    for run in json.loads(output)["benchmarks"]:
+        product, arithmetic, shape = run["name"].split("/")
+        speeds.setdefault((product, tuple(map(int, shape.split("x")))), {})[arithmetic] = run["FLOP/s"] / 1e9
+    return speeds
 
 
-def measure(cores, fma_program, lockstep_program):
-    sgemm, onednn = torch_speeds(cores)
+def torch_product(product, shape):
+    """{"torch.mm": GFLOP/s, "oneDNN": GFLOP/s} of one core"""
+    import torch
+
+    torch.set_num_threads(1)
+    rows, inputs, outputs = shape
+    x, delta, weight = torch.randn(rows, inputs), torch.randn(rows, outputs), torch.randn(inputs, outputs)
+    a, b = {"forward": (x, weight), "weight_gradient": (x.t(), delta), "input_gradient": (delta, weight.t())}[product]
+    c = torch.empty(a.shape[0], b.shape[1])
+    calls = {"torch.mm": lambda: torch.mm(a, b, out=c)}
+    if torch.backends.mkldnn.is_available():
+        # oneDNN's own layouts, its weights being (outputs, inputs)
+        x, delta, weight = x.to_mkldnn(), delta.to_mkldnn(), weight.t().contiguous().to_mkldnn()
+        aten = torch.ops.aten
+        calls["oneDNN"] = {
+            "forward": lambda: aten.mkldnn_linear(x, weight),
+            "weight_gradient": lambda: aten.mkldnn_linear_backward_weights(delta, x, weight, False),
+            "input_gradient": lambda: aten.mkldnn_linear_backward_input(x.shape, delta, weight),
+        }[product]
+    return {name: fastest(call, 2 * rows * inputs * outputs, repeats=1) for name, call in calls.items()}
+
+
+def product_speeds(program):
+    """{"forward 16x784x512": {"exact": GFLOP/s, "oneDNN": …}} of one core: the fastest of a few rounds, in each of which
+    all take turns."""
+    speeds = {}
+    for _ in range(REPEATS):
+        for (product, shape), ours in lockstep_products(program).items():
+            best = speeds.setdefault(f"{product} {'x'.join(map(str, shape))}", {})
+            for name, speed in (ours | torch_product(product, shape)).items():
+                best[name] = max(speed, best.get(name, 0))
+    return speeds
+
+
+def measure(cores, fma_program, lockstep_program, products_program):
+    sgemm = torch_sgemm(cores)
     openblas = openblas_of(lockstep_program)
     if openblas:
         sgemm["OpenBLAS"] = openblas_sgemm(openblas, cores)
@@ -103,8 +134,5 @@ def measure(cores, fma_program, lockstep_program):
         "fma_gflops_of_a_core": fma_peak(fma_program, 1),
         "fma_gflops": fma_peak(fma_program, cores),
         "sgemm_gflops": sgemm,
-        "forward_products": {
-            "oneDNN": onednn,
-            "exact": exact_products(pathlib.Path(lockstep_program).with_name("product_speed")),
-        },
+        "products": product_speeds(products_program),
     }

@@ -92,15 +92,18 @@ def wall_time_section(result):
     return f"## Wall time of the whole process\n\n{table(header, lines)}"
 
 
+PRODUCT_LIBRARIES = ("exact", "openblas", "oneDNN", "torch.mm")
+
+
 def product_section(result):
-    onednn, exact = (result["peaks"]["forward_products"][name] for name in ("oneDNN", "exact"))
-    if not onednn and not exact:
-        return ""
     core = result["peaks"]["fma_gflops_of_a_core"]
-    lines = [[shape, *(number(speeds.get(shape)) for speeds in (exact, onednn)),
-              percent(exact[shape] / core if shape in exact else None)] for shape in onednn or exact]
-    header = ["rows x inputs x outputs", "exact", "oneDNN", "exact of FMA peak"]
-    return f"## Forward products on one core, GFLOP/s\n\n{table(header, lines)}"
+    lines = []
+    for name, speeds in result["peaks"]["products"].items():
+        onednn = speeds.get("oneDNN")
+        lines.append([name.replace("_", " "), *(number(speeds.get(library)) for library in PRODUCT_LIBRARIES),
+                      percent(speeds["exact"] / core), times(speeds["exact"] / onednn if onednn else None)])
+    header = ["product, rows x inputs x outputs", *PRODUCT_LIBRARIES, "exact of FMA peak", "exact to oneDNN"]
+    return f"## Dense products on one core, GFLOP/s\n\n{table(header, lines)}"
 
 
 NOTES = """## How it was measured

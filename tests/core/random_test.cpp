@@ -67,12 +67,12 @@ TEST(Philox, BitsAreThoseOfTheDefinition) {
 
 TEST(Philox, EverySeedPurposeAndStreamIsAnother) {
   std::set<std::uint64_t> seen;
-  for (const std::uint64_t seed : {0, 1}) {
+  for (const std::uint64_t seed : {0U, 1U}) {
     for (const RandomPurpose purpose : {RandomPurpose::initializer, RandomPurpose::shuffle,
                                         RandomPurpose::dropout, RandomPurpose::validation_split}) {
       for (const std::uint32_t high : {0U, 1U}) {
         for (const std::uint32_t low : {0U, 1U}) {
-          for (const std::uint64_t element : {0, 1, 2}) {
+          for (const std::uint64_t element : {0U, 1U, 2U}) {
             seen.insert(Philox(seed, purpose, high, low).bits(element));
           }
         }

@@ -152,7 +152,7 @@ void add_losses(Sha256& digest, OutputLoss output_loss, std::size_t classes, dou
 template <class T>
 std::string losses_digest() {
   Sha256 digest;
-  for (const std::size_t classes : {1, 2, 10, 17}) {
+  for (const std::size_t classes : {1U, 2U, 10U, 17U}) {
     for (const double smoothing : {0.0, 0.1}) {
       for (const OutputLoss loss :
            {OutputLoss::softmax_cross_entropy, OutputLoss::sigmoid_binary_cross_entropy,

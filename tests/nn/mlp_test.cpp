@@ -287,7 +287,7 @@ void expect_same_bits_as_the_scalar_trainer(const char* activation, std::size_t 
 
 TEST(Mlp, WholeStepsInExactEqualTheScalarReferenceTrainerBitForBit) {
   for (const char* activation : {"sigmoid", "relu"}) {
-    for (const std::size_t shards : {1, 3, 4, 20}) {  // with 20 some shards have no rows
+    for (const std::size_t shards : {1U, 3U, 4U, 20U}) {  // with 20 some shards have no rows
       expect_same_bits_as_the_scalar_trainer<float>(activation, shards);
       expect_same_bits_as_the_scalar_trainer<double>(activation, shards);
     }

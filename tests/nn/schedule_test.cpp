@@ -20,7 +20,7 @@ TEST(Schedule, EqualsItsFormula) {
 
 TEST(Schedule, ConstantIsOneExactly) {
   const Schedule schedule("constant", 0, 100, 10);
-  for (const std::uint64_t step : {0, 1, 50, 99, 1000}) EXPECT_EQ(schedule.factor(step), 1.0);
+  for (const std::uint64_t step : {0U, 1U, 50U, 99U, 1000U}) EXPECT_EQ(schedule.factor(step), 1.0);
 }
 
 TEST(Schedule, WarmUpEndsAtTheFullRate) {

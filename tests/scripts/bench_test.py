@@ -187,11 +187,9 @@ class Report(unittest.TestCase):
             if block.startswith("|"):
                 self.assertEqual(len({line.count("|") for line in block.splitlines()}), 1, block)
 
-    def test_compares_products_only_where_they_were_measured(self):
-        self.assertIn("| 16x784x512 | 150 | 100 | 75 % |", self.text)
-        run = canned_run()
-        run["peaks"]["forward_products"] = {"oneDNN": {}, "exact": {}}
-        self.assertNotIn("Forward products", report.markdown(summary.summarize(run)))
+    def test_compares_products_with_the_peak_and_with_other_libraries(self):
+        self.assertIn("| forward 16x784x512 | 150 | 80 | 100 | 120 | 75 % | 1.50× |", self.text)
+        self.assertIn("| weight gradient 16x784x512 | 100 | 60 | – | 90 | 50 % | – |", self.text)
 
 
 class Script(unittest.TestCase):
@@ -208,7 +206,9 @@ def canned_run():
                     "vector_instructions": "avx2", "system": "Linux", "versions": {"torch": "2.13.0"}},
         "settings": {"quick": False},
         "peaks": {"fma_gflops_of_a_core": 200, "fma_gflops": 400, "sgemm_gflops": {"torch.mm": 200, "OpenBLAS": 150},
-                  "forward_products": {"exact": {"16x784x512": 150}, "oneDNN": {"16x784x512": 100}}},
+                  "products": {
+                      "forward 16x784x512": {"exact": 150, "openblas": 80, "oneDNN": 100, "torch.mm": 120},
+                      "weight_gradient 16x784x512": {"exact": 100, "openblas": 60, "torch.mm": 90}}},
         "rows": [
             {"case": "784-512-10 relu 128 sgd", "flops_per_sample": 5e8, "precision": "float32", "epochs": None,
              "rows_trained": None, "rounds": 3,

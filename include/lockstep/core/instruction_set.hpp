@@ -53,7 +53,11 @@ namespace instruction_set_detail {
 // Everything that body calls is inlined, so that it is compiled for the set that stands here.
 #if defined(__x86_64__)
 template <class Body>
+#if defined(__clang__)  // ignores a target attribute with prefer-vector-width in it
+[[gnu::target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi"), gnu::flatten]] void
+#else
 [[gnu::target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi,prefer-vector-width=512"), gnu::flatten]] void
+#endif
 run_avx512(const Body& body) {
   body(InstructionSetTag<InstructionSet::avx512>{});
 }
