@@ -11,7 +11,7 @@ import numpy as np
 
 import lockstep_cli as cli
 
-SUBCOMMANDS = ("train", "evaluate", "predict", "convert", "inspect", "activations", "doctor")
+SUBCOMMANDS = ("train", "evaluate", "predict", "convert", "inspect", "activations", "launch", "doctor")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -71,7 +71,20 @@ class ActivationsAndDoctor(cli.CliTestCase):
                 self.assertTrue(found[key])
             self.assertGreater(found["product_gflops"]["exact"], 0)
             self.assertGreater(found["exchange_milliseconds"], 0)
+            for finding in found["findings"]:
+                self.assertIn(finding["level"], ("error", "warning", "advice"))
+                self.assertTrue(finding["hosts"] and finding["found"] and finding["mend"])
         self.assertIn("hdf5", cli.run_well("doctor").out)
+
+    def test_doctor_names_what_mends(self):
+        found = cli.run_well("doctor", "--json", ranks=2, env={"OPENBLAS_CORETYPE": "Haswell"}).json()
+        [finding] = [f for f in found["findings"] if "OPENBLAS_CORETYPE" in f["found"]]
+        self.assertEqual(finding["level"], "advice")
+        self.assertEqual(finding["hosts"], [cli.host()])  # of two ranks on one host, once
+        self.assertIn("unset OPENBLAS_CORETYPE", finding["mend"])
+        text = cli.run_well("doctor", env={"PATH": "/nowhere"}).out
+        self.assertIn("neither mpirun nor srun is in PATH", text)
+        self.assertIn("apt-get install openmpi-bin", text)
 
 
 class Convert(cli.CliTestCase):

@@ -1,0 +1,130 @@
+#include "lockstep/app/supervised_process.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <optional>
+#include <stdexcept>
+#include <thread>
+
+namespace lockstep {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds look_interval{20};
+constexpr std::chrono::seconds time_after_sigterm{10};
+constexpr int not_started = 127;
+
+constexpr std::array relayed{SIGTERM, SIGINT, SIGUSR1};
+std::atomic<int> signals_came = 0;
+std::array<struct sigaction, relayed.size()> former;
+
+extern "C" void count_signal(int) {
+  ++signals_came;
+}
+
+/// Does not return: the child becomes the command.
+[[noreturn]] void become(const std::vector<std::string>& command, pid_t parent, bool silent) {
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent) ::_exit(not_started);  // it is gone already
+  const int null = ::open("/dev/null", O_RDWR);
+  ::dup2(null, STDIN_FILENO);
+  if (silent) {
+    ::dup2(null, STDOUT_FILENO);
+    ::dup2(null, STDERR_FILENO);
+  }
+  for (const int signal : relayed) ::signal(signal, SIG_DFL);
+  std::vector<char*> arguments;
+  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  ::execvp(arguments[0], arguments.data());
+  ::_exit(not_started);
+}
+
+pid_t start(const std::vector<std::string>& command, bool silent) {
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) throw std::runtime_error(std::string("cannot start a process: ") + std::strerror(errno));
+  if (child == 0) become(command, parent, silent);
+  ::setpgid(child, child);  // whichever of both comes first
+  return child;
+}
+
+/// The exit status, if the child has ended.
+std::optional<int> status_of(pid_t child) {
+  int status = 0;
+  const pid_t ended = ::waitpid(child, &status, WNOHANG);
+  if (ended == 0 || (ended < 0 && errno == EINTR)) return std::nullopt;
+  if (ended < 0) return 1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+SignalRelay::SignalRelay() {
+  signals_came = 0;
+  struct sigaction action {};
+  action.sa_handler = count_signal;
+  sigemptyset(&action.sa_mask);
+  for (std::size_t i = 0; i < relayed.size(); ++i) ::sigaction(relayed[i], &action, &former[i]);
+}
+
+SignalRelay::~SignalRelay() {
+  for (std::size_t i = 0; i < relayed.size(); ++i) ::sigaction(relayed[i], &former[i], nullptr);
+}
+
+int SignalRelay::count() const {
+  return signals_came;
+}
+
+int run_supervised(const std::vector<std::string>& command, const SignalRelay& relay) {
+  const pid_t child = start(command, /*silent=*/false);
+  int passed_on = 0;
+  Clock::time_point kill_at = Clock::time_point::max();
+  for (;;) {
+    if (const auto status = status_of(child)) {
+      if (*status == not_started) throw std::runtime_error("cannot run '" + command.front() + "'");
+      return *status;
+    }
+    if (relay.count() > passed_on) {
+      ++passed_on;
+      if (passed_on == 1) ::kill(child, SIGUSR1);
+      if (passed_on == 2) {
+        ::kill(child, SIGTERM);
+        kill_at = Clock::now() + time_after_sigterm;
+      }
+      if (passed_on == 3) kill_at = Clock::now();
+    }
+    if (Clock::now() >= kill_at) ::kill(-child, SIGKILL);
+    std::this_thread::sleep_for(look_interval);
+  }
+}
+
+void sleep_unless_signalled(double seconds, const SignalRelay& relay) {
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  while (relay.count() == 0 && Clock::now() < end) std::this_thread::sleep_for(look_interval);
+}
+
+bool succeeds_within(const std::vector<std::string>& command, double seconds) {
+  const pid_t child = start(command, /*silent=*/true);
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  while (Clock::now() < end) {
+    if (const auto status = status_of(child)) return *status == 0;
+    std::this_thread::sleep_for(look_interval);
+  }
+  ::kill(-child, SIGKILL);
+  int ignored = 0;
+  ::waitpid(child, &ignored, 0);
+  return false;
+}
+
+}  // namespace lockstep
