@@ -10,9 +10,14 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <thread>
 
 namespace lockstep {
@@ -21,6 +26,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds look_interval{20};
 constexpr std::chrono::seconds time_after_sigterm{10};
+constexpr std::chrono::seconds time_without_ranks{20};
 constexpr int not_started = 127;
 
 constexpr std::array relayed{SIGTERM, SIGINT, SIGUSR1};
@@ -68,6 +74,58 @@ std::optional<int> status_of(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/// Parent and name of every process, as far as /proc shows it.
+std::map<pid_t, std::pair<pid_t, std::string>> processes() {
+  std::map<pid_t, std::pair<pid_t, std::string>> found;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    const int process = std::atoi(entry.path().filename().c_str());
+    std::string line;
+    std::ifstream file(entry.path() / "stat");
+    if (process <= 0 || !std::getline(file, line)) continue;
+    // "12 (name) S 7 …": the name may hold anything.
+    const std::size_t open = line.find('('), close = line.rfind(')');
+    if (close == std::string::npos || close + 4 > line.size()) continue;
+    found[process] = {std::atoi(line.c_str() + close + 4), line.substr(open + 1, close - open - 1)};
+  }
+  return found;
+}
+
+bool has_descendant(pid_t ancestor, const std::string& name) {
+  const auto all = processes();
+  for (const auto& [process, parent_and_name] : all) {
+    if (parent_and_name.second != name) continue;
+    pid_t above = parent_and_name.first;
+    for (auto parent = all.find(above); above != ancestor && parent != all.end(); parent = all.find(above)) {
+      above = parent->second.first;
+    }
+    if (above == ancestor) return true;
+  }
+  return false;
+}
+
+/// mpirun may wait a quarter of an hour for a host that is cut off although all ranks have ended. Ranks that
+/// are not below the launcher (srun's, those of other hosts) are not seen, and then nothing is concluded.
+class LocalRanks {
+ public:
+  explicit LocalRanks(pid_t launcher) : launcher_(launcher) {}
+
+  /// Whether there were ranks, and for some time there are none any more.
+  bool are_gone_for_long() {
+    if (Clock::now() < next_look_) return false;
+    next_look_ = Clock::now() + std::chrono::seconds(1);
+    if (has_descendant(launcher_, program_invocation_short_name)) {
+      last_seen_ = Clock::now();
+    }
+    return last_seen_ && Clock::now() - *last_seen_ > time_without_ranks;
+  }
+
+ private:
+  pid_t launcher_;
+  Clock::time_point next_look_ = Clock::now();
+  std::optional<Clock::time_point> last_seen_;
+};
+
 }  // namespace
 
 SignalRelay::SignalRelay() {
@@ -90,6 +148,7 @@ int run_supervised(const std::vector<std::string>& command, const SignalRelay& r
   const pid_t child = start(command, /*silent=*/false);
   int passed_on = 0;
   Clock::time_point kill_at = Clock::time_point::max();
+  LocalRanks ranks(child);
   for (;;) {
     if (const auto status = status_of(child)) {
       if (*status == not_started) throw std::runtime_error("cannot run '" + command.front() + "'");
@@ -104,7 +163,7 @@ int run_supervised(const std::vector<std::string>& command, const SignalRelay& r
       }
       if (passed_on == 3) kill_at = Clock::now();
     }
-    if (Clock::now() >= kill_at) ::kill(-child, SIGKILL);
+    if (Clock::now() >= kill_at || ranks.are_gone_for_long()) ::kill(-child, SIGKILL);
     std::this_thread::sleep_for(look_interval);
   }
 }

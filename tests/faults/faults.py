@@ -121,7 +121,7 @@ def newest_valid(directories):
 # Killed ranks
 
 
-@part(short=6, full=500)
+@part(short=4, full=500)
 def kill(suite):
     """SIGKILL of a random rank at a random time, 1–4 ranks, resumed on 1–4."""
     flags = ["--epochs", 60, "--evaluate-every", 10, "--checkpoint-every", "7steps"]
@@ -189,7 +189,7 @@ def chosen(suite, calls):
     return numbers if suite.count is None else sorted(suite.random.sample(numbers, min(suite.count, calls)))
 
 
-@part(short=12, full=None)
+@part(short=6, full=None)
 def kill_at_call(suite):
     """Killed before each system call of a run that changes a file, and in the middle of each write."""
     expected = suite.undisturbed(*SHIM_FLAGS)
@@ -207,7 +207,7 @@ def kill_at_call(suite):
         suite.case(f"{mode} at call {at} of {calls}", lambda: one(at, mode))
 
 
-@part(short=3, full=None)
+@part(short=1, full=None)
 def disk_errors(suite):
     """ENOSPC, EIO, EDQUOT and EROFS from each call once, and from it on for ever; short writes."""
     expected = suite.undisturbed(*SHIM_FLAGS)
@@ -243,7 +243,7 @@ def disk_errors(suite):
 def power_cut(suite):
     """States that a power cut may leave: every prefix of the recorded calls with any of what was not yet flushed lost."""
     run_dir, trace = suite.fresh(), suite.dir / "trace"
-    result = suite.train(run_dir, "--epochs", 3, "--checkpoint-every", "6steps",
+    result = suite.train(run_dir, "--epochs", 24, "--checkpoint-every", "3steps",
                          env=shim(run_dir, FAULT_MODE="none", FAULT_TRACE=trace))
     if result.status != 0:
         raise AssertionError(str(result))
@@ -310,17 +310,20 @@ LONG_RUN = ["--epochs", 1000000, "--evaluate-every", 100000, "--checkpoint-every
             "--stall-timeout", STALL_SECONDS]
 
 
-def started(suite, run_dir, *more, ranks, launcher=None, env=None):
+def started(suite, run_dir, *more, ranks):
     """A long run on its way."""
-    process = cli.start("train", "--run-dir", run_dir, *suite.flags(*LONG_RUN, *more), ranks=ranks, launcher=launcher,
-                        env=env)
+    process = cli.start("train", "--run-dir", run_dir, *suite.flags(*LONG_RUN, *more), ranks=ranks)
+    wait_for_rows(process, run_dir)
+    return process
+
+
+def wait_for_rows(process, run_dir):
     table = run_dir / "metrics.csv"
     deadline = time.monotonic() + 60
     while not (table.exists() and table.read_text().count("\n") > 3):
         if process.poll() is not None or time.monotonic() > deadline:
             raise Wrong(f"did not start: {ended(process, 1)}")
         time.sleep(0.02)
-    return process
 
 
 def ended(process, seconds):
@@ -359,30 +362,33 @@ def rank_number(pid):
     return next(int(v.split(b"=")[1]) for v in variables if v.startswith(b"OMPI_COMM_WORLD_RANK="))
 
 
-# What `lockstep launch` gives to mpirun, which otherwise waits for minutes for a host that does not answer.
-NOTICE_LOST_HOSTS = {"OMPI_MCA_oob_tcp_keepalive_time": "10", "OMPI_MCA_oob_tcp_keepalive_intvl": "5",
-                     "OMPI_MCA_oob_tcp_keepalive_probes": "3"}
-
-
 @part(short=0, full=4)
 def host_cut_off(suite):
-    """The network of a host goes: the watchdogs of both sides end their ranks, and mpirun ends."""
+    """The network of a host goes: the watchdogs of both sides end their ranks, and `launch` ends mpirun."""
     def one(placement):
         run_dir = suite.fresh()
-        process = started(suite, run_dir, ranks=sum(map(int, placement.split(","))),
-                          launcher=[HOSTS_SCRIPT, cli.MPIEXEC, placement], env=NOTICE_LOST_HOSTS)
-        space = next(line.split()[0] for line in subprocess.run(["ip", "netns", "list"], text=True, capture_output=True)
-                     .stdout.splitlines() if line.startswith("lockstep-") and line.split()[0].endswith("-2"))
-        subprocess.run(["ip", "-n", space, "link", "set", "net", "down"], check=True)
-        result = ended(process, STALL_SECONDS + 60)
-        if result.status == 0 or "no rank here got further" not in result.err:
+        ranks = sum(map(int, placement.split(",")))
+        process = cli.start("launch", "-n", ranks, "--max-restarts", 0, "--launcher",
+                            f"{HOSTS_SCRIPT} {cli.MPIEXEC} {placement}", "--", "train", "--run-dir", run_dir,
+                            *suite.flags(*LONG_RUN))
+        wait_for_rows(process, run_dir)
+        # The namespaces have the number of the process that made them: other tests may have some too.
+        [script] = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        try:
+            subprocess.run(["ip", "-n", f"lockstep-{script}-2", "link", "set", "net", "down"], check=True)
+            result = ended(process, STALL_SECONDS + 60)
+        finally:
+            for space in subprocess.run(["ip", "netns", "list"], text=True, capture_output=True).stdout.split():
+                if space.startswith(f"lockstep-{script}-"):
+                    subprocess.run(["ip", "netns", "delete", space], check=True)
+        if result.status != 1 or "no rank here got further" not in result.err:
             raise Wrong(str(result))
 
     probe = subprocess.run([HOSTS_SCRIPT, cli.MPIEXEC, "1", "true"], env=cli.environment(), capture_output=True, text=True)
     if probe.returncode != 0:
         print("host_cut_off: " + (probe.stdout.strip() or "network namespaces do not work here"))
         return
-    for placement in (("1,1", "2,2") * suite.count)[:suite.count]:
+    for placement in (["1,1", "2,2"] * suite.count)[:suite.count]:
         suite.case(f"host 2 of {placement} ranks", lambda: one(placement))
 
 

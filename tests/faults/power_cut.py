@@ -115,11 +115,11 @@ def some_of(writes, rng):
         fate = rng.randrange(4)
         if fate == 0:
             continue
-        if fate == 1:  # a torn one: whole blocks of it
-            cut = rng.randrange(0, len(data) + 1, 512) if len(data) > 512 else rng.randrange(len(data) + 1)
-            data = data[:cut]
-        elif fate == 2 and len(data) > 1024:  # the length is there before the content
-            data = data[:512] + bytes(len(data) - 512)
+        if fate == 1:  # a torn one
+            data = data[:rng.randrange(len(data) + 1)]
+        elif fate == 2:  # the length is there before the content
+            there = rng.randrange(len(data) + 1)
+            data = data[:there] + bytes(len(data) - there)
         kept.append((offset, data))
     return kept
 

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # A real Slurm on this machine, for as long as the script runs: the batch scripts of scripts/slurm in it. Needs root; installs
-# slurm-wlm and munge.
+# slurm-wlm and munge. LOCKSTEP names a program to use instead of building one. Takes some twenty minutes: Slurm lets
+# requeued jobs wait for two.
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/common.sh"
 
 [ "$(id -u)" = 0 ] || die 1 "needs root"
 mapfile -t missing < <(missing_packages slurm-wlm munge)
 [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}" || die 1 "needs the Debian packages ${missing[*]}"
 prepare_mpi
-build release lockstep
-
-export LOCKSTEP=$project_dir/build/release/bin/lockstep
+if [ -z "${LOCKSTEP:-}" ]; then
+  build release lockstep
+  LOCKSTEP=$project_dir/build/release/bin/lockstep
+fi
+export LOCKSTEP
 work=$(mktemp -d)
 daemons=()
 stop() {
