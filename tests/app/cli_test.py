@@ -25,6 +25,14 @@ class HelpAndVersion(cli.CliTestCase):
         for ranks in (1, 3):
             self.assertRegex(cli.run_well("--version", ranks=ranks).out, r"\Alockstep \d+\.\d+\.\d+\n\Z")
 
+    def test_many_processes_start_at_once(self):
+        # They have nothing to do with each other, in Open MPI's directory in /tmp neither.
+        for _ in range(5):
+            processes = [cli.start("--version") for _ in range(16)]
+            for process in processes:
+                result = cli.finish(process)
+                self.assertEqual(result.status, 0, str(result))
+
     def test_help_names_every_subcommand_that_is_there(self):
         text = cli.run_well("--help").out
         names = re.findall(r"^  ([a-z]+)  ", text, re.MULTILINE)
