@@ -115,15 +115,17 @@ class LocalRanks {
     if (Clock::now() < next_look_) return false;
     next_look_ = Clock::now() + std::chrono::seconds(1);
     if (has_descendant(launcher_, program_invocation_short_name)) {
+      seen_ = true;
       last_seen_ = Clock::now();
     }
-    return last_seen_ && Clock::now() - *last_seen_ > time_without_ranks;
+    return seen_ && Clock::now() - last_seen_ > time_without_ranks;
   }
 
  private:
   pid_t launcher_;
   Clock::time_point next_look_ = Clock::now();
-  std::optional<Clock::time_point> last_seen_;
+  Clock::time_point last_seen_ = next_look_;
+  bool seen_ = false;
 };
 
 }  // namespace
