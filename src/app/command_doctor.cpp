@@ -8,8 +8,8 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <thread>
 
+#include "doctor_findings.hpp"
 #include "lockstep/app/command_line.hpp"
 #include "lockstep/core/products.hpp"
 #include "lockstep/core/text.hpp"
@@ -84,25 +84,6 @@ std::string free_space(const std::string& path) {
   return error ? "not there" : format_bytes(space.available) + " free";
 }
 
-/// What would make runs faster here.
-std::vector<std::string> advice_for(const Communicator& world) {
-  const unsigned cores = std::thread::hardware_concurrency();
-  const auto ranks_per_node = static_cast<double>(world.size()) / world.nodes();
-  std::vector<std::string> advice;
-  if (cores_of_this_rank() < 1 || ranks_per_node > cores) {
-    advice.push_back(
-        fmt::format("{:.0f} ranks a node on {} cores: start at most one rank a core (mpirun -n {})",
-                    ranks_per_node, cores, cores));
-  }
-  if (world.size() > 1 && cores_of_this_rank() > 1) {
-    advice.push_back("ranks are not bound to cores: mpirun --bind-to core is often faster");
-  }
-  if (world.size() == 1 && cores > 1) {
-    advice.push_back(fmt::format("one rank uses one core; mpirun -n {} lockstep … uses this machine", cores));
-  }
-  return advice;
-}
-
 /// What `doctor` prints. Collective.
 nlohmann::ordered_json examine(const Communicator& world) {
   use_one_blas_thread();
@@ -114,6 +95,10 @@ nlohmann::ordered_json examine(const Communicator& world) {
       fmt::format("{} (node {}, may use {} cores, {:.0f} GFLOP/s exact, {:.0f} openblas)", world.host(),
                   world.node(), cores_of_this_rank(), exact, openblas);
   const std::vector<std::string> ranks = world.gather_text(mine);
+  std::vector<Finding> findings = examine_host(world);
+  const std::vector<Finding> compared = compare_hosts(world);
+  findings.insert(findings.end(), compared.begin(), compared.end());
+  const nlohmann::ordered_json all_findings = gather_findings(world, findings);
   const char* locking = std::getenv("HDF5_USE_FILE_LOCKING");
   return {
       {"lockstep", version()},
@@ -129,7 +114,7 @@ nlohmann::ordered_json examine(const Communicator& world) {
       {"working_directory", free_space(".")},
       {"product_gflops", {{"exact", exact}, {"openblas", openblas}}},
       {"exchange_milliseconds", exchange},
-      {"advice", advice_for(world)},
+      {"findings", all_findings},
   };
 }
 
@@ -150,6 +135,20 @@ std::string to_text(const nlohmann::ordered_json& value, const std::string& inde
   return text;
 }
 
+/// Everything but the findings, then those, each with what mends it.
+std::string report_text(nlohmann::ordered_json report) {
+  const nlohmann::ordered_json findings = report["findings"];
+  report.erase("findings");
+  std::string text = to_text(report, "");
+  if (findings.empty()) return text + "\nNothing found that needs mending.\n";
+  for (const auto& finding : findings) {
+    std::vector<std::string> hosts = finding["hosts"];
+    text += fmt::format("\n{} ({}): {}\n    {}\n", finding["level"].get<std::string>(), join(hosts),
+                        finding["found"].get<std::string>(), finding["mend"].get<std::string>());
+  }
+  return text;
+}
+
 }  // namespace
 
 std::function<ExitStatus(const Communicator&)> declare_doctor(CLI::App& app) {
@@ -157,7 +156,7 @@ std::function<ExitStatus(const Communicator&)> declare_doctor(CLI::App& app) {
   app.add_flag("--json", *json, "Print JSON");
   return [json](const Communicator& world) {
     const nlohmann::ordered_json found = examine(world);
-    if (world.is_root()) std::cout << (*json ? found.dump(2) + "\n" : to_text(found, "")) << std::flush;
+    if (world.is_root()) std::cout << (*json ? found.dump(2) + "\n" : report_text(found)) << std::flush;
     return ExitStatus::done;
   };
 }

@@ -25,7 +25,8 @@ std::vector<std::string> subcommand_names() {
   return names;
 }
 
-/// What the parser did not understand becomes a message with the nearest name.
+}  // namespace
+
 void refuse_remaining(const CLI::App& app, const std::string& who) {
   const std::vector<std::string> remaining = app.remaining();
   if (remaining.empty()) return;
@@ -37,14 +38,11 @@ void refuse_remaining(const CLI::App& app, const std::string& who) {
                   " --help");
 }
 
-/// The parser's messages in our words.
 std::string message_of(const CLI::ParseError& error) {
   const std::string text = error.what();
   const bool value_is_missing = dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr;
   return value_is_missing ? text.substr(0, text.find(':')) + ": expected a value, found none" : text;
 }
-
-}  // namespace
 
 std::span<const Subcommand> subcommands() {
   static const std::vector<Subcommand> all{
@@ -54,6 +52,7 @@ std::span<const Subcommand> subcommands() {
       {"convert", "Make a dataset file from IDX, CSV or HDF5", declare_convert},
       {"inspect", "Show what a dataset or checkpoint file holds", declare_inspect},
       {"activations", "List the activation functions, or explain one", declare_activations},
+      {"launch", "Start train on many ranks, and again after failures", declare_launch},
       {"doctor", "Check what this machine offers to a run", declare_doctor},
   };
   return all;

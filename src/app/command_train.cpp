@@ -32,31 +32,31 @@ std::string given_text(const CLI::Option& option) {
   return text.empty() && option.get_expected_min() == 0 ? "on" : text;
 }
 
-/// The config file, if any, read by rank 0, then the flags.
+/// `toml`: the content of the config file, if any; flags win.
+TrainConfig config_of(const TrainArguments& arguments, const std::string& toml) {
+  TrainConfig config;
+  if (!toml.empty()) apply_config_toml(config, toml, arguments.config_file);
+  for (const auto& [name, option] : arguments.options) {
+    if (option->count() == 0) continue;
+    set_option(config, name, given_text(*option));
+  }
+  if (config.data.empty())
+    throw UserError("--data: expected a dataset file (see lockstep convert), found none");
+  return config;
+}
+
+/// The config file, if any, is read by rank 0.
 TrainConfig read_config(const Communicator& world, const TrainArguments& arguments) {
   std::string toml;
   if (!arguments.config_file.empty()) {
     const auto text = on_root(world, [&] { return read_config_file(arguments.config_file); });
     toml = world.broadcast(text.value_or(""));
   }
-  return collectively(world, [&] {
-    TrainConfig config;
-    if (!toml.empty()) apply_config_toml(config, toml, arguments.config_file);
-    for (const auto& [name, option] : arguments.options) {
-      if (option->count() == 0) continue;
-      set_option(config, name, given_text(*option));
-    }
-    if (config.data.empty())
-      throw UserError("--data: expected a dataset file (see lockstep convert), found none");
-    return config;
-  });
+  return collectively(world, [&] { return config_of(arguments, toml); });
 }
 
-}  // namespace
-
-std::function<ExitStatus(const Communicator&)> declare_train(CLI::App& app) {
-  const auto arguments = std::make_shared<TrainArguments>();
-  app.add_option("--config", arguments->config_file, "TOML file with any of these flags as keys; flags win")
+void declare_flags(CLI::App& app, TrainArguments& arguments) {
+  app.add_option("--config", arguments.config_file, "TOML file with any of these flags as keys; flags win")
       ->type_name("FILE");
   for (const TrainOption& option : train_options()) {
     CLI::Option* const flag = app.add_option(option.flag())
@@ -69,8 +69,31 @@ std::function<ExitStatus(const Communicator&)> declare_train(CLI::App& app) {
     } else {
       flag->expected(1)->default_str(option.default_text);
     }
-    arguments->options[option.name] = flag;
+    arguments.options[option.name] = flag;
   }
+}
+
+}  // namespace
+
+TrainConfig read_train_config(const std::vector<std::string>& arguments) {
+  CLI::App app("", "lockstep train");
+  app.allow_extras();
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  TrainArguments parsed;
+  declare_flags(app, parsed);
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    throw UserError(message_of(error));
+  }
+  refuse_remaining(app, "lockstep train");
+  return config_of(parsed, parsed.config_file.empty() ? "" : read_config_file(parsed.config_file));
+}
+
+std::function<ExitStatus(const Communicator&)> declare_train(CLI::App& app) {
+  const auto arguments = std::make_shared<TrainArguments>();
+  declare_flags(app, *arguments);
   return [arguments](const Communicator& world) {
     const TrainConfig config = read_config(world, *arguments);
     Progress progress(config.progress, config.quiet);

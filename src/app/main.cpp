@@ -29,12 +29,15 @@ ExitStatus run_and_report(const Communicator& world, const std::vector<std::stri
 }  // namespace
 
 int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
+    if (is_launch(arguments)) return static_cast<int>(run_launch(arguments));
     const Environment environment;
     const Communicator world = Communicator::world();
-    return static_cast<int>(run_and_report(world, {argv + 1, argv + argc}));
+    return static_cast<int>(run_and_report(world, arguments));
   } catch (const std::exception& error) {
-    std::cerr << "lockstep: error: " << error.what() << std::endl;
-    return static_cast<int>(ExitStatus::failure);
+    std::cerr << (is_launch(arguments) ? "lockstep launch" : "lockstep") << ": error: " << error.what()
+              << std::endl;
+    return static_cast<int>(status_of(error));
   }
 }

@@ -98,6 +98,10 @@ void Progress::epoch_finished(const EpochMetrics& metrics) {
   if (lines_) print_line(epoch_line(metrics, epochs_));
 }
 
+void Progress::checkpoint_written(const std::string& path, double seconds, std::uint64_t bytes) {
+  if (lines_) print_line(checkpoint_line(path, seconds, bytes));
+}
+
 void Progress::message(const std::string& text) {
   if (text.starts_with("warning")) {
     clear_bar();

@@ -51,6 +51,10 @@ void abort_all(const Communicator& communicator, const std::string& message, Exi
   std::fflush(stdout);
   std::fprintf(stderr, "lockstep: rank %d on %s: %s\n", communicator.rank(), communicator.host().c_str(),
                message.c_str());
+  end_all(communicator, status);
+}
+
+void end_all(const Communicator& communicator, ExitStatus status) {
   std::fflush(stderr);
   // Without a launcher nobody else is to be ended, and MPI_Abort would add its own lines to the message.
   if (!started_by_launcher()) std::_Exit(static_cast<int>(status));

@@ -60,7 +60,12 @@ bool started_by_launcher() {
 }
 
 void set_launch_settings() {
-  if (!started_by_launcher()) set_unless_user_did("OMPI_MCA_ess_singleton_isolated", "1");
+  if (!started_by_launcher()) {
+    set_unless_user_did("OMPI_MCA_ess_singleton_isolated", "1");
+    // All isolated processes of a user have the same directory in /tmp: while one removes it another one
+    // fails to make it. A process on its own needs none.
+    set_unless_user_did("OMPI_MCA_orte_create_session_dirs", "0");
+  }
   if (ranks_exceed_cores()) {
     set_unless_user_did("OMPI_MCA_mpi_yield_when_idle", "1");
   }

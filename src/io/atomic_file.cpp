@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 
 #include "lockstep/core/error.hpp"
@@ -66,6 +65,27 @@ void sync_path(const std::string& path, int flags) {
   if (failed) throw_system_error(path, "cannot flush to disk", error);
 }
 
+/// 0, or the reason why not everything was written. Disks that fill up and signals make writes short.
+int write_all(int descriptor, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(descriptor, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return written < 0 ? errno : EIO;
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+/// `path` is what messages name.
+void write_new_file(const std::string& path, const std::string& temporary_path, std::string_view content) {
+  const int descriptor = ::open(temporary_path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (descriptor < 0) throw_system_error(path, "cannot be written", errno);
+  const int error = write_all(descriptor, content);
+  // Network file systems may say only now that there was no room.
+  const bool closed = ::close(descriptor) == 0;
+  if (error != 0 || !closed) throw_system_error(path, "cannot be written", error != 0 ? error : errno);
+}
+
 void check_directory(const std::string& path) {
   const std::string directory = directory_of(path);
   std::error_code error;
@@ -91,12 +111,8 @@ void write_file_atomically(const std::string& path,
 }
 
 void write_file_atomically(const std::string& path, std::string_view content) {
-  write_file_atomically(path, [&](const std::string& temporary_path) {
-    std::ofstream file(temporary_path, std::ios::binary);
-    file.write(content.data(), static_cast<std::streamsize>(content.size()));
-    file.close();
-    if (!file) throw_system_error(path, "cannot be written", errno);
-  });
+  write_file_atomically(
+      path, [&](const std::string& temporary_path) { write_new_file(path, temporary_path, content); });
 }
 
 void link_file_atomically(const std::string& target, const std::string& link) {

@@ -127,22 +127,20 @@ void check_room(const ParameterLayout& layout, std::span<T> parameters) {
 template <class T>
 void write_checkpoint(const std::string& path, const ParameterLayout& layout, const CheckpointState& state,
                       std::span<const T> parameters, const OptimizerSlots<T>& slots) {
-  write_file_atomically(path, [&](const std::string& temporary_path) {
-    Hdf5Handle file = create_hdf5(temporary_path, seal_bytes);
-    const std::string where = path + ": /";
-    write_attribute(file.get(), "format", checkpoint_format, where);
-    write_number_attribute<std::int64_t>(file.get(), "version", checkpoint_format_version, where);
-    write_state(file.get(), state, path);
-    write_tensors<T>(file.get(), "/parameters", layout, parameters, path);
-    make_group(file.get(), "/optimizer", path);
-    for (const auto& [slot, values] : slots) {
-      write_tensors<T>(file.get(), "/optimizer/" + slot, layout, values, path);
-    }
-    write_attribute(file.get(), "sha256", content_sha256(file.get(), path), where);
-    hdf5_check(H5Fflush(file.get(), H5F_SCOPE_GLOBAL), path, "cannot be written");
-    file.reset();
-    seal_file(temporary_path);
-  });
+  const Hdf5Handle file = create_hdf5_in_memory(path, seal_bytes);
+  const std::string where = path + ": /";
+  write_attribute(file.get(), "format", checkpoint_format, where);
+  write_number_attribute<std::int64_t>(file.get(), "version", checkpoint_format_version, where);
+  write_state(file.get(), state, path);
+  write_tensors<T>(file.get(), "/parameters", layout, parameters, path);
+  make_group(file.get(), "/optimizer", path);
+  for (const auto& [slot, values] : slots) {
+    write_tensors<T>(file.get(), "/optimizer/" + slot, layout, values, path);
+  }
+  write_attribute(file.get(), "sha256", content_sha256(file.get(), path), where);
+  const std::span<char> image = hdf5_image(file.get(), path);
+  write_seal(image);
+  write_file_atomically(path, std::string_view(image.data(), image.size()));
 }
 
 CheckpointState read_checkpoint_state(const std::string& path) {

@@ -107,16 +107,40 @@ Hdf5Handle open_hdf5_parallel(const std::string& path, MPI_Comm communicator) {
   return open_checked(path, access.get());
 }
 
-Hdf5Handle create_hdf5(const std::string& path, std::size_t user_block_bytes) {
-  prepare_library();
-  const Hdf5Handle access = serial_access(path);
+namespace {
+
+Hdf5Handle create_with(hid_t access, const std::string& path, std::size_t user_block_bytes) {
   // The format of HDF5 1.8 has checksums on metadata and allows attributes of more than 64 KiB.
-  hdf5_check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_LATEST), path,
+  hdf5_check(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST), path,
              "cannot set the version of the format");
   const Hdf5Handle creation(hdf5_check(H5Pcreate(H5P_FILE_CREATE), path, "cannot set up the file"), H5Pclose);
   hdf5_check(H5Pset_userblock(creation.get(), user_block_bytes), path, "cannot set up the user block");
-  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get());
+  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access);
   return {hdf5_check(file, path, "cannot be made"), H5Fclose};
+}
+
+}  // namespace
+
+Hdf5Handle create_hdf5(const std::string& path, std::size_t user_block_bytes) {
+  prepare_library();
+  return create_with(serial_access(path).get(), path, user_block_bytes);
+}
+
+Hdf5Handle create_hdf5_in_memory(const std::string& path, std::size_t user_block_bytes) {
+  prepare_library();
+  const Hdf5Handle access = serial_access(path);
+  // Grown byte by byte (arrays are written whole, so not often), the image is as long as the file would be.
+  hdf5_check(H5Pset_fapl_core(access.get(), 1, false), path, "cannot set up the access");
+  return create_with(access.get(), path, user_block_bytes);
+}
+
+std::span<char> hdf5_image(hid_t file, const std::string& path) {
+  hdf5_check(H5Fflush(file, H5F_SCOPE_GLOBAL), path, "cannot be written");
+  void* image = nullptr;  // the address of the driver's pointer
+  hsize_t bytes = 0;
+  hdf5_check(H5Fget_vfd_handle(file, H5P_DEFAULT, &image), path, "cannot be written");
+  hdf5_check(H5Fget_filesize(file, &bytes), path, "cannot be written");
+  return {*static_cast<char**>(image), static_cast<std::size_t>(bytes)};
 }
 
 }  // namespace lockstep

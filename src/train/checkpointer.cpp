@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <stdexcept>
+#include <thread>
 
 #include "lockstep/core/text.hpp"
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/atomic_file.hpp"
+#include "refused_write.hpp"
 
 namespace lockstep {
 namespace {
@@ -25,6 +28,9 @@ void delete_newer_checkpoints(const std::string& directory, const std::string& p
     std::filesystem::remove(path, ignored);
   }
 }
+
+constexpr int attempts_to_write_last = 3;
+constexpr std::chrono::seconds pause_before_attempt{1};
 
 /// Rank 0's value on all ranks.
 template <class V>
@@ -60,7 +66,7 @@ ModelDescription describe_model(const TrainConfig& config, const DatasetInfo& da
 template <class T>
 Checkpointer<T>::Checkpointer(const Communicator& world, const TrainConfig& config,
                               const DatasetInfo& dataset, const ParameterLayout& layout, Range own_shards,
-                              const RunDirectory* run_directory, TrainObserver& observer)
+                              RunDirectory* run_directory, TrainObserver& observer)
     : world_(world),
       config_(config),
       dataset_(dataset),
@@ -151,42 +157,109 @@ void Checkpointer<T>::remember_best(TrainState<T>& state, const TrainProgress& p
   if (world_.is_root() && !nonfinite_tensor(snapshot)) best_ = std::move(snapshot);
 }
 
+/// Rank 0 only.
+template <class T>
+void Checkpointer<T>::save_best() {
+  if (!best_) return;
+  write_checkpoint<T>(run_directory_->checkpoints_path() + "/best", layout_, best_->state, best_->parameters,
+                      best_->slots);
+  best_.reset();
+}
+
+/// Rank 0 only. If the best state is the present one, that is linked to.
+template <class T>
+void Checkpointer<T>::save_earlier_best(const Snapshot& present) {
+  if (!best_ || best_->state.step == present.state.step) return;
+  warns_if_refused(observer_, "the best state is written with the next checkpoint", [&] { save_best(); });
+}
+
 template <class T>
 void Checkpointer<T>::write_best() {
-  on_root(world_, [&] {
-    if (!best_) return;
-    write_checkpoint<T>(run_directory_->checkpoints_path() + "/best", layout_, best_->state,
-                        best_->parameters, best_->slots);
-    best_.reset();
+  on_root(world_, [&] { warns_if_refused(observer_, "the best state is not saved", [&] { save_best(); }); });
+}
+
+/// Rank 0 only.
+template <class T>
+void Checkpointer<T>::refuse_nonfinite(const Snapshot& snapshot, const TrainProgress& progress) const {
+  const auto name = nonfinite_tensor(snapshot);
+  if (!name) return;
+  throw NonFiniteError(*name + " is not finite after step " + std::to_string(progress.step) + ", in epoch " +
+                       std::to_string(progress.epoch + (progress.step_in_epoch > 0 ? 1 : 0)) +
+                       "; the checkpoint before is kept; try a smaller --learning-rate or --clip-norm");
+}
+
+/// Rank 0 only. Throws FileError if the state is not saved.
+template <class T>
+void Checkpointer<T>::save(const Snapshot& snapshot) {
+  const auto started = std::chrono::steady_clock::now();
+  const std::string directory = run_directory_->checkpoints_path();
+  const std::string path = directory + "/" + checkpoint_file_name(snapshot.state.step);
+  run_directory_->metrics().sync();
+  write_checkpoint<T>(path, layout_, snapshot.state, snapshot.parameters, snapshot.slots);
+  last_path_ = path;
+  warns_if_refused(observer_, "the checkpoint itself is saved", [&] {
+    if (best_ && best_->state.step == snapshot.state.step) {
+      mark_best_checkpoint(path);
+      best_.reset();
+    }
+    mark_last_checkpoint(path);
   });
+  delete_newer_checkpoints(directory, path);
+  delete_old_checkpoints(directory, config_.keep_checkpoints);
+  std::error_code unknown;
+  const std::uintmax_t bytes = std::filesystem::file_size(path, unknown);
+  observer_.checkpoint_written(path, seconds_since(started), unknown ? 0 : bytes);
+}
+
+/// Rank 0 only.
+template <class T>
+bool Checkpointer<T>::try_to_save(const Snapshot& snapshot) {
+  try {
+    save(snapshot);
+    return true;
+  } catch (const FileError& error) {
+    refusal_ = error.what();
+    return false;
+  }
 }
 
 template <class T>
 void Checkpointer<T>::write(TrainState<T>& state, const TrainProgress& progress, double seconds) {
   const Snapshot snapshot = take_snapshot(state, progress, seconds);
-  const bool present_is_best = best_ && best_->state.step == progress.step;
-  if (present_is_best) best_.reset();
-  write_best();
   on_root(world_, [&] {
-    if (const auto name = nonfinite_tensor(snapshot)) {
-      throw NonFiniteError(*name + " is not finite after step " + std::to_string(progress.step) +
-                           ", in epoch " +
-                           std::to_string(progress.epoch + (progress.step_in_epoch > 0 ? 1 : 0)) +
-                           "; the checkpoint before is kept; try a smaller --learning-rate or --clip-norm");
-    }
-    const auto started = std::chrono::steady_clock::now();
-    const std::string directory = run_directory_->checkpoints_path();
-    const std::string path = directory + "/" + checkpoint_file_name(progress.step);
-    run_directory_->metrics().sync();
-    write_checkpoint<T>(path, layout_, snapshot.state, snapshot.parameters, snapshot.slots);
-    if (present_is_best) mark_best_checkpoint(path);
-    mark_last_checkpoint(path);
-    delete_newer_checkpoints(directory, path);
-    delete_old_checkpoints(directory, config_.keep_checkpoints);
-    last_path_ = path;
-    observer_.checkpoint_written(path, seconds_since(started), std::filesystem::file_size(path));
+    save_earlier_best(snapshot);
+    refuse_nonfinite(snapshot, progress);
+    if (try_to_save(snapshot)) return;
+    observer_.message("warning: no checkpoint of step " + std::to_string(progress.step) + ": " + refusal_ +
+                      "; training goes on, and the next checkpoint is tried when it is due");
   });
   last_write_ = std::chrono::steady_clock::now();
+}
+
+template <class T>
+void Checkpointer<T>::write_last(TrainState<T>& state, const TrainProgress& progress, double seconds) {
+  const Snapshot snapshot = take_snapshot(state, progress, seconds);
+  on_root(world_, [&] {
+    save_earlier_best(snapshot);
+    refuse_nonfinite(snapshot, progress);
+    for (int attempt = 1; !try_to_save(snapshot); ++attempt) {
+      if (attempt == attempts_to_write_last) {
+        throw std::runtime_error(
+            "the state after step " + std::to_string(progress.step) + " could not be saved: " + refusal_ +
+            (last_path_.empty() ? "; there is no checkpoint" : "; the newest checkpoint is " + last_path_) +
+            "; make room or mend the directory, then give the same command again");
+      }
+      observer_.message("warning: the last checkpoint is tried again: " + refusal_);
+      std::this_thread::sleep_for(pause_before_attempt);
+    }
+  });
+}
+
+template <class T>
+double Checkpointer<T>::expected_seconds(const TrainState<T>& state) const {
+  constexpr double slow_disk_bytes_per_second = 50e6;
+  const std::size_t numbers = layout_.size() * (1 + state.optimizer.info().slots.size());
+  return static_cast<double>(numbers * sizeof(T)) / slow_disk_bytes_per_second;
 }
 
 template <class T>
@@ -293,7 +366,8 @@ void Checkpointer<T>::restore_best(const CheckpointState& restored) const {
   };
   const std::string best = run_directory_->checkpoints_path() + "/best";
   if (is_best(restored)) {
-    link_file_atomically(last_path_, best);
+    warns_if_refused(observer_, "there is no best checkpoint",
+                     [&] { link_file_atomically(last_path_, best); });
     return;
   }
   const std::string beside = std::filesystem::path(last_path_).parent_path() / "best";

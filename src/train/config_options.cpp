@@ -243,6 +243,11 @@ Options run_options() {
       interval_option(),
       count_option("keep-checkpoints", "Checkpoints kept, besides best and last",
                    &TrainConfig::keep_checkpoints, 1),
+      number_option("stall-timeout",
+                    "End the job if no rank gets further for X seconds, naming who is missing; 0: never",
+                    &TrainConfig::stall_timeout_seconds, not_negative),
+      count_option("verify-every", "Compare the nodes' copies of the weights every N steps; 0: never",
+                   &TrainConfig::verify_every, 0),
       choice_option<Evaluator>("evaluator", "Who evaluates; both give the same bits", &TrainConfig::evaluator,
                                {{"rank0", Evaluator::rank0}, {"all", Evaluator::all}}),
       choice_option<Transport>(

@@ -96,13 +96,14 @@ EpochTable diagnostics_table(const std::string& run_dir) {
           {"step", "layer", "gradient_norm", "dead_units", "saturated_units", "update_ratio"}};
 }
 
-void append_diagnostics(const EpochTable& table, std::uint64_t epoch, std::uint64_t step,
+void append_diagnostics(EpochTable& table, std::uint64_t epoch, std::uint64_t step,
                         std::span<const LayerDiagnostics> layers) {
+  std::vector<std::vector<std::string>> rows;
   for (const LayerDiagnostics& row : layers) {
-    table.append(epoch,
-                 {std::to_string(step), row.layer, csv_cell(row.gradient_norm), csv_cell(row.dead_units),
-                  csv_cell(row.saturated_units), csv_cell(row.update_ratio)});
+    rows.push_back({std::to_string(step), row.layer, csv_cell(row.gradient_norm), csv_cell(row.dead_units),
+                    csv_cell(row.saturated_units), csv_cell(row.update_ratio)});
   }
+  table.append(epoch, rows);
 }
 
 template void count_unit_rows<float>(const ModelSpec&, const Workspace<float>&, std::size_t, UnitCounts&);

@@ -38,8 +38,14 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
 
-  void write(std::string_view text) const {
-    if (::write(descriptor_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) fail("write");
+  void write_at(std::size_t position, std::string_view text) const {
+    while (!text.empty()) {
+      const ssize_t written = ::pwrite(descriptor_, text.data(), text.size(), static_cast<off_t>(position));
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) fail("write");
+      position += static_cast<std::size_t>(written);
+      text.remove_prefix(static_cast<std::size_t>(written));
+    }
   }
   void sync() const {
     if (::fdatasync(descriptor_) != 0) fail("sync");
@@ -81,14 +87,30 @@ void EpochTable::open_after(std::uint64_t epoch) {
     begin = end + 1;
   }
   if (kept != found) write_file_atomically(path_, kept);
+  whole_bytes_ = kept.size();
+  kept_rows_.clear();
 }
 
-void EpochTable::append(std::uint64_t epoch, const std::vector<std::string>& cells) const {
-  Descriptor(path_, O_WRONLY | O_APPEND).write(std::to_string(epoch) + "," + join(cells, ",") + "\n");
+// Not O_APPEND: what a failed write left behind the whole rows is written over.
+void EpochTable::write_kept_rows() {
+  Descriptor(path_, O_WRONLY).write_at(whole_bytes_, kept_rows_);
+  whole_bytes_ += kept_rows_.size();
+  kept_rows_.clear();
 }
 
-void EpochTable::sync() const {
+void EpochTable::append(std::uint64_t epoch, const std::vector<std::vector<std::string>>& rows) {
+  for (const std::vector<std::string>& cells : rows) {
+    kept_rows_ += std::to_string(epoch) + "," + join(cells, ",") + "\n";
+  }
+  write_kept_rows();
+}
+
+void EpochTable::sync() {
+  if (!kept_rows_.empty()) write_kept_rows();
+  if (distrusted_) write_file_atomically(path_, read_text_file(path_).substr(0, whole_bytes_));
+  distrusted_ = true;
   Descriptor(path_, O_WRONLY).sync();
+  distrusted_ = false;
 }
 
 std::vector<std::string> EpochTable::last_row() const {

@@ -37,7 +37,8 @@ Range evaluation_rows(std::size_t rows, const Communicator& world, bool all_rank
 
 template <class T>
 Evaluation evaluate(const Communicator& world, const ModelSpec& spec, const ParameterLayout& layout,
-                    std::span<const T> parameters, const Rows<T>& own, std::size_t rows) {
+                    std::span<const T> parameters, const Rows<T>& own, std::size_t rows,
+                    ProgressBoard* board) {
   std::vector<double> loss_sums;
   std::vector<std::int64_t> correct_counts;
   const std::size_t largest_chunk = std::min(own.count, evaluation_chunk_rows);
@@ -51,6 +52,7 @@ Evaluation evaluate(const Communicator& world, const ModelSpec& spec, const Para
                                             spec.label_smoothing, MatrixView<T>{});
     loss_sums.push_back(sums.loss_sum);
     correct_counts.push_back(sums.correct_count);
+    if (board != nullptr) board->beat();
   }
   const std::vector<double> all_losses = world.all_gather_v<double>(loss_sums);
   const std::vector<std::int64_t> all_correct = world.all_gather_v<std::int64_t>(correct_counts);
@@ -79,9 +81,10 @@ std::vector<T> predict(const ModelSpec& spec, const ParameterLayout& layout, std
 }
 
 template Evaluation evaluate<float>(const Communicator&, const ModelSpec&, const ParameterLayout&,
-                                    std::span<const float>, const Rows<float>&, std::size_t);
+                                    std::span<const float>, const Rows<float>&, std::size_t, ProgressBoard*);
 template Evaluation evaluate<double>(const Communicator&, const ModelSpec&, const ParameterLayout&,
-                                     std::span<const double>, const Rows<double>&, std::size_t);
+                                     std::span<const double>, const Rows<double>&, std::size_t,
+                                     ProgressBoard*);
 template std::vector<float> predict<float>(const ModelSpec&, const ParameterLayout&, std::span<const float>,
                                            const Rows<float>&);
 template std::vector<double> predict<double>(const ModelSpec&, const ParameterLayout&,

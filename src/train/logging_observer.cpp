@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "lockstep/core/text.hpp"
 #include "lockstep/train/progress_text.hpp"
 
 namespace lockstep {
@@ -38,7 +37,7 @@ void LoggingObserver::epoch_finished(const EpochMetrics& metrics) {
 }
 
 void LoggingObserver::checkpoint_written(const std::string& path, double seconds, std::uint64_t bytes) {
-  log(Level::debug, fmt::format("wrote {} ({}, {:.3f} s)", path, format_bytes(bytes), seconds));
+  log(Level::info, checkpoint_line(path, seconds, bytes));
   next_.checkpoint_written(path, seconds, bytes);
 }
 

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
+
+#include "lockstep/core/text.hpp"
 
 namespace lockstep {
 namespace {
@@ -23,6 +26,11 @@ std::string epoch_line(const EpochMetrics& metrics, std::uint64_t epochs) {
   append(line, "test_accuracy", metrics.test_accuracy);
   line += fmt::format("  {:.0f} rows/s  {:.1f} s", metrics.samples_per_second, metrics.seconds);
   return line;
+}
+
+std::string checkpoint_line(const std::string& path, double seconds, std::uint64_t bytes) {
+  return fmt::format("checkpoint {}  {}  {:.3f} s", std::filesystem::path(path).filename().string(),
+                     format_bytes(bytes), seconds);
 }
 
 std::string closing_summary(const TrainResult& result) {

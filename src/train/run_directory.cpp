@@ -151,12 +151,13 @@ void RunDirectory::open_metrics_after(std::uint64_t epoch) {
   metrics_.open_after(epoch);
 }
 
-void RunDirectory::append_metrics(const EpochMetrics& metrics) const {
-  metrics_.append(metrics.epoch,
-                  {std::to_string(metrics.step), csv_cell(metrics.loss), csv_cell(metrics.accuracy),
-                   csv_cell(metrics.val_loss), csv_cell(metrics.val_accuracy), csv_cell(metrics.test_loss),
-                   csv_cell(metrics.test_accuracy), csv_cell(metrics.learning_rate),
-                   csv_cell(metrics.seconds), csv_cell(metrics.samples_per_second)});
+void RunDirectory::append_metrics(const EpochMetrics& metrics) {
+  const std::vector<std::string> row{std::to_string(metrics.step),    csv_cell(metrics.loss),
+                                     csv_cell(metrics.accuracy),      csv_cell(metrics.val_loss),
+                                     csv_cell(metrics.val_accuracy),  csv_cell(metrics.test_loss),
+                                     csv_cell(metrics.test_accuracy), csv_cell(metrics.learning_rate),
+                                     csv_cell(metrics.seconds),       csv_cell(metrics.samples_per_second)};
+  metrics_.append(metrics.epoch, {row});
 }
 
 EpochMetrics RunDirectory::last_metrics() const {

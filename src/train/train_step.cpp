@@ -104,6 +104,7 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
           std::move(groups),
           {},
           spec.layers(),
+          nullptr,
           nullptr};
 }
 
@@ -205,6 +206,11 @@ std::size_t layer_of_nonfinite_weight(TrainState<T>& state) {
   return layer;
 }
 
+template <class T>
+void reach(TrainState<T>& state, const StepPlan& plan, Phase phase) {
+  if (state.board != nullptr) state.board->reach(plan.step, phase);
+}
+
 /// A unit's weights may span several slices, so the ranks of a group share out the units of the whole
 /// kernels.
 template <class T>
@@ -225,16 +231,20 @@ void apply_constraints(TrainState<T>& state) {
 template <class T>
 StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const Rows<T>& rows,
                      const StepPlan& plan, StepFlags mine, EpochSums& sums) {
+  reach(state, plan, Phase::computing);
   state.exchange.accumulator().reset();
   for (const Range& shards : state.shard_groups) {
     if (!add_group_gradient(state, sampler, rows, plan, shards, sums)) mine |= step_flag_non_finite;
   }
   if (!state.finite_weights) mine |= step_flag_non_finite;
 
+  reach(state, plan, Phase::adding_gradients);
   const StepFlags all = state.exchange.share_sums(mine);
   if (all & step_flag_non_finite) return all;
+  reach(state, plan, Phase::updating);
   state.finite_weights = update_slice(state, plan, sampler.global_rows(plan.step_in_epoch));
   if (!state.finite_weights) state.first_nonfinite_layer = layer_of_nonfinite_weight(state);
+  reach(state, plan, Phase::sharing_weights);
   state.exchange.share_slices();
 
   apply_constraints(state);

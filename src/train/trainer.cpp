@@ -4,20 +4,26 @@
 #include <cmath>
 #include <filesystem>
 #include <optional>
+#include <sstream>
 
+#include "lockstep/core/build_id.hpp"
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
+#include "lockstep/dist/progress_board.hpp"
+#include "lockstep/dist/watchdog.hpp"
 #include "lockstep/io/atomic_file.hpp"
 #include "lockstep/nn/schedule.hpp"
 #include "lockstep/train/checkpointer.hpp"
 #include "lockstep/train/diagnostics.hpp"
+#include "lockstep/train/divergence_guard.hpp"
 #include "lockstep/train/evaluator.hpp"
 #include "lockstep/train/logging_observer.hpp"
 #include "lockstep/train/run_directory.hpp"
-#include "lockstep/train/stop_signal.hpp"
+#include "lockstep/train/stop_conditions.hpp"
 #include "lockstep/train/train_step.hpp"
 #include "lockstep/train/training_data.hpp"
 #include "lockstep/train/training_summary.hpp"
+#include "refused_write.hpp"
 
 namespace lockstep {
 namespace {
@@ -57,6 +63,9 @@ class Training {
   void write_diagnostics();
   void follow_best(const EpochMetrics& metrics);
   EpochMetrics epoch_metrics();
+  Evaluation evaluate_rows(const Rows<T>& own, std::size_t rows);
+  void write_checkpoint();
+  void reach(Phase own, Phase where_others_wait);
   TrainResult end(ExitStatus status, const std::string& reason);
   void write_summary(const TrainResult& result) const;
   void record_failure(const AgreedError& error) const;
@@ -82,7 +91,7 @@ class Training {
            progress_.epochs_without_improvement + 1 >= config_.early_stopping;
   }
   double seconds() const { return progress_.seconds_before + clock_.seconds(); }
-  StepFlags own_flags() const;
+  StepFlags own_flags();
 
   const Communicator& world_;
   const TrainConfig& config_;
@@ -96,15 +105,18 @@ class Training {
   TrainingData<T> data_;
   BatchSampler sampler_;
   Schedule schedule_;
+  ProgressBoard board_;
   TrainState<T> state_;
   Checkpointer<T> checkpointer_;
   StepDiagnosis<T> diagnosis_;
-  StopSignal signal_;
+  StopConditions stop_;
+  EpochTable diagnostics_table_;  // used on rank 0 only
 
   TrainProgress progress_;
   EpochMetrics last_metrics_;
   std::vector<std::string> hosts_;  // of all ranks; rank 0 only
   Stopwatch clock_;
+  Watchdog watchdog_;
   double epoch_started_ = 0, last_report_ = 0;
   std::uint64_t rows_since_epoch_start_ = 0;  // in this process
   bool resumed_ = false;
@@ -126,10 +138,16 @@ Training<T>::Training(const Communicator& world, const TrainConfig& config, cons
       sampler_(data_.plan, data_.own_shards, config.shuffle, config.seed),
       schedule_(config.schedule, config.warmup_steps, config.epochs * sampler_.steps_per_epoch(),
                 sampler_.steps_per_epoch()),
+      board_(world),
       state_(make_train_state<T>(world, config, spec_, layout_, rules_, data_.plan)),
       checkpointer_(world, config, dataset, layout_, data_.own_shards, run_directory, observer),
       diagnosis_(spec_, layout_, state_.exchange.own_blocks()),
-      progress_(*config.shards) {}
+      stop_(config.max_seconds, checkpointer_.expected_seconds(state_)),
+      diagnostics_table_(diagnostics_table(config.run_dir)),
+      progress_(*config.shards),
+      watchdog_(world, board_, config.stall_timeout_seconds) {
+  state_.board = &board_;
+}
 
 template <class T>
 TrainResult Training<T>::run() {
@@ -159,11 +177,11 @@ TrainResult Training<T>::train_epochs() {
       // What diagnostics saw of the last step is in no checkpoint: the epoch is finished before one is
       // written.
       if (progress_.step_in_epoch == sampler_.steps_per_epoch()) break;
-      if (flags & step_flag_stop_requested) return end(ExitStatus::resumable, "stopped");
-      if (checkpointer_.due_after_step(progress_, flags)) checkpointer_.write(state_, progress_, seconds());
+      if (stop_is_requested(flags)) return end(ExitStatus::resumable, stop_reason(flags));
+      if (checkpointer_.due_after_step(progress_, flags)) write_checkpoint();
     }
     finish_epoch(flags);
-    if (flags & step_flag_stop_requested && !finished()) return end(ExitStatus::resumable, "stopped");
+    if (stop_is_requested(flags) && !finished()) return end(ExitStatus::resumable, stop_reason(flags));
   }
   return end(ExitStatus::done, stopped_early() ? "early stopping" : "finished");
 }
@@ -178,7 +196,7 @@ void Training<T>::start_or_resume() {
           state_.exchange.fallback());
     }
     run_directory_->open_metrics_after(progress_.epoch);
-    if (config_.diagnostics) diagnostics_table(run_directory_->path()).open_after(progress_.epoch);
+    if (config_.diagnostics) diagnostics_table_.open_after(progress_.epoch);
     observer_.started(config_, progress_.step, config_.epochs * sampler_.steps_per_epoch(),
                       sampler_.steps_per_epoch());
   });
@@ -191,10 +209,8 @@ void Training<T>::start_or_resume() {
 }
 
 template <class T>
-StepFlags Training<T>::own_flags() const {
-  StepFlags flags = 0;
-  const bool out_of_time = config_.max_seconds && clock_.seconds() >= *config_.max_seconds;
-  if (signal_.requested() || out_of_time) flags |= step_flag_stop_requested;
+StepFlags Training<T>::own_flags() {
+  StepFlags flags = stop_.flags();
   if (world_.is_root() && checkpointer_.interval_is_over()) flags |= step_flag_checkpoint_due;
   return flags;
 }
@@ -211,6 +227,9 @@ StepFlags Training<T>::take_step() {
   rows_since_epoch_start_ += sampler_.global_rows(plan.step_in_epoch);
   ++progress_.step;
   ++progress_.step_in_epoch;
+  if (config_.verify_every > 0 && progress_.step % config_.verify_every == 0) {
+    refuse_differing_copies<T>(world_, state_.exchange, layout_, progress_.step);
+  }
 
   if (world_.is_root() && seconds() - last_report_ >= progress_interval_seconds) {
     last_report_ = seconds();
@@ -233,14 +252,12 @@ EpochMetrics Training<T>::epoch_metrics() {
   metrics.samples_per_second = static_cast<double>(rows_since_epoch_start_) / (seconds() - epoch_started_);
   if (evaluates(metrics)) {
     if (data_.validation_rows > 0) {
-      const Evaluation validation = evaluate<T>(world_, spec_, layout_, state_.exchange.parameters(),
-                                                data_.validation, data_.validation_rows);
+      const Evaluation validation = evaluate_rows(data_.validation, data_.validation_rows);
       metrics.val_loss = validation.loss;
       metrics.val_accuracy = validation.accuracy;
     }
     if (data_.test_rows > 0) {
-      const Evaluation test =
-          evaluate<T>(world_, spec_, layout_, state_.exchange.parameters(), data_.test, data_.test_rows);
+      const Evaluation test = evaluate_rows(data_.test, data_.test_rows);
       metrics.test_loss = test.loss;
       metrics.test_accuracy = test.accuracy;
     }
@@ -258,12 +275,31 @@ void Training<T>::finish_epoch(StepFlags flags) {
   progress_.sums = EpochSums(*config_.shards);
   follow_best(last_metrics_);
   on_root(world_, [&] {
-    run_directory_->append_metrics(last_metrics_);
+    warns_if_refused(observer_, "the row is written with the next one",
+                     [&] { run_directory_->append_metrics(last_metrics_); });
     observer_.epoch_finished(last_metrics_);
   });
   if (diagnosis_.complete()) write_diagnostics();
   const bool due = checkpointer_.due_after_epoch(progress_) || checkpointer_.due_after_step(progress_, flags);
-  if (due) checkpointer_.write(state_, progress_, seconds());
+  if (due) write_checkpoint();
+}
+
+/// Not collective.
+template <class T>
+void Training<T>::reach(Phase own, Phase where_others_wait) {
+  board_.reach(progress_.step, world_.is_root() ? own : where_others_wait);
+}
+
+template <class T>
+void Training<T>::write_checkpoint() {
+  reach(Phase::writing_checkpoint, Phase::waiting_for_checkpoint);
+  checkpointer_.write(state_, progress_, seconds());
+}
+
+template <class T>
+Evaluation Training<T>::evaluate_rows(const Rows<T>& own, std::size_t rows) {
+  board_.reach(progress_.step, own.count > 0 ? Phase::evaluating : Phase::waiting_for_evaluation);
+  return evaluate<T>(world_, spec_, layout_, state_.exchange.parameters(), own, rows, &board_);
 }
 
 template <class T>
@@ -278,7 +314,9 @@ void Training<T>::write_diagnostics() {
                           }
                         });
   on_root(world_, [&] {
-    append_diagnostics(diagnostics_table(run_directory_->path()), progress_.epoch, progress_.step, layers);
+    warns_if_refused(observer_, "the rows are written with the next ones", [&] {
+      append_diagnostics(diagnostics_table_, progress_.epoch, progress_.step, layers);
+    });
   });
 }
 
@@ -316,7 +354,8 @@ void Training<T>::fail_non_finite() {
 template <class T>
 TrainResult Training<T>::end(ExitStatus status, const std::string& reason) {
   const bool anything_new = !resumed_ || progress_.step != first_step_ || progress_.epoch != first_epoch_;
-  if (anything_new) checkpointer_.write(state_, progress_, seconds());
+  reach(Phase::writing_checkpoint, Phase::waiting_for_checkpoint);
+  if (anything_new) checkpointer_.write_last(state_, progress_, seconds());
 
   TrainResult result;
   result.status = status;
@@ -327,7 +366,9 @@ TrainResult Training<T>::end(ExitStatus status, const std::string& reason) {
   result.last = last_metrics_;
   on_root(world_, [&] {
     // A process killed right after its last checkpoint leaves none, or that of an earlier part of the run.
-    if (anything_new || !run_directory_->has_summary_of(result.parameters_sha256)) write_summary(result);
+    if (anything_new || !run_directory_->has_summary_of(result.parameters_sha256)) {
+      warns_if_refused(observer_, "the same command writes it", [&] { write_summary(result); });
+    }
   });
   return result;
 }
@@ -369,9 +410,33 @@ void refuse_differing(const Communicator& world, const std::string& mine, const 
 
 /// All ranks have to compute alike: the same lockstep, and for openblas the same kernels.
 void refuse_mixed_ranks(const Communicator& world, Arithmetic arithmetic) {
-  std::string mine = "lockstep " + version();
+  std::string mine = "lockstep " + version() + ", build " + build_id();
   for (const auto& [key, value] : arithmetic_environment(arithmetic)) mine += ", " + key + " " + value;
-  refuse_differing(world, mine, "--arithmetic exact needs equal versions only");
+  refuse_differing(world, mine, "all hosts have to run the same program; --arithmetic exact needs no more");
+}
+
+/// "seed 5" and so on, a line each, of all flags but --data, whose content is compared.
+std::string settings_text(const TrainConfig& config) {
+  std::string text;
+  for (const TrainOption& option : train_options()) {
+    if (option.name != "data") text += option.flag() + " " + option.get(config) + "\n";
+  }
+  return text;
+}
+
+/// Each rank parses its own command line.
+void refuse_mixed_configs(const Communicator& world, const TrainConfig& config) {
+  const std::string mine = settings_text(config);
+  const std::string expected = world.broadcast(mine);
+  collectively(world, [&] {
+    std::istringstream own_lines(mine), expected_lines(expected);
+    for (std::string own, other; std::getline(own_lines, own);) {
+      std::getline(expected_lines, other);
+      if (own == other) continue;
+      throw UserError("ranks were started with different flags: expected '" + other +
+                      "' as on rank 0, found '" + own + "'");
+    }
+  });
 }
 
 /// Hosts may hold copies of their own: other rows would be trained on, and other numbers of steps never end.
@@ -434,6 +499,7 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
 
 TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer) {
   use_one_blas_thread();
+  refuse_mixed_configs(world, config);
   const DatasetInfo dataset = collectively(world, [&] { return read_dataset_info(config.data); });
   refuse_mixed_datasets(world, dataset);
   const TrainConfig resolved = collectively(world, [&] {

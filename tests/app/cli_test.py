@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import re
+import subprocess
 import unittest
 
 import h5py
@@ -11,7 +12,7 @@ import numpy as np
 
 import lockstep_cli as cli
 
-SUBCOMMANDS = ("train", "evaluate", "predict", "convert", "inspect", "activations", "doctor")
+SUBCOMMANDS = ("train", "evaluate", "predict", "convert", "inspect", "activations", "launch", "doctor")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -24,6 +25,15 @@ class HelpAndVersion(cli.CliTestCase):
     def test_version(self):
         for ranks in (1, 3):
             self.assertRegex(cli.run_well("--version", ranks=ranks).out, r"\Alockstep \d+\.\d+\.\d+\n\Z")
+
+    def test_many_processes_start_at_once(self):
+        # They have nothing to do with each other, in Open MPI's directory in /tmp neither.
+        many = ["sh", "-c", 'for i in 1 2 3 4 5 6 7 8 9 10; do "$0" --version || exit 1; done', cli.BINARY]
+        processes = [subprocess.Popen(many, env=cli.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                     for _ in range(12)]
+        for process in processes:
+            self.assertEqual(process.communicate(timeout=60)[1], "")
+            self.assertEqual(process.returncode, 0)
 
     def test_help_names_every_subcommand_that_is_there(self):
         text = cli.run_well("--help").out
@@ -71,7 +81,20 @@ class ActivationsAndDoctor(cli.CliTestCase):
                 self.assertTrue(found[key])
             self.assertGreater(found["product_gflops"]["exact"], 0)
             self.assertGreater(found["exchange_milliseconds"], 0)
+            for finding in found["findings"]:
+                self.assertIn(finding["level"], ("error", "warning", "advice"))
+                self.assertTrue(finding["hosts"] and finding["found"] and finding["mend"])
         self.assertIn("hdf5", cli.run_well("doctor").out)
+
+    def test_doctor_names_what_mends(self):
+        found = cli.run_well("doctor", "--json", ranks=2, env={"OPENBLAS_CORETYPE": "Haswell"}).json()
+        [finding] = [f for f in found["findings"] if "OPENBLAS_CORETYPE" in f["found"]]
+        self.assertEqual(finding["level"], "advice")
+        self.assertEqual(finding["hosts"], [cli.host()])  # of two ranks on one host, once
+        self.assertIn("unset OPENBLAS_CORETYPE", finding["mend"])
+        text = cli.run_well("doctor", env={"PATH": "/nowhere"}).out
+        self.assertIn("neither mpirun nor srun is in PATH", text)
+        self.assertIn("apt-get install openmpi-bin", text)
 
 
 class Convert(cli.CliTestCase):

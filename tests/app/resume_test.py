@@ -5,6 +5,7 @@ import pathlib
 import random
 import re
 import signal
+import subprocess
 import time
 import unittest
 
@@ -134,9 +135,10 @@ class StopBySignal(ResumeTestCase):
             time.sleep(0.005)
         return process
 
-    def check_stopped(self, run_dir, result):
+    def check_stopped(self, run_dir, result, reason):
         self.assertEqual(result.status, cli.RESUMABLE, str(result))
         found = cli.summary(run_dir)
+        self.assertEqual(found["reason"], reason)
         self.assertEqual(found["status"], "stopped")
         self.assertLess(found["epoch"], 400)
         self.assertEqual(cli.error_lines(result.err), [])
@@ -146,7 +148,7 @@ class StopBySignal(ResumeTestCase):
         run_dir = self.dir / "run"
         process = self.started(run_dir, 1)
         process.send_signal(signal.SIGTERM)
-        self.check_stopped(run_dir, cli.finish(process))
+        self.check_stopped(run_dir, cli.finish(process), "SIGTERM")
         self.train(run_dir, *self.flags(), ranks=2)
         self.assert_same_run(run_dir, expected)
 
@@ -157,7 +159,7 @@ class StopBySignal(ResumeTestCase):
         ranks = cli.rank_processes(process)
         self.assertEqual(len(ranks), 3)
         os.kill(ranks[-1], signal.SIGTERM)
-        self.check_stopped(run_dir, cli.finish(process))
+        self.check_stopped(run_dir, cli.finish(process), "SIGTERM")
         self.train(run_dir, *self.flags())
         self.assert_same_run(run_dir, expected)
 
@@ -165,7 +167,7 @@ class StopBySignal(ResumeTestCase):
         run_dir = self.dir / "run"
         process = self.started(run_dir, 2)
         process.send_signal(signal.SIGUSR1)
-        self.check_stopped(run_dir, cli.finish(process))
+        self.check_stopped(run_dir, cli.finish(process), "SIGUSR1")
 
     def test_sigterm_to_mpirun(self):
         # mpirun ends its ranks in a second, whatever they do: what counts is that the run goes on.
@@ -217,12 +219,19 @@ class StopBySignal(ResumeTestCase):
         self.assertEqual([line.split(",")[0] for line in lines], [str(i + 1) for i in range(len(lines))])
         self.assertEqual({line.count(",") for line in lines} - {10}, set())
 
+    def test_the_end_of_a_slurm_job(self):
+        run_dir = self.dir / "run"
+        result = cli.run("train", "--run-dir", run_dir, *self.flags("--epochs", "100000"), ranks=2,
+                         env={"SLURM_JOB_END_TIME": str(int(time.time()) + 13)})
+        self.assertEqual(result.status, cli.RESUMABLE, str(result))
+        self.assertEqual(cli.summary(run_dir)["reason"], "slurm time limit")
+
     def test_max_seconds(self):
         expected = self.never_stopped()
         run_dir = self.dir / "run"
         result = cli.run("train", "--run-dir", run_dir, *self.flags("--max-seconds", "0.05"), ranks=2)
-        self.check_stopped(run_dir, result)
-        self.assertIn("stopped", result.out)
+        self.check_stopped(run_dir, result, "max-seconds")
+        self.assertIn("stopped (max-seconds)", result.out)
         self.train(run_dir, *self.flags(), ranks=3)
         self.assert_same_run(run_dir, expected)
 
@@ -232,6 +241,17 @@ def damage(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
+
+
+class MixedRanks(ResumeTestCase):
+    def test_other_flags_on_one_rank_are_refused(self):
+        one = [cli.BINARY, "train", "--run-dir", self.dir / "run", *self.flags()]
+        result = subprocess.run([*map(str, cli.command([], 1, True)[:-1]), *map(str, one), ":", "-n", "1",
+                                 *map(str, one), "--checkpoint-every", "3steps"],
+                                env=cli.environment(), capture_output=True, text=True, timeout=60)
+        self.assertEqual(result.returncode, cli.USER_ERROR, result.stderr)
+        self.assertIn("expected '--checkpoint-every 60s' as on rank 0, found '--checkpoint-every 3steps'", result.stderr)
+        self.assertFalse((self.dir / "run").exists())
 
 
 class DamagedCheckpoints(ResumeTestCase):

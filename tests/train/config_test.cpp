@@ -228,6 +228,8 @@ std::vector<std::string> unusual_settings() {
           "resume=never",
           "checkpoint-every=10steps",
           "keep-checkpoints=5",
+          "stall-timeout=12.5",
+          "verify-every=100",
           "evaluate-every=2",
           "evaluator=all",
           "reduction=allreduce",

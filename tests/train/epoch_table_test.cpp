@@ -1,6 +1,8 @@
 #include "lockstep/train/epoch_table.hpp"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include <limits>
 
@@ -23,8 +25,8 @@ TEST_F(EpochTableTest, MakesNoFileBeforeItIsOpened) {
 
 TEST_F(EpochTableTest, AppendsRows) {
   table_.open_after(0);
-  table_.append(1, {"10", "0.5"});
-  table_.append(2, {"20", ""});
+  table_.append(1, {{"10", "0.5"}});
+  table_.append(2, {{"20", ""}});
   EXPECT_EQ(read_text(path_), "epoch,step,loss\n1,10,0.5\n2,20,\n");
 }
 
@@ -57,6 +59,36 @@ TEST_F(EpochTableTest, RefusesAnotherTable) {
   write_text(path_, "name,age\nx,1\n");
   EXPECT_THROW(table_.open_after(0), FileError);
   EXPECT_EQ(read_text(path_), "name,age\nx,1\n");
+}
+
+/// Files of this process can be at most that long while it lives, as on a full disk. Needs SIGXFSZ ignored.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(EpochTableTest, RowsThatTheDiskRefusesComeWithTheNextOnes) {
+  table_.open_after(0);
+  table_.append(1, {{"10", "0.5"}});
+  {
+    const FileSizeLimit full(28);  // in the middle of the next row
+    EXPECT_THROW(table_.append(2, {{"20", "0.25"}}), FileError);
+    EXPECT_THROW(table_.append(3, {{"30", "0.125"}}), FileError);
+    EXPECT_THROW(table_.sync(), FileError);
+  }
+  table_.sync();
+  EXPECT_EQ(read_text(path_), "epoch,step,loss\n1,10,0.5\n2,20,0.25\n3,30,0.125\n");
 }
 
 TEST(CsvCell, ReadsBackExactlyAndLeavesNaNBlank) {

@@ -33,8 +33,9 @@ std::string log_at(const std::string& level) {
 TEST(LoggingObserver, KeepsWhatTheLevelAsksFor) {
   const std::string debug = log_at("debug"), info = log_at("info"), warn = log_at("warn"),
                     error = log_at("error");
-  EXPECT_NE(debug.find("wrote c.h5 (2.0 KiB, 0.500 s)"), std::string::npos);
-  EXPECT_EQ(info.find("wrote c.h5"), std::string::npos);
+  EXPECT_NE(info.find("checkpoint c.h5  2.0 KiB  0.500 s"), std::string::npos);
+  EXPECT_EQ(warn.find("checkpoint c.h5"), std::string::npos);
+  EXPECT_EQ(debug, info);
   EXPECT_NE(info.find("epoch 4/"), std::string::npos);
   EXPECT_NE(info.find("resuming"), std::string::npos);
   EXPECT_EQ(warn.find("resuming"), std::string::npos);

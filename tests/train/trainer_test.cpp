@@ -207,27 +207,46 @@ TEST_F(Trainer, ADamagedCheckpointDoesNotOutliveItsSuccessors) {
             std::vector<std::string>{path + "/left/checkpoints/step-00000027.h5"});
 }
 
-/// Stands in the way of the second epoch's checkpoint.
+/// Once a checkpoint was written, stands in the way of another one.
 class CheckpointThief : public TrainObserver {
  public:
-  explicit CheckpointThief(std::string checkpoints) : checkpoints_(std::move(checkpoints)) {}
+  explicit CheckpointThief(std::string path) : path_(std::move(path)) {}
   void checkpoint_written(const std::string& /*path*/, double /*seconds*/, std::uint64_t /*bytes*/) override {
-    std::filesystem::create_directories(checkpoints_ + "/step-00000018.h5");
+    std::filesystem::create_directories(path_);
   }
+  void message(const std::string& text) override { messages += text + "\n"; }
+  std::string messages;
 
  private:
-  std::string checkpoints_;
+  std::string path_;
 };
 
-TEST_F(Trainer, ACheckpointThatCannotBeWrittenLeavesTheRunInPlace) {
-  CheckpointThief thief(path + "/blocked/checkpoints");
-  EXPECT_THROW(train(world, config("blocked", {{"checkpoint-every", "1epoch"}}), thief), AgreedError);
-  if (world.is_root()) {
-    EXPECT_TRUE(std::filesystem::is_regular_file(path + "/blocked/checkpoints/step-00000009.h5"));
-    std::filesystem::remove(path + "/blocked/checkpoints/step-00000018.h5");
+TEST_F(Trainer, ACheckpointThatCannotBeWrittenIsAWarning) {
+  CheckpointThief thief(path + "/blocked/checkpoints/step-00000018.h5");
+  const TrainResult result = train(world, config("blocked", {{"checkpoint-every", "1epoch"}}), thief);
+  EXPECT_EQ(result.status, ExitStatus::done);
+  EXPECT_EQ(result.parameters_sha256, run(config("undisturbed")).parameters_sha256);
+  if (!world.is_root()) return;
+  EXPECT_NE(thief.messages.find("warning: no checkpoint of step 18: "), std::string::npos) << thief.messages;
+  EXPECT_NE(thief.messages.find("step-00000018.h5"), std::string::npos) << thief.messages;
+  EXPECT_TRUE(std::filesystem::is_regular_file(path + "/blocked/checkpoints/step-00000009.h5"));
+  EXPECT_TRUE(std::filesystem::is_regular_file(path + "/blocked/checkpoints/step-00000027.h5"));
+}
+
+TEST_F(Trainer, ALastStateThatCannotBeSavedEndsTheRunWithStatus1AndLosesNothing) {
+  CheckpointThief thief(path + "/full/checkpoints/step-00000027.h5");
+  try {
+    train(world, config("full", {{"checkpoint-every", "1epoch"}}), thief);
+    ADD_FAILURE() << "expected an AgreedError";
+  } catch (const AgreedError& error) {
+    EXPECT_EQ(error.status(), ExitStatus::failure);
+    EXPECT_NE(std::string(error.what()).find("the state after step 27 could not be saved"), std::string::npos)
+        << error.what();
   }
+  if (world.is_root()) std::filesystem::remove(path + "/full/checkpoints/step-00000027.h5");
   world.barrier();
-  EXPECT_EQ(run(config("blocked")).parameters_sha256, run(config("undisturbed")).parameters_sha256);
+  EXPECT_EQ(run(config("full")).parameters_sha256, run(config("undisturbed")).parameters_sha256);
+  EXPECT_EQ(metrics("full"), metrics("undisturbed"));
 }
 
 TEST_F(Trainer, TheLastEpochIsEvaluatedWhereEarlyStoppingEndsTheRun) {

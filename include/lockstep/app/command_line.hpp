@@ -10,9 +10,12 @@
 
 namespace CLI {
 class App;
-}
+class ParseError;
+}  // namespace CLI
 
 namespace lockstep {
+
+struct TrainConfig;
 
 /// One subcommand. To add one: a file command_<name>.cpp, its declaration here, its row in subcommands().
 struct Subcommand {
@@ -30,6 +33,11 @@ std::string program_name(const std::vector<std::string>& arguments);
 std::string parse_choice(const std::string& text, const std::string& flag,
                          const std::vector<std::string>& choices);
 
+/// What the parser did not understand becomes a UserError with the nearest name. `who`: "lockstep train".
+void refuse_remaining(const CLI::App& app, const std::string& who);
+/// The parser's messages in our words.
+std::string message_of(const CLI::ParseError& error);
+
 /// Parses the arguments and runs the subcommand. Collective. Throws AgreedError for mistakes in the
 /// arguments.
 ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments);
@@ -41,5 +49,15 @@ std::function<ExitStatus(const Communicator&)> declare_convert(CLI::App& app);
 std::function<ExitStatus(const Communicator&)> declare_inspect(CLI::App& app);
 std::function<ExitStatus(const Communicator&)> declare_activations(CLI::App& app);
 std::function<ExitStatus(const Communicator&)> declare_doctor(CLI::App& app);
+std::function<ExitStatus(const Communicator&)> declare_launch(CLI::App& app);
+
+/// The config that these arguments of `lockstep train` give, its config file included, on one process and
+/// without MPI. Not resolved. Throws UserError.
+TrainConfig read_train_config(const std::vector<std::string>& arguments);
+
+/// `lockstep launch` starts processes that use MPI, so it does not use MPI itself: main() runs it before.
+bool is_launch(const std::vector<std::string>& arguments);
+/// Throws UserError, and std::runtime_error if nothing can be started.
+ExitStatus run_launch(const std::vector<std::string>& arguments);
 
 }  // namespace lockstep

@@ -23,7 +23,6 @@ enum class Reduction {
   allreduce,     // by MPI_Allreduce, for comparison: the same bits for equal numbers of ranks only
 };
 
-inline constexpr StepFlags step_flag_stop_requested = 1;
 inline constexpr StepFlags step_flag_non_finite = 2;
 
 /// Cuts the layout's norm blocks into `parts` contiguous parts of about equal numbers of elements and returns
@@ -61,6 +60,9 @@ class GradientExchange {
   /// between two collective functions only one of them may write an element, and none read it then.
   std::span<T> parameters() { return parameters_; }
   std::span<const T> parameters() const { return parameters_; }
+  /// Copies of the weights in the job. Rank r has copy ⌊r / ranks_of_a_copy()⌋.
+  std::size_t copies() const { return groups_.groups(); }
+  std::size_t ranks_of_a_copy() const { return groups_.group_size(); }
   /// Whether this rank does what one rank of the group has to do.
   bool is_first_of_group() const { return member_ == 0; }
   /// This rank's part of `count` things that the ranks of a group share out among them.

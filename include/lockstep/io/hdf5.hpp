@@ -73,6 +73,11 @@ Hdf5Handle open_hdf5(const std::string& path);
 Hdf5Handle open_hdf5_parallel(const std::string& path, MPI_Comm communicator);
 /// Makes a new file, with that much room (0, 512, 1024 …) for other uses at its front.
 Hdf5Handle create_hdf5(const std::string& path, std::size_t user_block_bytes = 0);
+/// The same in memory only, so that what a disk refuses is met by plain writes: HDF5 cannot close a file
+/// whose writes fail. `path` is what messages name.
+Hdf5Handle create_hdf5_in_memory(const std::string& path, std::size_t user_block_bytes = 0);
+/// All bytes of such a file, flushed. Valid until the file is changed or closed.
+std::span<char> hdf5_image(hid_t file, const std::string& path);
 /// Bytes of a file. Throws FileError if it is missing or not a regular file.
 std::uint64_t file_size_bytes(const std::string& path);
 

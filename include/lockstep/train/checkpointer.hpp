@@ -35,7 +35,7 @@ class Checkpointer {
  public:
   /// `run_directory`: on rank 0 only.
   Checkpointer(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
-               const ParameterLayout& layout, Range own_shards, const RunDirectory* run_directory,
+               const ParameterLayout& layout, Range own_shards, RunDirectory* run_directory,
                TrainObserver& observer);
 
   /// Goes on from where --resume says, if there is something to go on from. A damaged checkpoint is reported
@@ -49,14 +49,21 @@ class Checkpointer {
   bool due_after_step(const TrainProgress& progress, StepFlags flags) const;
   bool due_after_epoch(const TrainProgress& progress) const;
 
-  /// Writes the best state not yet on disk, if any, then the present one.
+  /// Writes the best state not yet on disk, if any, then the present one. A disk that refuses is a warning:
+  /// what is there stays, and the next write tries again. Throws AgreedError where a number is not finite.
   void write(TrainState<T>& state, const TrainProgress& progress, double seconds);
+
+  /// The same for the state that a run ends with: tries several times, then throws AgreedError.
+  void write_last(TrainState<T>& state, const TrainProgress& progress, double seconds);
+
+  /// Not collective: about how long a checkpoint takes, before one was written.
+  double expected_seconds(const TrainState<T>& state) const;
 
   /// Keeps the present state as the best, to be written with the next checkpoint: many improvements in a
   /// short time cost no more than one write.
   void remember_best(TrainState<T>& state, const TrainProgress& progress, double seconds);
 
-  /// Writes the best state not yet on disk, for a run that cannot go on.
+  /// Writes the best state not yet on disk, for a run that cannot go on. A disk that refuses is a warning.
   void write_best();
 
   /// The last checkpoint written or restored from; empty if none. Rank 0 only.
@@ -71,6 +78,11 @@ class Checkpointer {
   };
   Snapshot take_snapshot(TrainState<T>& state, const TrainProgress& progress, double seconds);
   std::optional<std::string> nonfinite_tensor(const Snapshot& snapshot) const;
+  void refuse_nonfinite(const Snapshot& snapshot, const TrainProgress& progress) const;
+  void save_best();
+  void save_earlier_best(const Snapshot& present);
+  void save(const Snapshot& snapshot);
+  bool try_to_save(const Snapshot& snapshot);
   void restore_best(const CheckpointState& restored) const;
   std::vector<std::string> candidates() const;
   std::optional<Snapshot> newest_valid() const;
@@ -82,11 +94,12 @@ class Checkpointer {
   const DatasetInfo& dataset_;
   const ParameterLayout& layout_;
   Range own_shards_;
-  const RunDirectory* run_directory_;
+  RunDirectory* run_directory_;
   TrainObserver& observer_;
   std::optional<Snapshot> best_;  // not yet on disk; rank 0 only
   std::chrono::steady_clock::time_point last_write_ = std::chrono::steady_clock::now();
   mutable std::string last_path_;
+  std::string refusal_;  // of the last write that failed; rank 0 only
 };
 
 /// What the bits of a run depend on beside config and dataset, on this machine: with openblas its version,

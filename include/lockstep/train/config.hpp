@@ -86,6 +86,8 @@ struct TrainConfig {
   std::string resume = "auto";
   CheckpointInterval checkpoint_every;
   std::uint64_t keep_checkpoints = 3;
+  double stall_timeout_seconds = 300;  // 0: off
+  std::uint64_t verify_every = 0;      // steps; 0: off
   std::uint64_t evaluate_every = 1;
   Evaluator evaluator = Evaluator::rank0;
   Reduction reduction = Reduction::reproducible;

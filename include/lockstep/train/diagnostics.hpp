@@ -91,7 +91,7 @@ class StepDiagnosis {
 /// diagnostics.csv of a run directory:
 /// epoch,step,layer,gradient_norm,dead_units,saturated_units,update_ratio.
 EpochTable diagnostics_table(const std::string& run_dir);
-void append_diagnostics(const EpochTable& table, std::uint64_t epoch, std::uint64_t step,
+void append_diagnostics(EpochTable& table, std::uint64_t epoch, std::uint64_t step,
                         std::span<const LayerDiagnostics> layers);
 
 }  // namespace lockstep

@@ -18,11 +18,13 @@ class EpochTable {
   /// rewrite; a missing file is made with its header. Throws FileError if the file is not such a table.
   void open_after(std::uint64_t epoch);
 
-  /// Appends one row in a single write. A NaN cell is left blank; other numbers are written so that they read
-  /// back exactly. Throws UserError if the disk refuses it.
-  void append(std::uint64_t epoch, const std::vector<std::string>& cells) const;
-  /// Waits until the rows are on the disk; to be called before a checkpoint that counts on them.
-  void sync() const;
+  /// Appends the rows of an epoch (the cells behind the first) in a single write; to be called after
+  /// open_after(). Throws FileError if the disk refuses them: then they are kept, and written with the next
+  /// append() or sync().
+  void append(std::uint64_t epoch, const std::vector<std::vector<std::string>>& rows);
+  /// Waits until the rows are on the disk; to be called before a checkpoint that counts on them. Throws
+  /// FileError.
+  void sync();
 
   /// The cells of the last row, the epoch first; empty if there is no row. To be called after open_after().
   std::vector<std::string> last_row() const;
@@ -32,8 +34,13 @@ class EpochTable {
   const std::string& header() const { return header_; }
 
  private:
+  void write_kept_rows();
+
   std::string path_;
   std::string header_;
+  std::size_t whole_bytes_ = 0;  // of header and rows known to be written; what is behind may be torn
+  std::string kept_rows_;        // not written yet
+  bool distrusted_ = false;      // a sync failed: the kernel may have dropped what it could not write
 };
 
 /// A cell: blank for NaN, else the shortest text that reads back as the same number.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "lockstep/dist/communicator.hpp"
+#include "lockstep/dist/progress_board.hpp"
 #include "lockstep/io/dataset.hpp"
 #include "lockstep/nn/metrics.hpp"
 #include "lockstep/nn/mlp.hpp"
@@ -35,10 +36,12 @@ struct Evaluation {
   double accuracy = 0;
 };
 
-/// Collective. `own` holds this rank's evaluation_rows of `rows`. All ranks get the result.
+/// Collective. `own` holds this rank's evaluation_rows of `rows`. All ranks get the result. `board`, if any,
+/// is told that the evaluation goes on.
 template <class T>
 Evaluation evaluate(const Communicator& world, const ModelSpec& spec, const ParameterLayout& layout,
-                    std::span<const T> parameters, const Rows<T>& own, std::size_t rows);
+                    std::span<const T> parameters, const Rows<T>& own, std::size_t rows,
+                    ProgressBoard* board = nullptr);
 
 /// Predictions of some rows, one process: softmax probabilities, sigmoid probability or values, (rows, K).
 template <class T>

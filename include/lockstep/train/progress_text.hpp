@@ -11,6 +11,9 @@ namespace lockstep {
 /// "epoch 3/10  loss 0.1234  accuracy 0.9650  …  21000 rows/s  12.5 s".
 std::string epoch_line(const EpochMetrics& metrics, std::uint64_t epochs);
 
+/// "checkpoint step-00004690.h5  1.2 MiB  0.013 s".
+std::string checkpoint_line(const std::string& path, double seconds, std::uint64_t bytes);
+
 /// The closing lines: how the run ended, its results, and what was written where.
 std::string closing_summary(const TrainResult& result);
 

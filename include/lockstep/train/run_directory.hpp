@@ -39,8 +39,8 @@ class RunDirectory {
   /// Has to be called once before the first append: `epoch` is the last whole epoch of the checkpoint that
   /// the run goes on from, 0 for a new run. Later rows go.
   void open_metrics_after(std::uint64_t epoch);
-  void append_metrics(const EpochMetrics& metrics) const;
-  const EpochTable& metrics() const { return metrics_; }
+  void append_metrics(const EpochMetrics& metrics);
+  EpochTable& metrics() { return metrics_; }
   /// The last row of metrics.csv; epoch 0 if there is none.
   EpochMetrics last_metrics() const;
 
@@ -49,7 +49,7 @@ class RunDirectory {
   /// Whether summary.json is there and tells of these weights.
   bool has_summary_of(const std::string& parameters_sha256) const;
 
-  /// Appends lines to log.txt, each with the time in front.
+  /// Appends lines to log.txt, each with the time in front. A disk that refuses them is not told of.
   void log(const std::string& text) const;
 
  private:

@@ -6,6 +6,7 @@
 
 #include "lockstep/core/aligned_vector.hpp"
 #include "lockstep/dist/gradient_exchange.hpp"
+#include "lockstep/dist/progress_board.hpp"
 #include "lockstep/io/dataset.hpp"
 #include "lockstep/nn/constraint.hpp"
 #include "lockstep/nn/mlp.hpp"
@@ -58,6 +59,7 @@ struct TrainState {
   std::size_t first_nonfinite_layer;  // met by this rank where a loss or weight was not finite; else
                                       // spec.layers()
   StepDiagnosis<T>* diagnosis;        // looks at the step; nullptr: nobody does
+  ProgressBoard* board;               // is told where this rank stands; nullptr: nobody looks
 };
 
 /// The state before the first step: parameters and optimizer state as they start. Collective. The other

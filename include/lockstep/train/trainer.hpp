@@ -28,7 +28,7 @@ struct EpochMetrics {
 /// How a run ended.
 struct TrainResult {
   ExitStatus status = ExitStatus::done;  // done, or resumable after a signal or limit
-  std::string reason;  // "finished", "already finished", "early stopping", "max-steps", "stopped"
+  std::string reason;  // "finished", "already finished", "early stopping", "max-steps", or a stop_reason()
   std::string run_dir;
   std::string parameters_sha256;
   std::string checkpoint;  // the last one

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace lockstep {
+
+/// Signals that `launch` gets: counted, and passed on to the job that runs. At most one object at a time.
+class SignalRelay {
+ public:
+  SignalRelay();
+  ~SignalRelay();
+  SignalRelay(const SignalRelay&) = delete;
+  SignalRelay& operator=(const SignalRelay&) = delete;
+
+  /// How many SIGTERM, SIGINT and SIGUSR1 came.
+  int count() const;
+};
+
+/// Runs a command to its end in a process group of its own, without standard input; it ends with this
+/// process. The first signal of the relay becomes SIGUSR1 for the command: mpirun and srun hand it to the
+/// ranks, which write a checkpoint, whereas SIGTERM would make mpirun end them. A second one becomes SIGTERM,
+/// and ten seconds later, as at a third, SIGKILL. That is also the end of a command that is still there 20 s
+/// after its ranks ended. Returns its exit status; 128 and the signal if one ended it. Throws
+/// std::runtime_error if it cannot be started.
+int run_supervised(const std::vector<std::string>& command, const SignalRelay& relay);
+
+/// Sleeps, but not after a signal of the relay came.
+void sleep_unless_signalled(double seconds, const SignalRelay& relay);
+
+/// Runs a command for at most so many seconds with its output thrown away; whether it ended with status 0.
+bool succeeds_within(const std::vector<std::string>& command, double seconds);
+
+}  // namespace lockstep

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "lockstep/dist/communicator.hpp"
+#include "lockstep/dist/shared_memory.hpp"
+
+namespace lockstep {
+
+/// What a rank does between two steps and in one, in the order in which it comes.
+enum class Phase : std::uint8_t {
+  starting,
+  evaluating,
+  waiting_for_evaluation,
+  writing_checkpoint,
+  waiting_for_checkpoint,
+  computing,
+  adding_gradients,
+  updating,
+  sharing_weights,
+};
+
+/// Where the ranks of a node stand, in memory that they share, for a watchdog to look at. To say where one
+/// stands is a single relaxed store.
+class ProgressBoard {
+ public:
+  /// Collective. Where a node has no memory to share, its ranks see only themselves.
+  explicit ProgressBoard(const Communicator& world);
+
+  /// `step`: finished ones.
+  void reach(std::uint64_t step, Phase phase) {
+    line().place.store(step << phase_bits << beat_bits | static_cast<std::uint64_t>(phase) << beat_bits,
+                       std::memory_order_relaxed);
+  }
+  /// In a long phase: it goes on.
+  void beat() {
+    std::atomic<std::uint64_t>& place = line().place;
+    const std::uint64_t before = place.load(std::memory_order_relaxed);
+    place.store((before & ~beat_mask) | ((before + 1) & beat_mask), std::memory_order_relaxed);
+  }
+
+  /// Every line; two equal results mean that nobody got further between them.
+  std::vector<std::uint64_t> places() const;
+  /// "behind: rank 2, computing step 12; ranks 0, 1, 3, adding up the gradients of step 13".
+  std::string description() const;
+
+  /// Every rank's watchdog shows that its process lives, whatever its main thread waits for.
+  void pulse() { line().pulse.fetch_add(1, std::memory_order_relaxed); }
+  std::vector<std::uint64_t> pulses() const;
+  /// In the job, of each line.
+  const std::vector<std::int32_t>& ranks() const { return ranks_; }
+  /// True for the first who asks on this node.
+  bool claim_report();
+
+ private:
+  struct alignas(128) Line {
+    std::atomic<std::uint64_t> place;
+    std::atomic<std::uint64_t> pulse;
+    std::atomic<std::uint32_t> report_claimed;  // used in the first line
+  };
+  static constexpr int beat_bits = 16, phase_bits = 8;
+  static constexpr std::uint64_t beat_mask = (1U << beat_bits) - 1;
+
+  Line& line() { return lines_[own_]; }
+
+  Communicator group_;  // the ranks of the node, or of no one else
+  SharedMemory memory_;
+  Line* lines_;
+  std::size_t own_;
+  std::vector<std::int32_t> ranks_;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "lockstep/dist/communicator.hpp"
+#include "lockstep/dist/progress_board.hpp"
+
+namespace lockstep {
+
+/// A thread that ends the whole job with status 1 when no rank of this node gets further for some time: a
+/// rank that is stopped or hangs, a host that is cut off. Before, one rank of each node prints who is behind
+/// and where the others stand.
+class Watchdog {
+ public:
+  /// Not collective. Both have to outlive the object. No thread is started for a timeout of 0.
+  Watchdog(const Communicator& world, ProgressBoard& board, double timeout_seconds);
+  ~Watchdog();
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+
+ private:
+  void watch();
+  bool report_and_wait(const std::string& silent_ranks);
+  bool sleeps_for(double seconds);
+
+  const Communicator& world_;
+  ProgressBoard& board_;
+  double timeout_seconds_;
+  std::mutex mutex_;
+  std::condition_variable ended_changes_;
+  bool ended_ = false;
+  std::thread thread_;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# The fault suite: kills ranks, fills disks, cuts power, damages files, and looks at what is left. Hours; parts have names.
+#   scripts/faults.sh [--short] [--seed N] [PART…]
+#     PART  kill, kill_at_call, disk_errors, power_cut, damage, elastic, stall, host_cut_off, soak (tests/faults/faults.py),
+#           fuzz (needs clang), slurm (needs root; starts a Slurm on this machine); all of them without any
+#     --short  the share that scripts/test.sh runs
+# Exit status 0: nothing lost, nothing wrong, nothing hung.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+fuzz_runs=${LOCKSTEP_FUZZ_RUNS:-200000}
+options=() parts=() short=no
+while [ $# -gt 0 ]; do
+  case $1 in
+    --short) short=yes options+=(--short) ;;
+    --seed) options+=(--seed "$2") && shift ;;
+    -*) die 2 "unknown argument '$1'; see the top of the script" ;;
+    *) parts+=("$1") ;;
+  esac
+  shift
+done
+
+# wants PART: whether it was named, or none was.
+wants() { [ ${#parts[@]} = 0 ] || [[ " ${parts[*]} " == *" $1 "* ]]; }
+
+python_parts=()
+for part in "${parts[@]}"; do
+  [ "$part" = fuzz ] || [ "$part" = slurm ] || python_parts+=("$part")
+done
+failed=()
+
+"$project_dir/scripts/setup.sh" --tests
+prepare_mpi
+if [ ${#parts[@]} = 0 ] || [ ${#python_parts[@]} != 0 ]; then
+  build release lockstep lockstep_fault_shim faults_tool
+  LOCKSTEP_BINARY=$project_dir/build/release/bin/lockstep \
+    LOCKSTEP_FAULT_SHIM=$(find "$project_dir/build/release" -name 'liblockstep_fault_shim.so') \
+    LOCKSTEP_FAULTS_TOOL=$(find "$project_dir/build/release" -name faults_tool -type f) \
+    /usr/bin/python3 "$project_dir/tests/faults/faults.py" "${options[@]}" "${python_parts[@]}" || failed+=(faults.py)
+fi
+
+# fuzz TARGET: with a corpus that stays in build/fuzz/corpus.
+fuzz() {
+  local corpus=$project_dir/build/fuzz/corpus/$1 seeds=$project_dir/tests/fuzz/seeds/$1
+  mkdir -p "$corpus"
+  step "Fuzzing $1: $fuzz_runs runs"
+  # Open MPI and HDF5 keep what they allocate once until the process ends: only growth counts (-rss_limit_mb).
+  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
+    "$(find "$project_dir/build/fuzz" -name "fuzz_$1" -type f)" -runs="$fuzz_runs" -max_len=4096 -timeout=20 \
+    -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$project_dir/build/fuzz/" "$corpus" $([ ! -d "$seeds" ] || echo "$seeds")
+}
+
+if wants fuzz && [ $short = no ]; then
+  if missing=$(missing_packages clang libclang-rt-14-dev) && [ -n "$missing" ]; then
+    # shellcheck disable=SC2086
+    install_packages $missing || die 2 "fuzzing needs the Debian packages: $missing"
+  fi
+  build fuzz
+  for target in toml options csv idx hdf5; do
+    fuzz $target || failed+=("fuzz $target")
+  done
+fi
+
+if wants slurm && [ $short = no ]; then
+  "$project_dir/tests/faults/slurm.sh" || failed+=(slurm)
+fi
+
+if [ ${#failed[@]} != 0 ]; then
+  say "FAILED: ${failed[*]}"
+  exit 1
+fi

@@ -1,0 +1,209 @@
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "lockstep/app/command_line.hpp"
+#include "lockstep/app/launch_plan.hpp"
+#include "lockstep/app/supervised_process.hpp"
+#include "lockstep/io/checkpoint.hpp"
+#include "lockstep/io/dataset.hpp"
+#include "lockstep/train/config.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr double seconds_to_answer = 10;
+
+struct LaunchArguments {
+  std::size_t ranks = 1;
+  std::size_t max_restarts = 10;
+  double first_delay_seconds = 1;
+  std::string hosts;
+  std::string launcher = "auto";
+};
+
+void declare_flags(CLI::App& app, LaunchArguments& arguments) {
+  app.add_option("-n,--ranks", arguments.ranks, "Ranks to start")->check(CLI::PositiveNumber)->required();
+  app.add_option("--max-restarts", arguments.max_restarts, "Restarts after failures")->capture_default_str();
+  app.add_option("--restart-delay", arguments.first_delay_seconds,
+                 "Seconds before the first restart; doubled, up to a minute, while there is no progress")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--hosts", arguments.hosts,
+                 "Hosts and their ranks, as a:4,b:4; those that do not answer are left out at a restart");
+  app.add_option(
+         "--launcher", arguments.launcher,
+         "Command that starts the ranks, with flags of your own, as \"mpirun --bind-to core\"; auto: srun "
+         "in a Slurm job, else mpirun")
+      ->capture_default_str();
+  app.footer("Then -- and the command: lockstep launch -n 4 -- train --data data/mnist.h5 …");
+}
+
+/// Tells the user, beside what the ranks print.
+void say(const std::string& text) {
+  std::cerr << "lockstep launch: " << text << std::endl;
+}
+
+std::string default_launcher(const LaunchArguments& arguments) {
+  if (arguments.launcher != "auto") return arguments.launcher;
+  return std::getenv("SLURM_JOB_ID") != nullptr && arguments.hosts.empty() ? "srun" : "mpirun";
+}
+
+/// Hosts that a remote shell reaches. This host needs none.
+std::vector<HostSlots> answering(const std::vector<HostSlots>& hosts) {
+  const char* const chosen = std::getenv("OMPI_MCA_plm_rsh_agent");
+  const std::string agent = chosen == nullptr ? "ssh -o BatchMode=yes" : chosen;
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  std::vector<HostSlots> found;
+  for (const HostSlots& host : hosts) {
+    const bool here = host.name == name.data() || host.name == "localhost";
+    if (here ||
+        succeeds_within({"sh", "-c", "exec " + agent + " \"$1\" true", "sh", host.name}, seconds_to_answer)) {
+      found.push_back(host);
+    } else {
+      say(host.name + " does not answer and is left out");
+    }
+  }
+  return found;
+}
+
+/// What is known of the run that the command makes: where its checkpoints will be.
+class LaunchedRun {
+ public:
+  /// Throws UserError for flags of `train` that are wrong.
+  explicit LaunchedRun(const std::vector<std::string>& command) {
+    if (command.front() != "train") return;
+    const TrainConfig config = read_train_config({command.begin() + 1, command.end()});
+    resume_ = config.resume;
+    checkpoints_ = resolve(config, read_dataset_info(config.data)).run_dir + "/checkpoints";
+  }
+
+  /// Of the newest valid checkpoint that the job itself wrote, or goes on from.
+  std::optional<std::uint64_t> step() const {
+    for (const std::string& path : checkpoints_newest_first(checkpoints_)) {
+      if (resume_ == "never" && !is_new(path)) continue;
+      try {
+        return read_checkpoint_state(path).step;
+      } catch (const FileError&) {
+        // Damaged; train leaves it out too.
+      }
+    }
+    return std::nullopt;
+  }
+
+  /// A restart goes on from what the job wrote, whatever the first start was told.
+  std::vector<std::string> flags_of_restart() const {
+    if (checkpoints_.empty() || resume_ == "auto" || !step()) return {};
+    return {"--resume", "auto"};
+  }
+
+ private:
+  bool is_new(const std::string& path) const {
+    std::error_code unknown;
+    return std::filesystem::last_write_time(path, unknown) >= started_;
+  }
+
+  std::string checkpoints_, resume_;
+  std::filesystem::file_time_type started_ = std::filesystem::file_time_type::clock::now();
+};
+
+/// Another start cannot help, or is not wanted.
+bool is_final(int status) {
+  return status == static_cast<int>(ExitStatus::done) || status == static_cast<int>(ExitStatus::user_error) ||
+         status == static_cast<int>(ExitStatus::resumable);
+}
+
+/// A signal that came before the ranks were ready for it: nothing is lost.
+bool was_ended_by_signal(int status) {
+  return status == 128 + SIGUSR1 || status == 128 + SIGTERM || status == 128 + SIGINT;
+}
+
+ExitStatus supervise(const LaunchArguments& arguments, const std::vector<std::string>& command) {
+  const LaunchedRun run(command);
+  const std::string launcher = default_launcher(arguments);
+  const SignalRelay relay;
+  std::vector<HostSlots> hosts;
+  if (!arguments.hosts.empty()) hosts = parse_hosts(arguments.hosts, arguments.ranks);
+  std::size_t ranks = arguments.ranks;
+  std::vector<std::string> program{std::filesystem::read_symlink("/proc/self/exe").string()};
+  program.insert(program.end(), command.begin(), command.end());
+
+  RestartPolicy policy(arguments.max_restarts, std::chrono::duration<double>(arguments.first_delay_seconds));
+  for (std::vector<std::string> now = program;;) {
+    const int status = run_supervised(launcher_command(launcher, ranks, hosts, now), relay);
+    if (is_final(status)) return static_cast<ExitStatus>(status);
+    const std::optional<std::uint64_t> step = run.step();
+    const std::string what = fmt::format("the job ended with status {} {}", status,
+                                         step ? fmt::format("and its newest checkpoint is of step {}", *step)
+                                              : std::string("before its first checkpoint"));
+    if (relay.count() > 0) {
+      if (was_ended_by_signal(status)) return ExitStatus::resumable;
+      say(what + "; not started again after a signal");
+      return ExitStatus::failure;
+    }
+    const auto delay = policy.after_failure(step);
+    if (!delay) {
+      say(what + "; not started again: " + policy.reason());
+      return ExitStatus::failure;
+    }
+    say(fmt::format("{}; restart {} of {} in {:.3g} s", what, policy.restarts(), arguments.max_restarts,
+                    delay->count()));
+    sleep_unless_signalled(delay->count(), relay);
+    if (relay.count() > 0) return ExitStatus::resumable;
+    if (!arguments.hosts.empty()) {
+      hosts = answering(parse_hosts(arguments.hosts, arguments.ranks));
+      if (hosts.empty()) throw std::runtime_error("none of the hosts answers: " + arguments.hosts);
+      ranks = std::min(arguments.ranks, total_slots(hosts));
+    }
+    now = program;
+    const std::vector<std::string> more = run.flags_of_restart();
+    now.insert(now.end(), more.begin(), more.end());
+  }
+}
+
+}  // namespace
+
+bool is_launch(const std::vector<std::string>& arguments) {
+  return !arguments.empty() && arguments.front() == "launch";
+}
+
+ExitStatus run_launch(const std::vector<std::string>& arguments) {
+  const auto end_of_flags = std::find(arguments.begin(), arguments.end(), "--");
+  LaunchArguments parsed;
+  CLI::App app("Start ranks, and start them again from the newest checkpoint when they fail",
+               "lockstep launch");
+  declare_flags(app, parsed);
+  try {
+    std::vector<std::string> reversed(std::make_reverse_iterator(end_of_flags),
+                                      std::make_reverse_iterator(arguments.begin() + 1));
+    app.parse(reversed);
+  } catch (const CLI::Success& request) {  // --help
+    app.exit(request);
+    return ExitStatus::done;
+  } catch (const CLI::ParseError& error) {
+    throw UserError(std::string(error.what()) + "; see lockstep launch --help");
+  }
+  const std::vector<std::string> command(end_of_flags == arguments.end() ? end_of_flags : end_of_flags + 1,
+                                         arguments.end());
+  if (command.empty()) throw UserError("expected -- and a command, as -- train --data …, found none");
+  return supervise(parsed, command);
+}
+
+std::function<ExitStatus(const Communicator&)> declare_launch(CLI::App& app) {
+  const auto arguments = std::make_shared<LaunchArguments>();
+  declare_flags(app, *arguments);
+  return [arguments](const Communicator&) -> ExitStatus {
+    throw UserError("launch has to be the first argument, and not run by mpirun: it starts the ranks itself");
+  };
+}
+
+}  // namespace lockstep

@@ -1,0 +1,286 @@
+#include "doctor_findings.hpp"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <thread>
+#include <tuple>
+
+#include "lockstep/core/build_id.hpp"
+#include "lockstep/core/products.hpp"
+#include "lockstep/core/text.hpp"
+#include "lockstep/core/version.hpp"
+#include "lockstep/io/file_kind.hpp"
+
+namespace lockstep {
+namespace {
+
+namespace fs = std::filesystem;
+using Level = Finding::Level;
+using Findings = std::vector<Finding>;
+
+bool is_set(const char* variable) {
+  return std::getenv(variable) != nullptr;
+}
+
+std::optional<int> number_in(const char* variable) {
+  const char* const text = std::getenv(variable);
+  int number = 0;
+  if (text == nullptr || std::from_chars(text, text + std::strlen(text), number).ec != std::errc())
+    return std::nullopt;
+  return number;
+}
+
+bool on_path(const std::string& program) {
+  const char* const path = std::getenv("PATH");
+  std::string directories = path == nullptr ? "" : path;
+  for (std::size_t begin = 0; begin < directories.size();) {
+    const std::size_t end = std::min(directories.find(':', begin), directories.size());
+    if (::access((directories.substr(begin, end - begin) + "/" + program).c_str(), X_OK) == 0) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+// Starting.
+
+void examine_launcher(const Communicator& world, Findings& findings) {
+  const auto slurm_tasks = number_in("SLURM_NTASKS");
+  if (world.size() == 1 && is_set("SLURM_PROCID") && is_set("SLURM_STEP_ID") && slurm_tasks.value_or(1) > 1) {
+    findings.push_back(
+        {Level::error, fmt::format("srun started {} programs that do not know of each other", *slurm_tasks),
+         "srun --mpi=pmix lockstep … (srun --mpi=list shows what there is); or mpirun in the job"});
+  }
+  if (!on_path("mpirun") && !on_path("srun")) {
+    findings.push_back({Level::warning, "neither mpirun nor srun is in PATH: only one rank can be started",
+                        "apt-get install openmpi-bin, or module load openmpi"});
+  }
+  if (::geteuid() == 0 && !(is_set("OMPI_ALLOW_RUN_AS_ROOT") && is_set("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"))) {
+    findings.push_back({Level::warning, "mpirun refuses to start as root",
+                        "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"});
+  }
+}
+
+// Cores.
+
+int cores_of_this_rank() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
+/// What a container may use of the machine; nothing where it is not limited.
+std::optional<double> core_quota() {
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  double quota = 0, period = 0;
+  if (!(file >> quota >> period) || period <= 0) return std::nullopt;  // "max 100000": no limit
+  return quota / period;
+}
+
+void examine_cores(const Communicator& world, Findings& findings) {
+  const unsigned cores = std::thread::hardware_concurrency();
+  const double ranks = static_cast<double>(world.size()) / world.nodes();
+  if (ranks > cores) {
+    findings.push_back(
+        {Level::warning, fmt::format("{:.0f} ranks a node share {} cores", ranks, cores),
+         fmt::format("mpirun -n {}: at most one rank a core", cores * static_cast<unsigned>(world.nodes()))});
+  }
+  if (const auto quota = core_quota(); quota && ranks > *quota) {
+    findings.push_back(
+        {Level::warning,
+         fmt::format("{:.0f} ranks share {:.1f} cores that this container may use", ranks, *quota),
+         fmt::format("docker run --cpus {:.0f} …", ranks)});
+  }
+  if (world.size() > 1 && ranks <= cores && cores_of_this_rank() > 1) {
+    findings.push_back(
+        {Level::advice, "ranks are not bound to cores", "mpirun --bind-to core is often faster"});
+  }
+  if (world.size() == 1 && cores > 1) {
+    findings.push_back({Level::advice, fmt::format("one rank uses one of {} cores", cores),
+                        fmt::format("mpirun -n {} lockstep …", cores)});
+  }
+  for (const char* variable : {"OPENBLAS_CORETYPE", "OMP_PROC_BIND"}) {
+    if (!is_set(variable)) continue;
+    findings.push_back({Level::advice, fmt::format("{} is set to {}", variable, std::getenv(variable)),
+                        fmt::format("unset {}, unless it is meant", variable)});
+  }
+}
+
+// Memory and files.
+
+void examine_shared_memory(Findings& findings) {
+  constexpr std::uintmax_t enough = std::uintmax_t{256} << 20;
+  std::error_code error;
+  const fs::space_info space = fs::space("/dev/shm", error);
+  if (!error && space.available >= enough) return;
+  findings.push_back({Level::warning,
+                      error ? "/dev/shm is not there: ranks of a node exchange messages, which is slower"
+                            : "/dev/shm has " + format_bytes(space.available) +
+                                  " free: large networks will exchange messages",
+                      "docker run --shm-size 2g …; as root: mount -o remount,size=2g /dev/shm; or rm what "
+                      "others left in it"});
+}
+
+void examine_limits(Findings& findings) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 1024) {
+    findings.push_back(
+        {Level::warning, fmt::format("only {} files may be open", limit.rlim_cur), "ulimit -n 4096"});
+  }
+  std::error_code ignored;
+  if (fs::exists("/dev/infiniband", ignored) && ::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 &&
+      limit.rlim_cur != RLIM_INFINITY) {
+    findings.push_back({Level::warning,
+                        "InfiniBand needs memory that stays in place, of which " +
+                            format_bytes(limit.rlim_cur) + " are allowed",
+                        "ulimit -l unlimited, in /etc/security/limits.conf and for slurmd"});
+  }
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    findings.push_back({Level::warning, "files can have " + format_bytes(limit.rlim_cur) + " at most",
+                        "ulimit -f unlimited"});
+  }
+}
+
+void examine_directory(Findings& findings) {
+  constexpr std::uintmax_t enough = std::uintmax_t{1} << 30;
+  std::error_code error;
+  const std::string here = fs::current_path(error).string();
+  if (::access(".", W_OK) != 0) {
+    findings.push_back({Level::error, here + " cannot be written: " + std::strerror(errno),
+                        "lockstep train --run-dir with a directory of your own"});
+    return;
+  }
+  const fs::space_info space = fs::space(".", error);
+  if (!error && space.available < enough) {
+    findings.push_back({Level::warning, here + " has " + format_bytes(space.available) + " free",
+                        "rm what is not needed (df -h ., quota -s), or --run-dir elsewhere"});
+  }
+}
+
+void examine_network(const Communicator& world, Findings& findings) {
+  if (world.nodes() == 1) return;
+  std::string bridges;
+  for (const char* name : {"docker0", "virbr0", "lxcbr0"}) {
+    std::error_code ignored;
+    if (fs::exists(std::string("/sys/class/net/") + name, ignored)) bridges += std::string(",") + name;
+  }
+  if (bridges.empty()) return;
+  findings.push_back(
+      {Level::warning, "there are networks that other hosts do not reach: " + bridges.substr(1),
+       "mpirun --mca btl_tcp_if_exclude lo" + bridges + " --mca oob_tcp_if_exclude lo" + bridges});
+}
+
+// Between hosts.
+
+void compare_texts(const Communicator& world, const std::string& mine, Level level, const std::string& what,
+                   const std::string& mend, Findings& findings) {
+  const std::vector<std::string> all = world.gather_text(mine);
+  std::map<std::string, std::string> first;
+  const std::vector<std::string> hosts = world.gather_text(world.host());
+  for (std::size_t rank = 0; rank < all.size(); ++rank) first.emplace(all[rank], hosts[rank]);
+  if (first.size() < 2) return;
+  std::string list;
+  for (const auto& [text, host] : first) list += (list.empty() ? "" : ", ") + text + " on " + host;
+  findings.push_back({level, "hosts differ in " + what + ": " + list, mend});
+}
+
+/// Whether all hosts see a file that rank 0 makes.
+void compare_directories(const Communicator& world, Findings& findings) {
+  if (world.nodes() == 1) return;
+  std::string probe;
+  if (world.is_root()) {
+    probe = (fs::current_path() / fmt::format(".lockstep-doctor-{}", ::getpid())).string();
+    std::ofstream file(probe);
+  }
+  const std::string path = world.broadcast(probe);
+  std::error_code ignored;
+  const bool seen = fs::exists(path, ignored);
+  const std::vector<std::string> blind = world.gather_text(seen ? "" : world.host());
+  world.barrier();
+  if (!world.is_root()) return;
+  fs::remove(probe, ignored);
+  const std::set<std::string> hosts(blind.begin(), blind.end());
+  for (const std::string& host : hosts) {
+    if (host.empty()) continue;
+    findings.push_back({Level::warning, host + " does not see the files of this directory",
+                        "cd to a shared file system, or copy the dataset to the same path on " + host});
+  }
+}
+
+const char* level_name(Level level) {
+  switch (level) {
+    case Level::error:
+      return "error";
+    case Level::warning:
+      return "warning";
+    default:
+      return "advice";
+  }
+}
+
+}  // namespace
+
+std::vector<Finding> examine_host(const Communicator& world) {
+  Findings findings;
+  examine_launcher(world, findings);
+  examine_cores(world, findings);
+  examine_shared_memory(findings);
+  examine_limits(findings);
+  examine_directory(findings);
+  examine_network(world, findings);
+  if (hdf5_identity().find("parallel") == std::string::npos) {
+    findings.push_back(
+        {Level::error, "HDF5 is built without MPI", "apt-get install libhdf5-openmpi-dev, and build again"});
+  }
+  return findings;
+}
+
+std::vector<Finding> compare_hosts(const Communicator& world) {
+  Findings findings;
+  compare_texts(world, version() + " " + build_id().substr(0, 12), Level::error, "the program",
+                "install the same build everywhere, e.g. on a shared file system", findings);
+  compare_texts(world, blas_identity().version + " " + blas_identity().core_name + " " + instruction_set(),
+                Level::warning, "OpenBLAS or instruction set",
+                "--arithmetic exact (the default) does not depend on them", findings);
+  compare_directories(world, findings);
+  return findings;
+}
+
+nlohmann::ordered_json gather_findings(const Communicator& world, const std::vector<Finding>& mine) {
+  nlohmann::json sent = nlohmann::json::array();
+  for (const Finding& finding : mine) {
+    sent.push_back({static_cast<int>(finding.level), finding.found, finding.mend, world.host()});
+  }
+  const std::vector<std::string> texts = world.gather_text(sent.dump());
+  using Key = std::tuple<int, std::string, std::string>;
+  std::map<Key, std::set<std::string>> hosts_of;
+  for (const std::string& text : texts) {
+    for (const nlohmann::json& entry : nlohmann::json::parse(text)) {
+      hosts_of[{entry[0].get<int>(), entry[1].get<std::string>(), entry[2].get<std::string>()}].insert(
+          entry[3].get<std::string>());
+    }
+  }
+  nlohmann::ordered_json findings = nlohmann::ordered_json::array();
+  for (const auto& [key, hosts] : hosts_of) {
+    findings.push_back({{"level", level_name(static_cast<Level>(std::get<0>(key)))},
+                        {"hosts", hosts},
+                        {"found", std::get<1>(key)},
+                        {"mend", std::get<2>(key)}});
+  }
+  return findings;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "lockstep/dist/communicator.hpp"
+
+namespace lockstep {
+
+/// Something that makes runs fail or slow, and the command that mends it.
+struct Finding {
+  enum class Level { error, warning, advice };
+  Level level = Level::advice;
+  std::string found;
+  std::string mend;
+};
+
+/// What this process finds on its own host. Not collective.
+std::vector<Finding> examine_host(const Communicator& world);
+/// What shows only when hosts are compared. Collective; the same on all ranks.
+std::vector<Finding> compare_hosts(const Communicator& world);
+/// The findings of all ranks on rank 0, equal ones of one host once: [{"level", "hosts", "found", "mend"}],
+/// errors first. Collective.
+nlohmann::ordered_json gather_findings(const Communicator& world, const std::vector<Finding>& mine);
+
+}  // namespace lockstep

@@ -1,0 +1,191 @@
+#include "lockstep/app/supervised_process.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+namespace lockstep {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds look_interval{20};
+constexpr std::chrono::seconds time_after_sigterm{10};
+constexpr std::chrono::seconds time_without_ranks{20};
+constexpr int not_started = 127;
+
+constexpr std::array relayed{SIGTERM, SIGINT, SIGUSR1};
+std::atomic<int> signals_came = 0;
+std::array<struct sigaction, relayed.size()> former;
+
+extern "C" void count_signal(int) {
+  ++signals_came;
+}
+
+/// Does not return: the child becomes the command.
+[[noreturn]] void become(const std::vector<std::string>& command, pid_t parent, bool silent) {
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent) ::_exit(not_started);  // it is gone already
+  const int null = ::open("/dev/null", O_RDWR);
+  ::dup2(null, STDIN_FILENO);
+  if (silent) {
+    ::dup2(null, STDOUT_FILENO);
+    ::dup2(null, STDERR_FILENO);
+  }
+  for (const int signal : relayed) ::signal(signal, SIG_DFL);
+  std::vector<char*> arguments;
+  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  ::execvp(arguments[0], arguments.data());
+  ::_exit(not_started);
+}
+
+pid_t start(const std::vector<std::string>& command, bool silent) {
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) throw std::runtime_error(std::string("cannot start a process: ") + std::strerror(errno));
+  if (child == 0) become(command, parent, silent);
+  ::setpgid(child, child);  // whichever of both comes first
+  return child;
+}
+
+/// The exit status, if the child has ended.
+std::optional<int> status_of(pid_t child) {
+  int status = 0;
+  const pid_t ended = ::waitpid(child, &status, WNOHANG);
+  if (ended == 0 || (ended < 0 && errno == EINTR)) return std::nullopt;
+  if (ended < 0) return 1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/// Parent and name of every process, as far as /proc shows it.
+std::map<pid_t, std::pair<pid_t, std::string>> processes() {
+  std::map<pid_t, std::pair<pid_t, std::string>> found;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    const int process = std::atoi(entry.path().filename().c_str());
+    std::string line;
+    std::ifstream file(entry.path() / "stat");
+    if (process <= 0 || !std::getline(file, line)) continue;
+    // "12 (name) S 7 …": the name may hold anything.
+    const std::size_t open = line.find('('), close = line.rfind(')');
+    if (close == std::string::npos || close + 4 > line.size()) continue;
+    found[process] = {std::atoi(line.c_str() + close + 4), line.substr(open + 1, close - open - 1)};
+  }
+  return found;
+}
+
+bool has_descendant(pid_t ancestor, const std::string& name) {
+  const auto all = processes();
+  for (const auto& [process, parent_and_name] : all) {
+    if (parent_and_name.second != name) continue;
+    pid_t above = parent_and_name.first;
+    for (auto parent = all.find(above); above != ancestor && parent != all.end(); parent = all.find(above)) {
+      above = parent->second.first;
+    }
+    if (above == ancestor) return true;
+  }
+  return false;
+}
+
+/// mpirun may wait a quarter of an hour for a host that is cut off although all ranks have ended. Ranks that
+/// are not below the launcher (srun's, those of other hosts) are not seen, and then nothing is concluded.
+class LocalRanks {
+ public:
+  explicit LocalRanks(pid_t launcher) : launcher_(launcher) {}
+
+  /// Whether there were ranks, and for some time there are none any more.
+  bool are_gone_for_long() {
+    if (Clock::now() < next_look_) return false;
+    next_look_ = Clock::now() + std::chrono::seconds(1);
+    if (has_descendant(launcher_, program_invocation_short_name)) {
+      seen_ = true;
+      last_seen_ = Clock::now();
+    }
+    return seen_ && Clock::now() - last_seen_ > time_without_ranks;
+  }
+
+ private:
+  pid_t launcher_;
+  Clock::time_point next_look_ = Clock::now();
+  Clock::time_point last_seen_ = next_look_;
+  bool seen_ = false;
+};
+
+}  // namespace
+
+SignalRelay::SignalRelay() {
+  signals_came = 0;
+  struct sigaction action {};
+  action.sa_handler = count_signal;
+  sigemptyset(&action.sa_mask);
+  for (std::size_t i = 0; i < relayed.size(); ++i) ::sigaction(relayed[i], &action, &former[i]);
+}
+
+SignalRelay::~SignalRelay() {
+  for (std::size_t i = 0; i < relayed.size(); ++i) ::sigaction(relayed[i], &former[i], nullptr);
+}
+
+int SignalRelay::count() const {
+  return signals_came;
+}
+
+int run_supervised(const std::vector<std::string>& command, const SignalRelay& relay) {
+  const pid_t child = start(command, /*silent=*/false);
+  int passed_on = 0;
+  Clock::time_point kill_at = Clock::time_point::max();
+  LocalRanks ranks(child);
+  for (;;) {
+    if (const auto status = status_of(child)) {
+      if (*status == not_started) throw std::runtime_error("cannot run '" + command.front() + "'");
+      return *status;
+    }
+    if (relay.count() > passed_on) {
+      ++passed_on;
+      if (passed_on == 1) ::kill(child, SIGUSR1);
+      if (passed_on == 2) {
+        ::kill(child, SIGTERM);
+        kill_at = Clock::now() + time_after_sigterm;
+      }
+      if (passed_on == 3) kill_at = Clock::now();
+    }
+    if (Clock::now() >= kill_at || ranks.are_gone_for_long()) ::kill(-child, SIGKILL);
+    std::this_thread::sleep_for(look_interval);
+  }
+}
+
+void sleep_unless_signalled(double seconds, const SignalRelay& relay) {
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  while (relay.count() == 0 && Clock::now() < end) std::this_thread::sleep_for(look_interval);
+}
+
+bool succeeds_within(const std::vector<std::string>& command, double seconds) {
+  const pid_t child = start(command, /*silent=*/true);
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  while (Clock::now() < end) {
+    if (const auto status = status_of(child)) return *status == 0;
+    std::this_thread::sleep_for(look_interval);
+  }
+  ::kill(-child, SIGKILL);
+  int ignored = 0;
+  ::waitpid(child, &ignored, 0);
+  return false;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,96 @@
+#include "lockstep/dist/progress_board.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t line_bytes = 128;
+
+/// Ranks that share memory. One window more needs little room, but writing to one that has none ends the
+/// process.
+Communicator ranks_to_watch(const Communicator& world) {
+  const std::size_t bytes = static_cast<std::size_t>(world.size()) * line_bytes;
+  const bool short_of_memory = world.all_reduce_max(shared_memory_shortage(bytes).empty() ? 0 : 1) != 0;
+  return world.split(short_of_memory ? world.rank() : world.node());
+}
+
+std::string text_of(Phase phase, std::uint64_t step) {
+  const std::string next = std::to_string(step + 1), last = std::to_string(step);
+  switch (phase) {
+    case Phase::starting:
+      return "starting";
+    case Phase::evaluating:
+      return "evaluating after step " + last;
+    case Phase::waiting_for_evaluation:
+      return "waiting for the evaluation after step " + last;
+    case Phase::writing_checkpoint:
+      return "writing the checkpoint of step " + last;
+    case Phase::waiting_for_checkpoint:
+      return "waiting for the checkpoint of step " + last;
+    case Phase::computing:
+      return "computing step " + next;
+    case Phase::adding_gradients:
+      return "adding up the gradients of step " + next;
+    case Phase::updating:
+      return "updating its weights in step " + next;
+    case Phase::sharing_weights:
+      break;
+  }
+  return "sharing the weights of step " + next;
+}
+
+std::string rank_list(const std::vector<std::int32_t>& ranks) {
+  std::string text = ranks.size() == 1 ? "rank " : "ranks ";
+  for (std::size_t i = 0; i < ranks.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(ranks[i]);
+  return text;
+}
+
+}  // namespace
+
+ProgressBoard::ProgressBoard(const Communicator& world)
+    : group_(ranks_to_watch(world)),
+      memory_(group_, static_cast<std::size_t>(group_.size()) * sizeof(Line)),
+      lines_(reinterpret_cast<Line*>(memory_.data())),
+      own_(static_cast<std::size_t>(group_.rank())) {
+  static_assert(sizeof(Line) == line_bytes);
+  const std::int32_t rank = world.rank();
+  ranks_ = group_.all_gather_v(std::span(&rank, 1));
+}
+
+std::vector<std::uint64_t> ProgressBoard::places() const {
+  std::vector<std::uint64_t> places;
+  for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    places.push_back(lines_[i].place.load(std::memory_order_relaxed));
+  }
+  return places;
+}
+
+std::vector<std::uint64_t> ProgressBoard::pulses() const {
+  std::vector<std::uint64_t> pulses;
+  for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    pulses.push_back(lines_[i].pulse.load(std::memory_order_relaxed));
+  }
+  return pulses;
+}
+
+std::string ProgressBoard::description() const {
+  std::map<std::uint64_t, std::vector<std::int32_t>> ranks_at;
+  const std::vector<std::uint64_t> all = places();
+  for (std::size_t i = 0; i < all.size(); ++i) ranks_at[all[i] >> beat_bits].push_back(ranks_[i]);
+  std::string text;
+  for (const auto& [place, ranks] : ranks_at) {
+    const auto phase = static_cast<Phase>(place & ((1U << phase_bits) - 1));
+    const bool behind = text.empty() && ranks_at.size() > 1;
+    text += (text.empty() ? "" : "; ") + std::string(behind ? "behind: " : "") + rank_list(ranks) + ", " +
+            text_of(phase, place >> phase_bits);
+  }
+  return text;
+}
+
+bool ProgressBoard::claim_report() {
+  return lines_[0].report_claimed.exchange(1) == 0;
+}
+
+}  // namespace lockstep

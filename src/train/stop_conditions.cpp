@@ -1,0 +1,100 @@
+#include "lockstep/train/stop_conditions.hpp"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+
+namespace lockstep {
+namespace {
+
+// The lowest eight flags are those of the exchange and of checkpoints.
+constexpr StepFlags sigterm_came = 1U << 8, sigint_came = 1U << 9, sigusr1_came = 1U << 10,
+                    slurm_time_limit = 1U << 11, job_time_limit = 1U << 12, max_seconds_are_over = 1U << 13;
+
+struct Reason {
+  StepFlags flag;
+  const char* text;
+};
+constexpr std::array reasons{
+    Reason{sigterm_came, "SIGTERM"},
+    Reason{sigint_came, "SIGINT"},
+    Reason{sigusr1_came, "SIGUSR1"},
+    Reason{slurm_time_limit, "slurm time limit"},
+    Reason{job_time_limit, "time limit of the job"},
+    Reason{max_seconds_are_over, "max-seconds"},
+};
+
+StepFlags flag_of_signal(int signal) {
+  switch (signal) {
+    case SIGTERM:
+      return sigterm_came;
+    case SIGINT:
+      return sigint_came;
+    case SIGUSR1:
+      return sigusr1_came;
+    default:
+      return 0;
+  }
+}
+
+std::optional<JobEnd> job_end_in(const char* variable, StepFlags reason) {
+  const char* const text = std::getenv(variable);
+  if (text == nullptr) return std::nullopt;
+  std::int64_t seconds = 0;
+  const auto parsed = std::from_chars(text, text + std::strlen(text), seconds);
+  // Later than the clock can say means: no limit.
+  constexpr std::int64_t latest = std::int64_t{1} << 33;
+  if (parsed.ec != std::errc() || *parsed.ptr != '\0' || seconds <= 0 || seconds > latest)
+    return std::nullopt;
+  return JobEnd{std::chrono::system_clock::time_point(std::chrono::seconds(seconds)), reason};
+}
+
+/// What a job needs to end, beside what is measured.
+constexpr double seconds_to_spare = 10;
+
+double seconds_between(std::chrono::steady_clock::time_point begin,
+                       std::chrono::steady_clock::time_point end) {
+  return std::chrono::duration<double>(end - begin).count();
+}
+
+}  // namespace
+
+std::optional<JobEnd> job_end_from_environment() {
+  if (const auto end = job_end_in("SLURM_JOB_END_TIME", slurm_time_limit)) return end;
+  return job_end_in("LOCKSTEP_JOB_END_TIME", job_time_limit);
+}
+
+StopConditions::StopConditions(std::optional<double> max_seconds, double checkpoint_seconds)
+    : max_seconds_(max_seconds), job_end_(job_end_from_environment()), longest_pause_(checkpoint_seconds) {}
+
+StepFlags StopConditions::flags() {
+  const Clock::time_point now = Clock::now();
+  longest_pause_ = std::max(longest_pause_, seconds_between(last_call_, now));
+  last_call_ = now;
+  StepFlags found = flag_of_signal(signal_.signal());
+  if (max_seconds_ && seconds_between(start_, now) >= *max_seconds_) found |= max_seconds_are_over;
+  if (job_end_) {
+    const std::chrono::duration<double> left = job_end_->time - std::chrono::system_clock::now();
+    if (left.count() < seconds_to_spare + 2 * longest_pause_) found |= job_end_->reason;
+  }
+  return found;
+}
+
+bool stop_is_requested(StepFlags of_all_ranks) {
+  return std::any_of(reasons.begin(), reasons.end(),
+                     [&](const Reason& reason) { return (of_all_ranks & reason.flag) != 0; });
+}
+
+std::string stop_reason(StepFlags of_all_ranks) {
+  for (const Reason& reason : reasons) {
+    if (of_all_ranks & reason.flag) return reason.text;
+  }
+  return "";
+}
+
+}  // namespace lockstep

@@ -1,0 +1,147 @@
+"""lockstep launch: ranks that die are started again, and the run ends with the bits of one that never failed."""
+
+import os
+import pathlib
+import signal
+import time
+import unittest
+
+import lockstep_cli as cli
+
+LAUNCHER = f"{cli.MPIEXEC} --oversubscribe --bind-to none --mca mpi_yield_when_idle 1"
+TRAIN = ["--hidden", "24", "--batch-size", "20", "--epochs", "3000", "--seed", "5", "--evaluate-every", "500",
+         "--checkpoint-every", "1000steps", "--quiet"]
+
+
+def descendants(pid):
+    """Process ids of the ranks below a launcher."""
+    parents = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, fields = stat.read_text().rsplit(")", 1)
+        except OSError:
+            continue
+        parents[int(stat.parent.name)] = (int(fields.split()[1]), name.split("(", 1)[1])
+    found, below = [], {pid}
+    for _ in range(4):
+        below |= {child for child, (parent, _) in parents.items() if parent in below}
+    return [child for child in below if parents.get(child, (0, ""))[1] == "lockstep" and child != pid]
+
+
+class Launch(cli.CliTestCase):
+    def setUp(self):
+        super().setUp()
+        self.data = self.dir / "data.h5"
+        self.run_dir = self.dir / "run"
+        cli.write_classification(self.data)
+
+    def train_flags(self, *more):
+        return ["train", "--data", self.data, "--run-dir", self.run_dir, *TRAIN, *more]
+
+    def launch_flags(self, *flags, ranks=2, launcher=LAUNCHER, train=()):
+        return ["launch", "-n", ranks, "--launcher", launcher, "--restart-delay", "0.1", *flags, "--", *self.train_flags(*train)]
+
+    def never_failed(self):
+        run_dir = self.dir / "never-failed"
+        cli.run_well("train", "--data", self.data, "--run-dir", run_dir, *TRAIN)
+        return run_dir
+
+    def wait_for(self, process, condition):
+        deadline = time.monotonic() + 60
+        while not condition():
+            if process.poll() is not None or time.monotonic() > deadline:
+                self.fail(str(cli.finish(process)))
+            time.sleep(0.01)
+
+    def started(self, *flags, **options):
+        process = cli.start(*self.launch_flags(*flags, **options))
+        self.wait_for(process, lambda: cli.step_checkpoints(self.run_dir))
+        return process
+
+    def assert_same_run(self, expected):
+        self.assertEqual(cli.parameters_sha256(self.run_dir), cli.parameters_sha256(expected))
+        self.assertEqual(cli.metrics_without_times(self.run_dir), cli.metrics_without_times(expected))
+
+    def test_killed_ranks_are_started_again(self):
+        expected = self.never_failed()
+        process = self.started()
+        for _ in range(2):
+            self.wait_for(process, lambda: descendants(process.pid))
+            time.sleep(0.2)
+            for rank in descendants(process.pid)[:1]:
+                os.kill(rank, signal.SIGKILL)
+            time.sleep(0.3)
+        result = cli.finish(process)
+        self.assertEqual(result.status, 0, str(result))
+        self.assertIn("restart 1 of 10", result.err)
+        self.assert_same_run(expected)
+
+    def test_mistakes_are_not_repeated(self):
+        result = cli.run(*self.launch_flags(train=("--learning-rate", "-1")))
+        self.assertEqual(result.status, cli.USER_ERROR, str(result))
+        [message] = cli.error_lines(result.err)
+        self.assertIn("--learning-rate", message)
+        self.assertFalse(self.run_dir.exists())
+
+    def test_wrong_flags_of_its_own(self):
+        for arguments, expected in ((["launch", "-n", 2], "expected -- and a command"),
+                                    (["launch", "--", "train"], "--ranks"),
+                                    (["launch", "-n", 0, "--", "train"], "--ranks"),
+                                    (["launch", "-n", 2, "--hosts", "a:x", "--", *self.train_flags()], "--hosts")):
+            result = cli.run(*arguments)
+            self.assertEqual(result.status, cli.USER_ERROR, str(result))
+            self.assertIn(expected, result.err)
+
+    def test_failures_at_one_step_end_it(self):
+        result = cli.run(*self.launch_flags(launcher="false"))
+        self.assertEqual(result.status, 1, str(result))
+        self.assertEqual(result.err.count("restart "), 2)
+        self.assertIn("it failed 3 times before its first checkpoint", result.err)
+
+    def test_a_signal_becomes_a_checkpoint(self):
+        expected = self.never_failed()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            process = self.started(ranks=3, train=("--resume", "auto"))
+            self.wait_for(process, lambda: len(descendants(process.pid)) == 3)
+            process.send_signal(number)
+            result = cli.finish(process)
+            self.assertEqual(result.status, cli.RESUMABLE, str(result))
+            self.assertEqual(cli.summary(self.run_dir)["status"], "stopped")
+            self.assertEqual(descendants(process.pid), [])
+        cli.run_well("train", "--data", self.data, "--run-dir", self.run_dir, *TRAIN)
+        self.assert_same_run(expected)
+
+    def test_hosts_that_are_gone_are_left_out(self):
+        # The remote shell of this test reaches "here" only; the first start, on both, fails.
+        agent = self.dir / "agent"
+        agent.write_text("#!/bin/sh\n[ $1 = here ] && shift && exec \"$@\"\nexit 255\n")
+        agent.chmod(0o755)
+        starts = self.dir / "starts"
+        fake = self.dir / "mpirun"
+        fake.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$*\" >> {starts}\ncase \"$*\" in *gone*) exit 1;; esac\n"
+                        f"exec {cli.BINARY} train --data {self.data} --run-dir {self.run_dir} --max-steps 1 --quiet\n")
+        fake.chmod(0o755)
+        result = cli.run(*self.launch_flags("--hosts", "here:2,gone:2", ranks=4, launcher=str(fake)),
+                         env={"OMPI_MCA_plm_rsh_agent": str(agent)})
+        self.assertEqual(result.status, 0, str(result))
+        self.assertIn("gone does not answer", result.err)
+        first, second = starts.read_text().splitlines()
+        self.assertIn("-n 4 --host here:2,gone:2", first)
+        self.assertIn("-n 2 --host here:2", second)
+
+    def test_resume_never_begins_anew_once_only(self):
+        expected = self.never_failed()
+        cli.run_well(*self.train_flags("--max-steps", "1500"))
+        before = cli.step_checkpoints(self.run_dir)[-1].stat().st_mtime_ns
+        process = cli.start(*self.launch_flags(train=("--resume", "never")))
+        self.wait_for(process, lambda: any(p.stat().st_mtime_ns > before for p in cli.step_checkpoints(self.run_dir)))
+        for rank in descendants(process.pid)[:1]:
+            os.kill(rank, signal.SIGKILL)
+        result = cli.finish(process)
+        self.assertEqual(result.status, 0, str(result))
+        self.assertRegex((self.run_dir / "log.txt").read_text(), "resuming from")
+        self.assert_same_run(expected)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,456 @@
+#!/usr/bin/env python3
+"""The fault suite: what may happen to a run on a busy cluster, done on purpose, and what must hold afterwards.
+
+  faults.py [--short] [--seed N] [PART…]
+
+Without parts all of them run. Every case ends in one of: well, lost (state that was promised is gone), wrong (other
+bits, a torn or double row, a message that is missing), hung. The last lines are a table; exit status 1 unless all are
+well. scripts/faults.sh builds what this needs and calls it.
+"""
+
+import argparse
+import errno
+import itertools
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "app"))
+import lockstep_cli as cli  # noqa: E402
+from power_cut import crash_states  # noqa: E402
+
+SHIM = os.environ.get("LOCKSTEP_FAULT_SHIM", "")
+TOOL = os.environ.get("LOCKSTEP_FAULTS_TOOL", "")
+HOSTS_SCRIPT = str(pathlib.Path(__file__).resolve().parent.parent / "hosts.sh")
+PARTS = {}
+
+# 200 rows in batches of 20: 10 steps an epoch.
+FLAGS = ["--hidden", "24", "--batch-size", "20", "--seed", "5", "--keep-checkpoints", "2", "--validation-split", "0.2",
+         "--quiet"]
+HANG_SECONDS = 90
+
+
+class Wrong(Exception):
+    pass
+
+
+class Lost(Exception):
+    pass
+
+
+class Hung(Exception):
+    pass
+
+
+def part(short, full):
+    """A part of the suite, with how many cases it has."""
+    def declare(function):
+        PARTS[function.__name__] = (function, short, full)
+        return function
+    return declare
+
+
+class Suite:
+    """The directory that a part works in, and its counts."""
+
+    def __init__(self, name, count, seed):
+        self.name, self.count = name, count
+        self.random = random.Random(f"{name} {seed}")
+        self.cases = {"well": 0, "lost": 0, "wrong": 0, "hung": 0}
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lockstep-faults-"))
+        self.data = self.dir / "data.h5"
+        cli.write_classification(self.data)
+
+    def case(self, what, check):
+        """Runs one case; whatever goes wrong is printed and counted."""
+        try:
+            check()
+            self.cases["well"] += 1
+        except (Wrong, Lost, Hung) as error:
+            kind = type(error).__name__.lower()
+            self.cases[kind] += 1
+            print(f"{self.name}: {kind}: {what}: {error}", flush=True)
+
+    def flags(self, *more):
+        return ["--data", self.data, *FLAGS, *map(str, more)]
+
+    def train(self, run_dir, *more, ranks=1, env=None, launcher=None, timeout=HANG_SECONDS):
+        try:
+            return cli.run("train", "--run-dir", run_dir, *self.flags(*more), ranks=ranks, env=env, launcher=launcher,
+                           timeout=timeout)
+        except AssertionError as error:
+            raise Hung(str(error)) from None
+
+    def undisturbed(self, *more):
+        run_dir = self.dir / "undisturbed"
+        result = self.train(run_dir, *more)
+        if result.status != 0:
+            raise AssertionError(str(result))
+        return run_dir
+
+    def check_end(self, run_dir, expected, *more, ranks=1):
+        """Goes on to the end, which has to be that of the undisturbed run."""
+        result = self.train(run_dir, *more, ranks=ranks)
+        if result.status != 0:
+            raise Lost(f"cannot go on: {result}")
+        if cli.parameters_sha256(run_dir) != cli.parameters_sha256(expected):
+            raise Wrong("other bits")
+        if cli.metrics_without_times(run_dir) != cli.metrics_without_times(expected):
+            raise Wrong("other metrics")
+
+    def fresh(self, name="run"):
+        run_dir = self.dir / name
+        shutil.rmtree(run_dir, ignore_errors=True)
+        return run_dir
+
+
+def newest_valid(directories):
+    """{directory: step of its newest valid checkpoint, or None}, as lockstep itself finds it."""
+    found = subprocess.run([TOOL, "newest"], input="".join(f"{d}\n" for d in directories), text=True,
+                           capture_output=True, check=True).stdout.split()
+    return {d: None if step == "none" else int(step) for d, step in zip(directories, found, strict=True)}
+
+
+# Killed ranks
+
+
+@part(short=4, full=500)
+def kill(suite):
+    """SIGKILL of a random rank at a random time, 1–4 ranks, resumed on 1–4."""
+    flags = ["--epochs", 60, "--evaluate-every", 10, "--checkpoint-every", "7steps"]
+    expected = suite.undisturbed(*flags)
+
+    def one():
+        run_dir = suite.fresh()
+        for _ in range(suite.random.randint(1, 2)):
+            ranks = suite.random.randint(1, 4)
+            process = cli.start("train", "--run-dir", run_dir, *suite.flags(*flags), ranks=ranks)
+            time.sleep(suite.random.uniform(0, 0.7) + (0.3 + 0.15 * ranks if ranks > 1 else 0))
+            found = cli.rank_processes(process) if ranks > 1 else [process.pid]
+            if found:
+                try:
+                    os.kill(suite.random.choice(found), signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            try:
+                cli.finish(process, timeout=HANG_SECONDS)
+            except AssertionError as error:
+                raise Hung(str(error)) from None
+            check_rows(run_dir)
+        suite.check_end(run_dir, expected, *flags, ranks=suite.random.randint(1, 4))
+
+    for i in range(suite.count):
+        suite.case(f"case {i}", one)
+
+
+def check_rows(run_dir):
+    """Only the last row may be torn, and no epoch stands twice."""
+    table = run_dir / "metrics.csv"
+    if not table.exists():
+        return
+    lines = table.read_text().split("\n")[1:-1]
+    if [line.split(",")[0] for line in lines] != [str(i + 1) for i in range(len(lines))]:
+        raise Wrong("torn or double rows in metrics.csv")
+
+
+# System calls
+
+
+def shim(run_dir, **settings):
+    env = {"LD_PRELOAD": SHIM, "FAULT_DIRECTORY": str(run_dir), **{key: str(value) for key, value in settings.items()}}
+    if "LD_PRELOAD" in os.environ:
+        env["LD_PRELOAD"] = os.environ["LD_PRELOAD"] + ":" + SHIM
+    return env
+
+
+SHIM_FLAGS = ["--epochs", 3, "--checkpoint-every", "5steps"]
+
+
+def count_calls(suite):
+    """How many calls a whole run makes that change files of its directory."""
+    counted = suite.dir / "calls"
+    suite.train(suite.fresh(), *SHIM_FLAGS, env=shim(suite.dir / "run", FAULT_COUNT_FILE=counted))
+    calls = int(counted.read_text())
+    if calls < 60:
+        raise AssertionError(f"the shim saw only {calls} calls")
+    return calls
+
+
+def chosen(suite, calls):
+    """Every call, or a random choice of `count` of them."""
+    numbers = list(range(1, calls + 1))
+    return numbers if suite.count is None else sorted(suite.random.sample(numbers, min(suite.count, calls)))
+
+
+@part(short=6, full=None)
+def kill_at_call(suite):
+    """Killed before each system call of a run that changes a file, and in the middle of each write."""
+    expected = suite.undisturbed(*SHIM_FLAGS)
+    calls = count_calls(suite)
+
+    def one(at, mode):
+        run_dir = suite.fresh()
+        result = suite.train(run_dir, *SHIM_FLAGS, env=shim(run_dir, FAULT_MODE=mode, FAULT_AT=at))
+        if mode == "kill" and result.status != -signal.SIGKILL:
+            raise Wrong(f"was not killed: {result}")
+        check_rows(run_dir)
+        suite.check_end(run_dir, expected, *SHIM_FLAGS, ranks=1)
+
+    for at, mode in itertools.product(chosen(suite, calls), ("kill", "tear")):
+        suite.case(f"{mode} at call {at} of {calls}", lambda: one(at, mode))
+
+
+@part(short=1, full=None)
+def disk_errors(suite):
+    """ENOSPC, EIO, EDQUOT and EROFS from each call once, and from it on for ever; short writes."""
+    expected = suite.undisturbed(*SHIM_FLAGS)
+    calls = count_calls(suite)
+
+    def one(at, how_many, mode, number):
+        run_dir = suite.fresh()
+        result = suite.train(run_dir, *SHIM_FLAGS, env=shim(run_dir, FAULT_MODE=mode, FAULT_AT=at, FAULT_CALLS=how_many,
+                                                             FAULT_ERRNO=number))
+        if mode == "short" and result.status != 0:
+            raise Wrong(f"a short write is no error: {result}")
+        if result.status == 0:
+            last = cli.step_checkpoints(run_dir)[-1]
+            if cli.sha256_of_layers(cli.checkpoint_layers(last)) != cli.parameters_sha256(expected):
+                raise Wrong("other bits")
+        elif result.status in (1, 2):
+            if len(cli.error_lines(result.err)) != 1 or (mode == "error" and os.strerror(number) not in result.err):
+                raise Wrong(f"no clear message: {result}")
+        else:
+            raise Wrong(str(result))
+        # Whatever was there before the first error still is.
+        suite.check_end(run_dir, expected, *SHIM_FLAGS)
+
+    for at in chosen(suite, calls):
+        for mode, number in (("error", errno.ENOSPC), ("error", errno.EIO), ("error", errno.EDQUOT),
+                             ("error", errno.EROFS), ("short", 0)):
+            for how_many in (1, 10 ** 6) if mode == "error" else (1,):
+                suite.case(f"{mode} {errno.errorcode.get(number, '')} at call {at} of {calls}, {how_many} times",
+                           lambda: one(at, how_many, mode, number))
+
+
+@part(short=400, full=6000)
+def power_cut(suite):
+    """States that a power cut may leave: every prefix of the recorded calls with any of what was not yet flushed lost."""
+    run_dir, trace = suite.fresh(), suite.dir / "trace"
+    result = suite.train(run_dir, "--epochs", 24, "--checkpoint-every", "3steps",
+                         env=shim(run_dir, FAULT_MODE="none", FAULT_TRACE=trace))
+    if result.status != 0:
+        raise AssertionError(str(result))
+    batch, promised = [], {}
+
+    def check():
+        for state, step in newest_valid(list(promised)).items():
+            expected, what = promised[state]
+
+            def one():
+                if expected is not None and (step is None or step < expected):
+                    raise Lost(f"the checkpoint of step {expected} was on the disk, found {step}")
+            suite.case(what, one)
+            shutil.rmtree(pathlib.Path(state))
+        promised.clear()
+
+    for number, (files, step, what) in enumerate(crash_states(trace, run_dir, suite.count, suite.random)):
+        state = suite.dir / f"state{number}"
+        state.mkdir()
+        for name, content in files.items():
+            (state / name).write_bytes(content)
+        promised[str(state)] = (step, what)
+        if len(promised) == 200:
+            check()
+    check()
+
+
+@part(short=3000, full=20000)
+def damage(suite):
+    """Single bit flips and truncations in a checkpoint: all are found."""
+    run_dir = suite.undisturbed("--epochs", 1)
+    found = subprocess.run([TOOL, "damage", str(cli.step_checkpoints(run_dir)[-1]), str(suite.count),
+                            str(suite.random.randrange(1 << 32))], text=True, capture_output=True)
+    match = re.fullmatch(r"(\d+) damaged, (\d+) not found\n", found.stdout)
+    if not match:
+        raise AssertionError(f"status {found.returncode}: {found.stdout} {found.stderr}")
+    suite.cases["wrong"] += int(match[2])
+    suite.cases["well"] += int(match[1]) - int(match[2])
+
+
+# Ranks
+
+
+@part(short=3, full=64)
+def elastic(suite):
+    """Stopped on P ranks, resumed on P′: all pairs of 1..8."""
+    flags = ["--epochs", 4]
+    expected = suite.undisturbed(*flags)
+
+    def one(before, after):
+        run_dir = suite.fresh()
+        result = suite.train(run_dir, *flags, "--max-steps", suite.random.randint(1, 31), ranks=before)
+        if result.status != 0:
+            raise Wrong(str(result))
+        suite.check_end(run_dir, expected, *flags, ranks=after)
+
+    pairs = list(itertools.product(range(1, 9), repeat=2))
+    for before, after in pairs if suite.count == 64 else suite.random.sample(pairs, suite.count):
+        suite.case(f"{before} to {after} ranks", lambda: one(before, after))
+
+
+STALL_SECONDS = 2
+LONG_RUN = ["--epochs", 1000000, "--evaluate-every", 100000, "--checkpoint-every", "1000steps",
+            "--stall-timeout", STALL_SECONDS]
+
+
+def started(suite, run_dir, *more, ranks):
+    """A long run on its way."""
+    process = cli.start("train", "--run-dir", run_dir, *suite.flags(*LONG_RUN, *more), ranks=ranks)
+    wait_for_rows(process, run_dir)
+    return process
+
+
+def wait_for_rows(process, run_dir):
+    table = run_dir / "metrics.csv"
+    deadline = time.monotonic() + 60
+    while not (table.exists() and table.read_text().count("\n") > 3):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise Wrong(f"did not start: {ended(process, 1)}")
+        time.sleep(0.02)
+
+
+def ended(process, seconds):
+    try:
+        return cli.finish(process, timeout=seconds)
+    except AssertionError as error:
+        raise Hung(str(error)) from None
+
+
+@part(short=2, full=50)
+def stall(suite):
+    """SIGSTOP of a rank: a watchdog names it and ends the job."""
+    def stop(ranks, transport):
+        process = started(suite, suite.fresh(), "--transport", transport, ranks=ranks)
+        victim = suite.random.choice(cli.rank_processes(process))
+        number = rank_number(victim)
+        time.sleep(suite.random.uniform(0, 0.3))
+        os.kill(victim, signal.SIGSTOP)
+        start = time.monotonic()
+        result = ended(process, STALL_SECONDS + 30)
+        if result.status == 0:
+            raise Wrong(str(result))
+        if f"no rank here got further for {STALL_SECONDS} s (--stall-timeout); rank {number} does not respond" not in result.err:
+            raise Wrong(f"rank {number} is not named: {result.err}")
+        if time.monotonic() - start > STALL_SECONDS + 15:
+            raise Wrong(f"took {time.monotonic() - start:.0f} s")
+
+    for i in range(suite.count):
+        ranks, transport = 2 + i % 3, ("auto", "messages")[i % 2]
+        suite.case(f"one of {ranks} ranks stopped, {transport}", lambda: stop(ranks, transport))
+
+
+def rank_number(pid):
+    """The rank that Open MPI gave to a process."""
+    variables = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return next(int(v.split(b"=")[1]) for v in variables if v.startswith(b"OMPI_COMM_WORLD_RANK="))
+
+
+@part(short=0, full=4)
+def host_cut_off(suite):
+    """The network of a host goes: the watchdogs of both sides end their ranks, and `launch` ends mpirun."""
+    def one(placement):
+        run_dir = suite.fresh()
+        ranks = sum(map(int, placement.split(",")))
+        process = cli.start("launch", "-n", ranks, "--max-restarts", 0, "--launcher",
+                            f"{HOSTS_SCRIPT} {cli.MPIEXEC} {placement}", "--", "train", "--run-dir", run_dir,
+                            *suite.flags(*LONG_RUN))
+        wait_for_rows(process, run_dir)
+        # The namespaces have the number of the process that made them: other tests may have some too.
+        [script] = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        try:
+            subprocess.run(["ip", "-n", f"lockstep-{script}-2", "link", "set", "net", "down"], check=True)
+            result = ended(process, STALL_SECONDS + 60)
+        finally:
+            for space in subprocess.run(["ip", "netns", "list"], text=True, capture_output=True).stdout.split():
+                if space.startswith(f"lockstep-{script}-"):
+                    subprocess.run(["ip", "netns", "delete", space], check=True)
+        if result.status != 1 or "no rank here got further" not in result.err:
+            raise Wrong(str(result))
+
+    probe = subprocess.run([HOSTS_SCRIPT, cli.MPIEXEC, "1", "true"], env=cli.environment(), capture_output=True, text=True)
+    if probe.returncode != 0:
+        print("host_cut_off: " + (probe.stdout.strip() or "network namespaces do not work here"))
+        return
+    for placement in (["1,1", "2,2"] * suite.count)[:suite.count]:
+        suite.case(f"host 2 of {placement} ranks", lambda: one(placement))
+
+
+@part(short=0, full=10000)
+def soak(suite):
+    """That many epochs with checkpoints: memory and descriptors stay flat."""
+    run_dir = suite.fresh()
+    process = cli.start("train", "--run-dir", run_dir, *suite.flags("--epochs", suite.count, "--checkpoint-every", "20steps",
+                                                                     "--evaluate-every", 1))
+
+    def usage():
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]), len(os.listdir(f"/proc/{process.pid}/fd"))
+
+    samples = []
+    while process.poll() is None:
+        time.sleep(1)
+        try:
+            samples.append(usage())
+        except (OSError, TypeError):
+            break
+    result = cli.finish(process, timeout=60)
+
+    def check():
+        if result.status != 0:
+            raise Wrong(str(result))
+        quarter = len(samples) // 4
+        early, late = samples[quarter], samples[-2]
+        if late[0] > early[0] + 8192 or late[1] > early[1]:
+            raise Wrong(f"grew from {early} to {late} (kB, descriptors)")
+    suite.case(f"{suite.count} epochs", check)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--short", action="store_true", help="the share that the default tests run")
+    parser.add_argument("--seed", default="1")
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    table, all_well = [], True
+    for name, (function, short, full) in PARTS.items():
+        count = short if arguments.short else full
+        if (arguments.parts and name not in arguments.parts) or count == 0:
+            continue
+        suite = Suite(name, count, arguments.seed)
+        start = time.monotonic()
+        try:
+            function(suite)
+        finally:
+            shutil.rmtree(suite.dir, ignore_errors=True)
+        bad = sum(suite.cases.values()) - suite.cases["well"]
+        all_well = all_well and bad == 0
+        table.append(f"{name:<14} {sum(suite.cases.values()):>7} {suite.cases['lost']:>5} {suite.cases['wrong']:>6} "
+                     f"{suite.cases['hung']:>5} {time.monotonic() - start:>8.0f} s")
+        print(table[-1], flush=True)
+    print(f"\n{'part':<14} {'cases':>7} {'lost':>5} {'wrong':>6} {'hung':>5}")
+    print("\n".join(table))
+    return 0 if all_well and table else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
