@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <iostream>
 #include <memory>
 #include <regex>
@@ -92,7 +93,8 @@ void check(const Activation& activation) {
                              report.lowest.x, report.highest.value, report.highest.x));
   line("largest slope", fmt::format("{:.6g} at x = {:.6g}", report.steepest.value, report.steepest.x));
   line("on N(0, 1)", fmt::format("mean {:.4g}, root mean square {:.4g}, of the slope {:.4g}",
-                                 report.normal_mean, report.normal_rms, report.normal_slope_rms));
+                                 std::abs(report.normal_mean) < 1e-12 ? 0 : report.normal_mean,
+                                 report.normal_rms, report.normal_slope_rms));
   for (const std::string& warning : report.warnings) line("warning", warning);
   if (report.warnings.empty()) line("warnings", "none");
 }

@@ -107,7 +107,25 @@ void find_breaks(const Activation& f, const Samples<double>& s, ActivationReport
   }
 }
 
-void find_extrema(const Samples<double>& s, ActivationReport& report) {
+/// The largest `of(x)` in the cells around a sample that is the largest there, by ternary search. Where that
+/// does not find a larger one (at kinks and jumps), the sample.
+template <class Of>
+Extremum refined(Extremum sample, const Of& of) {
+  const double h = 1.0 / cells_to_a_unit;
+  double low = std::max(sample.x - h, -farthest), high = std::min(sample.x + h, farthest);
+  for (int i = 0; i < 80; ++i) {
+    const double third = (high - low) / 3;
+    if (of(low + third) < of(high - third)) {
+      low += third;
+    } else {
+      high -= third;
+    }
+  }
+  const double x = low + (high - low) / 2, value = of(x);
+  return std::isfinite(value) && value > sample.value ? Extremum{value, x} : sample;
+}
+
+void find_extrema(const Activation& f, const Samples<double>& s, ActivationReport& report) {
   bool first = true;
   for (std::size_t i = 0; i < s.x.size(); ++i) {
     if (!s.finite(i)) continue;
@@ -117,6 +135,11 @@ void find_extrema(const Samples<double>& s, ActivationReport& report) {
     if (first || slope > report.steepest.value) report.steepest = {slope, s.x[i]};
     first = false;
   }
+  const Extremum depth =
+      refined({-report.lowest.value, report.lowest.x}, [&](double x) { return -f.value(x); });
+  report.lowest = {-depth.value, depth.x};
+  report.highest = refined(report.highest, [&](double x) { return f.value(x); });
+  report.steepest = refined(report.steepest, [&](double x) { return std::abs(f.derivative(x)); });
 }
 
 void find_trends(const Samples<double>& s, ActivationReport& report) {
@@ -231,7 +254,7 @@ ActivationReport check_activation(const Activation& activation) {
   report.non_finite = samples.non_finite();
   report.non_finite32 = Samples<float>(activation).non_finite();
   find_breaks(activation, samples, report);
-  find_extrema(samples, report);
+  find_extrema(activation, samples, report);
   find_trends(samples, report);
   find_normal_means(samples, report);
   report.flat_left = std::abs(activation.derivative(-20));

@@ -82,9 +82,22 @@ std::vector<std::string> trained_activations() {
   return {"prelu", "prelu(-0.3)", "swish(trained)", "swish(trained,0.7)", "swish(trained,-1.3)"};
 }
 
+/// Every operation and function at least once.
+std::vector<std::string> formulas() {
+  return {"formula(x*tanh(log(1+exp(x))))",
+          "formula(exp(x)-1 if x<-0.5 else log(1+x)+expm1(x)/log1p(x*x))",
+          "formula(clip(x,-3,3)^3-2*|x|+min(x,1,x^2)-max(-x,0.3))",
+          "formula(sqrt(x*x+a)*sin(x)+cos(2*x)-tan(x/4),a=0.1)",
+          "formula(atan(x)+sinh(x/8)/cosh(x/8)+erf(x)-normal_cdf(x))",
+          "formula(pow(x^2+1,0.3)*(1+x*x)**-1.7+2^sin(x))",
+          "formula(if(not(x>1 and x<=2)or x==3 or x!=4,selu(x),gelu(x)-log(2+x^2)))",
+          "formula(sign(x)*softsign(3*x))"};
+}
+
 std::vector<std::string> activations() {
   std::vector<std::string> texts = plain_activations();
   for (const std::string& text : trained_activations()) texts.push_back(text);
+  for (const std::string& text : formulas()) texts.push_back(text);
   return texts;
 }
 
