@@ -199,6 +199,20 @@ TEST(ElementBits, ActivationsAreTheSameInEveryBuild) {
             "c5ddb8a24addf7f5172c78c5499d4b5b1c0a75e732fe181d0339f2b07fe5a727");
 }
 
+TEST(ElementBits, TrainedActivationsAreTheSameInEveryBuild) {
+  EXPECT_EQ(activations_digest<float>(trained_activations()),
+            "c27c1e7dec181dc64d57156e4a63e2e9f3ed03afbfe8fe988a818a741423b471");
+  EXPECT_EQ(activations_digest<double>(trained_activations()),
+            "6ce592d26333b751d11fb509bd137c333bbb8606af31da34fc115095340efe1b");
+}
+
+TEST(ElementBits, FormulasAreTheSameInEveryBuild) {
+  EXPECT_EQ(activations_digest<float>(formulas()),
+            "ecd6d5f3217ee4bb224abfa2c0763016186f993c1640fd1edfec3b900ffdc777");
+  EXPECT_EQ(activations_digest<double>(formulas()),
+            "23efa19362f244be2394b90e3fb04d3fb677109ef2095b6a35b1d36cc0ebca9c");
+}
+
 TEST(ElementBits, LossesAreTheSameInEveryBuild) {
   EXPECT_EQ(losses_digest<float>(), "fa0b9cda8029e03b9c63fd4810c5d0a937e258ad6085017c945f141d5a8b7f74");
   EXPECT_EQ(losses_digest<double>(), "330ad84e6ddb535c16225b21d0846b8b573a057e207fbe337a803edf8d1f197b");
