@@ -1,60 +1,153 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <iostream>
 #include <memory>
+#include <regex>
 
+#include "activation_plot.hpp"
 #include "lockstep/app/command_line.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/dist/agreement.hpp"
+#include "lockstep/io/atomic_file.hpp"
 #include "lockstep/nn/activation.hpp"
+#include "lockstep/nn/activation_check.hpp"
 
 namespace lockstep {
 namespace {
 
+struct Request {
+  std::vector<std::string> words;  // "check" first, or names and formulas
+  std::string plot;                // file
+};
+
+const char* yes_or_no(bool value) {
+  return value ? "yes" : "no";
+}
+
 void list_activations() {
   std::cout << fmt::format("{:<14} {:<20} {:<9} {:<8} {:<8} {:<12} {}\n", "name", "range", "max slope",
                            "monotone", "bounded", "zero-centred", "f(x)");
-  const auto yes_or_no = [](bool value) { return value ? "yes" : "no"; };
   for (const ActivationInfo& info : activation_table()) {
     std::cout << fmt::format("{:<14} {:<20} {:<9.4g} {:<8} {:<8} {:<12} {}\n", info.name, info.range,
                              info.max_slope, yes_or_no(info.monotone), yes_or_no(info.bounded),
                              yes_or_no(info.zero_centred), info.formula);
   }
+  std::cout << "formula(...)   any function of x, e.g. formula(x*tanh(log(1 + exp(x))))\n";
 }
 
-void explain(const std::string& text) {
-  const Activation activation(text);
+void explain(const Activation& activation) {
   const ActivationInfo& info = activation.info();
   std::cout << fmt::format(
       "{}\n  f(x)         {}\n  f'(x)        {}\n  range        {}\n  max slope    {:.4g}\n",
       activation.text(), info.formula, info.derivative, info.range, info.max_slope);
   if (!info.parameter_name.empty()) {
-    std::cout << fmt::format("  parameter    {} = {} (allowed: {} to {})\n", info.parameter_name,
-                             activation.parameter(), info.parameter_min, info.parameter_max);
+    std::cout << fmt::format("  parameter    {} = {} (allowed: {} to {}){}\n", info.parameter_name,
+                             activation.parameter(), info.parameter_min, info.parameter_max,
+                             info.parameter_trained ? ", where its training starts" : "");
   }
   std::cout << fmt::format("  initializer  {}\n", info.default_initializer);
   if (!info.aliases.empty()) std::cout << fmt::format("  also called  {}\n", join(info.aliases));
-  std::cout << fmt::format("  note         {}\n\n{:>10} {:>12} {:>12}\n", info.note, "x", "f(x)", "f'(x)");
+  std::cout << fmt::format("  note         {}\n", info.note);
+  for (const std::string& warning : check_activation(activation).warnings) {
+    std::cout << fmt::format("  goes wrong   {}\n", warning);
+  }
+  std::cout << fmt::format("\n{:>10} {:>12} {:>12}\n", "x", "f(x)", "f'(x)");
   for (const double x : {-5.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 5.0}) {
     std::cout << fmt::format("{:>10} {:>12.6f} {:>12.6f}\n", x, activation.value(x),
                              activation.derivative(x));
   }
 }
 
+/// "no, at x = 0, 6"
+std::string no_at(const std::vector<double>& places) {
+  std::vector<std::string> texts;
+  for (const double x : places) texts.push_back(fmt::format("{:.6g}", std::abs(x) < 1e-9 ? 0.0 : x));
+  return "no, at x = " + join(texts);
+}
+
+std::string monotone_text(const ActivationReport& report) {
+  if (report.constant_slope_zero && report.continuous()) return "constant";
+  if (report.increasing) return "yes, nowhere falling";
+  return report.decreasing ? "yes, nowhere rising" : "no";
+}
+
+void check(const Activation& activation) {
+  const ActivationReport report = check_activation(activation);
+  const auto line = [](const char* what, const std::string& found) {
+    std::cout << fmt::format("  {:<15} {}\n", what, found);
+  };
+  const auto finite = [](const std::optional<double>& x) {
+    return x ? fmt::format("no, at x = {:.6g}", *x) : std::string("yes");
+  };
+  std::cout << activation.text() << ", for x from -100 to 100\n";
+  line("continuous", report.jumps.empty() ? finite(report.non_finite) : no_at(report.jumps));
+  line("differentiable", !report.continuous()   ? "no, not continuous"
+                         : report.kinks.empty() ? "yes"
+                                                : no_at(report.kinks) + " (f' is that of the left branch)");
+  line("monotone", monotone_text(report));
+  line("non-linear", yes_or_no(!report.linear));
+  line("finite", finite(report.non_finite) + "; in float32 " + finite(report.non_finite32));
+  line("bounds", fmt::format("{:.6g} at x = {:.6g}, {:.6g} at x = {:.6g}", report.lowest.value,
+                             report.lowest.x, report.highest.value, report.highest.x));
+  line("largest slope", fmt::format("{:.6g} at x = {:.6g}", report.steepest.value, report.steepest.x));
+  line("on N(0, 1)", fmt::format("mean {:.4g}, root mean square {:.4g}, of the slope {:.4g}",
+                                 std::abs(report.normal_mean) < 1e-12 ? 0 : report.normal_mean,
+                                 report.normal_rms, report.normal_slope_rms));
+  for (const std::string& warning : report.warnings) line("warning", warning);
+  if (report.warnings.empty()) line("warnings", "none");
+}
+
+/// An activation by its name, or a formula as such, known by the variable in it: "relu",
+/// "formula(x*tanh(x))", "x*tanh(x)".
+Activation activation_or_formula(const std::string& text) {
+  static const std::regex variable(R"(\bx\b)");
+  const bool is_formula =
+      canonical_name(text.substr(0, text.find('('))) != "formula" && std::regex_search(text, variable);
+  return Activation(is_formula ? "formula(" + text + ")" : text);
+}
+
+void plot(const Request& request) {
+  std::vector<Activation> activations;
+  for (const std::string& word : request.words) activations.push_back(activation_or_formula(word));
+  if (activations.empty()) {
+    for (const ActivationInfo& info : activation_table()) activations.emplace_back(info.name);
+  }
+  write_file_atomically(request.plot, activation_plot_html(activations));
+  std::cout << fmt::format("{}: {} activations with their derivatives\n", request.plot, activations.size());
+}
+
+void run(const Request& request) {
+  const bool checks = !request.words.empty() && request.words.front() == "check";
+  if (checks && request.words.size() != 2) {
+    throw UserError("activations check: expected one activation or formula, e.g. \"x*tanh(x)\", found " +
+                    std::to_string(request.words.size() - 1));
+  }
+  if (checks && !request.plot.empty()) {
+    throw UserError("--plot: expected activations or formulas to draw, found check");
+  }
+  if (!request.plot.empty()) return plot(request);
+  if (checks) return check(activation_or_formula(request.words[1]));
+  if (request.words.empty()) return list_activations();
+  for (const std::string& word : request.words) explain(activation_or_formula(word));
+}
+
 }  // namespace
 
 std::function<ExitStatus(const Communicator&)> declare_activations(CLI::App& app) {
-  const auto name = std::make_shared<std::string>();
-  app.add_option("name", *name, "One activation to explain, e.g. relu or leaky_relu(0.2)")->type_name("NAME");
-  return [name](const Communicator& world) {
-    on_root(world, [&] {
-      if (name->empty()) {
-        list_activations();
-      } else {
-        explain(*name);
-      }
-    });
+  const auto request = std::make_shared<Request>();
+  app.add_option(
+         "name", request->words,
+         "Activations to explain, e.g. relu, leaky_relu(0.2) or \"x*tanh(x)\"; with check before one: what "
+         "training will suffer from it")
+      ->type_name("[check] NAME|FORMULA")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--plot", request->plot,
+                 "Draw them with their derivatives into this HTML file; without names: all")
+      ->type_name("FILE");
+  return [request](const Communicator& world) {
+    on_root(world, [&] { run(*request); });
     return ExitStatus::done;
   };
 }

@@ -62,7 +62,7 @@ nlohmann::ordered_json describe_checkpoint(const std::string& path) {
                               {"precision", state.model.precision},
                               {"arithmetic", state.model.arithmetic},
                               {"class_names", state.model.class_names},
-                              {"parameter_count", ParameterLayout(spec.widths, 1).parameter_count()},
+                              {"parameter_count", make_layout(spec, 1).parameter_count()},
                               {"epoch", state.epoch},
                               {"step", state.step},
                               {"step_in_epoch", state.step_in_epoch},

@@ -51,7 +51,7 @@ std::span<const Subcommand> subcommands() {
       {"predict", "Classes and probabilities for new rows", declare_predict},
       {"convert", "Make a dataset file from IDX, CSV or HDF5", declare_convert},
       {"inspect", "Show what a dataset or checkpoint file holds", declare_inspect},
-      {"activations", "List the activation functions, or explain one", declare_activations},
+      {"activations", "List, explain, check or draw activation functions", declare_activations},
       {"launch", "Start train on many ranks, and again after failures", declare_launch},
       {"doctor", "Check what this machine offers to a run", declare_doctor},
   };

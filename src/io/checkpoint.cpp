@@ -17,7 +17,7 @@ namespace {
 constexpr std::int64_t checkpoint_format_version = 1;
 constexpr const char* checkpoint_format = "lockstep-checkpoint";
 
-/// Kernels are stored as (in, out), biases as (out).
+/// Kernels are stored as (in, out), everything else as one row.
 std::vector<std::size_t> stored_shape(const Tensor& tensor) {
   if (tensor.is_kernel()) return {tensor.rows, tensor.columns};
   return {tensor.columns};
@@ -27,7 +27,7 @@ std::string tensor_path(const std::string& group, const Tensor& tensor) {
   return group + "/" + tensor.layer + "/" + tensor.name;
 }
 
-/// `flat`: (layout.size()); goes to `group`/<layer>/kernel|bias.
+/// `flat`: (layout.size()); goes to `group`/<layer>/kernel|bias|activation.
 template <class T>
 void write_tensors(hid_t file, const std::string& group, const ParameterLayout& layout,
                    std::span<const T> flat, const std::string& file_name) {

@@ -1,10 +1,11 @@
 #include "lockstep/nn/activation.hpp"
 
-#include <type_traits>
+#include <algorithm>
 
 #include "activation_functions.hpp"
+#include "activation_table.hpp"
+#include "formula_activation.hpp"
 #include "lockstep/core/error.hpp"
-#include "lockstep/core/instruction_set.hpp"
 #include "lockstep/core/text.hpp"
 
 namespace lockstep {
@@ -12,71 +13,21 @@ namespace {
 
 namespace functions = activation_functions;
 
-/// A function over whole matrices, so that one dispatch serves them all and the loop inside can be
-/// vectorized.
-template <class T>
-struct Kernels {
-  void (*forward)(double parameter, MatrixView<const T> z, MatrixView<T> a);
-  void (*forward_with_slopes)(double parameter, MatrixView<const T> z, MatrixView<T> a, MatrixView<T> slopes);
-  void (*backward)(double parameter, MatrixView<const T> z, MatrixView<T> delta);
-};
-
-template <class Function, class T>
-Function make_function([[maybe_unused]] double parameter) {
-  if constexpr (std::is_empty_v<Function>) {
-    return Function{};
-  } else {
-    return Function{static_cast<T>(parameter)};
-  }
-}
-
-/// element(i, j) for all of a matrix as large as `shape`, in vector code: i is the row, j the column. What
-/// it writes must not be read for another element.
-template <class T, class Element>
-void for_each_element(MatrixView<T> shape, const Element& element) {
-  run_vectorized([&](auto) {
-    const Element own = element;  // which no store can change
-    for (std::size_t i = 0; i < shape.rows; ++i) {
-#pragma omp simd
-      for (std::size_t j = 0; j < shape.columns; ++j) own(i, j);
-    }
-  });
-}
-
-template <template <class> class Function, class T>
-constexpr Kernels<T> kernels_of() {
-  return {
-      [](double parameter, MatrixView<const T> z, MatrixView<T> a) {
-        const auto f = make_function<Function<T>, T>(parameter);
-        for_each_element(z, [=](std::size_t i, std::size_t j) { a(i, j) = f(z(i, j)).value; });
-      },
-      [](double parameter, MatrixView<const T> z, MatrixView<T> a, MatrixView<T> slopes) {
-        const auto f = make_function<Function<T>, T>(parameter);
-        for_each_element(z, [=](std::size_t i, std::size_t j) {
-          const ValueAndSlope<T> result = f(z(i, j));
-          a(i, j) = result.value;
-          slopes(i, j) = result.slope;
-        });
-      },
-      [](double parameter, MatrixView<const T> z, MatrixView<T> delta) {
-        const auto f = make_function<Function<T>, T>(parameter);
-        for_each_element(z, [=](std::size_t i, std::size_t j) { delta(i, j) *= f(z(i, j)).slope; });
-      },
-  };
-}
-
-/// What the table says of a function, with the function itself.
-struct Entry {
-  ActivationInfo info;
-  bool piecewise_rational;
-  Kernels<float> in_float;
-  Kernels<double> in_double;
-};
+using Entry = ActivationEntry;
 
 template <template <class> class Function>
 Entry entry(ActivationInfo info) {
   return {std::move(info), Function<float>::piecewise_rational, kernels_of<Function, float>(),
           kernels_of<Function, double>()};
+}
+
+template <template <class> class Function>
+Entry trained_entry(ActivationInfo info) {
+  Entry result = entry<Function>(std::move(info));
+  result.info.parameter_trained = true;
+  result.trained_in_float = trained_kernels_of<Function, float>();
+  result.trained_in_double = trained_kernels_of<Function, double>();
+  return result;
 }
 
 // THE table. Suprema of |f'| without a closed form were computed with mpmath; tests check every claim.
@@ -183,6 +134,21 @@ const std::vector<Entry>& entries() {
           .default_initializer = "he_uniform",
           .note = "A relu whose units cannot die.",
       }),
+      trained_entry<functions::LeakyRelu>({
+          .name = "prelu",
+          .aliases = {"parametric_relu"},
+          .formula = "x if x > 0 else slope*x",
+          .derivative = "1 if x > 0 else slope",
+          .range = "(-inf, inf)",
+          .parameter_name = "slope",
+          .parameter_default = 0.25,
+          .parameter_min = -1000,
+          .parameter_max = 1000,
+          .zero_centred = true,
+          .default_initializer = "he_uniform",
+          .note =
+              "A leaky_relu that learns its slope, one for the layer or, with per=unit, one for each unit.",
+      }),
       entry<functions::Elu>({
           .name = "elu",
           .formula = "x if x > 0 else alpha*(exp(x) - 1)",
@@ -247,6 +213,22 @@ const std::vector<Entry>& entries() {
           .monotone = false,
           .default_initializer = "he_uniform",
           .note = "Smooth like gelu, with a deeper dip.",
+      }),
+      trained_entry<functions::Swish>({
+          .name = "swish(trained)",
+          .aliases = {"silu(trained)"},
+          .formula = "x/(1 + exp(-beta*x))",
+          .derivative = "s + beta*x*s*(1 - s), s = 1/(1 + exp(-beta*x))",
+          .range = "[-0.27846454276107380, inf)",
+          .parameter_name = "beta",
+          .parameter_default = 1,
+          .parameter_min = -1000,
+          .parameter_max = 1000,
+          .max_slope = 1.0998393201288669,
+          .monotone = false,
+          .default_initializer = "he_uniform",
+          .note =
+              "A silu that learns its shape, from a line (beta 0) towards relu, for the layer or per=unit.",
       }),
       entry<functions::HardSwish>({
           .name = "hardswish",
@@ -342,6 +324,12 @@ const Kernels<float>& kernels(const Entry& e, float) {
 const Kernels<double>& kernels(const Entry& e, double) {
   return e.in_double;
 }
+const TrainedKernels<float>& trained_kernels(const Entry& e, float) {
+  return e.trained_in_float;
+}
+const TrainedKernels<double>& trained_kernels(const Entry& e, double) {
+  return e.trained_in_double;
+}
 
 /// Row of the table with this name or alias.
 std::optional<std::size_t> find_row(std::string_view name) {
@@ -364,8 +352,9 @@ std::size_t row_of(std::string_view name) {
     names_and_aliases.push_back(e.info.name);
     names_and_aliases.insert(names_and_aliases.end(), e.info.aliases.begin(), e.info.aliases.end());
   }
+  names_and_aliases.emplace_back("formula");
   throw UserError("unknown activation '" + std::string(name) + "'" + suggestion(name, names_and_aliases) +
-                  "; activations are " + join(names));
+                  "; activations are " + join(names) + ", and formula(...), e.g. formula(x*tanh(x))");
 }
 
 /// "key=value" → {key, value}; "value" → {"", value}.
@@ -397,6 +386,42 @@ double parse_parameter(const ActivationInfo& info, const std::string& argument, 
   return value;
 }
 
+/// What stands in "formula(…)".
+std::optional<std::string_view> formula_in(std::string_view text) {
+  const std::string_view whole = trimmed(text);
+  const std::size_t open = std::min(whole.find('('), whole.size());
+  if (canonical_name(whole.substr(0, open)) != "formula") return std::nullopt;
+  if (open == whole.size() || !whole.ends_with(')')) {
+    throw UserError("activation '" + std::string(text) +
+                    "': expected a formula in parentheses, as in "
+                    "formula(x*tanh(x))");
+  }
+  return whole.substr(open + 1, whole.size() - open - 2);
+}
+
+/// delta_ij *= f'(z_ij)
+template <class T>
+void multiply_by_slopes(const Formula& formula, MatrixView<const T> z, MatrixView<T> delta) {
+  std::vector<T> values(z.rows * z.columns), slopes(values.size());
+  const MatrixView<T> slope_view(slopes.data(), z.rows, z.columns);
+  formula.evaluate(z, MatrixView<T>(values.data(), z.rows, z.columns), slope_view);
+  for_each_element(z, [=](std::size_t i, std::size_t j) { delta(i, j) *= slope_view(i, j); });
+}
+
+/// "trained", or as the formulas have it, "beta trained".
+bool says_trained(const std::string& argument) {
+  return argument == "trained" || argument == "beta trained" || argument == "β trained";
+}
+
+/// "per=unit" or "per=layer".
+bool parse_per_unit(const std::string& argument, const std::string& where) {
+  const auto [key, value] = split_key(argument);
+  if (value != "unit" && value != "layer") {
+    throw UserError(where + ": expected per=layer or per=unit, found '" + argument + "'");
+  }
+  return value == "unit";
+}
+
 /// The name in the table of the function whose derivative stands in for the step's.
 std::string parse_surrogate(const std::string& argument, const std::string& where) {
   const auto [key, name] = split_key(argument);
@@ -405,9 +430,9 @@ std::string parse_surrogate(const std::string& argument, const std::string& wher
                     "'");
   }
   const ActivationInfo& surrogate = entries()[row_of(name)].info;
-  if (!surrogate.trainable) {
+  if (!surrogate.trainable || surrogate.parameter_trained) {
     throw UserError(where + ": the surrogate must have a derivative, e.g. sigmoid; " + surrogate.name +
-                    " has none");
+                    (surrogate.trainable ? " has a trained parameter" : " has none"));
   }
   return surrogate.name;
 }
@@ -423,18 +448,44 @@ std::span<const ActivationInfo> activation_table() {
   return table;
 }
 
+const ActivationEntry* find_activation_entry(std::string_view name) {
+  const auto row = find_row(name);
+  return row ? &entries()[*row] : nullptr;
+}
+
 Activation::Activation() : Activation("identity") {}
 
 Activation::Activation(std::string_view text) {
-  const Call call = parse_call(text);
+  if (const auto formula = formula_in(text)) {
+    formula_ = make_formula_activation(*formula);
+    return;
+  }
+  Call call = parse_call(text);
+  // "swish(trained, …)" is a row of its own.
+  const auto trained = std::find_if(call.arguments.begin(), call.arguments.end(), says_trained);
+  if (trained != call.arguments.end() && find_row(call.name + "(trained)")) {
+    call.name += "(trained)";
+    call.arguments.erase(trained);
+  }
   index_ = row_of(call.name);
   parameter_ = info().parameter_default;
-  if (call.arguments.empty()) return;
 
   const std::string where = "activation '" + std::string(text) + "'";
+  if (info().parameter_trained) {
+    const auto per =
+        std::find_if(call.arguments.begin(), call.arguments.end(),
+                     [](const std::string& argument) { return split_key(argument).first == "per"; });
+    if (per != call.arguments.end()) {
+      per_unit_ = parse_per_unit(*per, where);
+      call.arguments.erase(per);
+    }
+  }
+  if (call.arguments.empty()) return;
   const bool takes_surrogate = info().name == "step";
   if (info().parameter_name.empty() && !takes_surrogate) {
-    throw UserError(where + ": " + info().name + " takes no parameter");
+    const bool can_train = find_row(info().name + "(trained)").has_value();
+    throw UserError(where + ": " + info().name + " takes no parameter" +
+                    (can_train ? "; swish(trained," + call.arguments.front() + ") trains its beta" : ""));
   }
   if (call.arguments.size() > 1) {
     throw UserError(where + ": expected one parameter, found " + std::to_string(call.arguments.size()));
@@ -447,6 +498,7 @@ Activation::Activation(std::string_view text) {
 }
 
 const ActivationInfo& Activation::info() const {
+  if (formula_) return formula_->info;
   return activation_table()[index_];
 }
 
@@ -454,33 +506,70 @@ bool Activation::trainable() const {
   return info().trainable || surrogate_.has_value();
 }
 
+std::size_t Activation::trained_parameters(std::size_t units) const {
+  if (!info().parameter_trained) return 0;
+  return per_unit_ ? units : 1;
+}
+
 std::string Activation::text() const {
-  if (surrogate_) return info().name + "(surrogate=" + *surrogate_ + ")";
-  if (info().parameter_name.empty()) return info().name;
-  return info().name + "(" + format_exact(parameter_) + ")";
+  if (formula_) return "formula(" + formula_->formula.text() + ")";
+  const std::string& name = info().name;
+  if (surrogate_) return name + "(surrogate=" + *surrogate_ + ")";
+  if (info().parameter_name.empty()) return name;
+  const std::string arguments = format_exact(parameter_) + (per_unit_ ? ",per=unit" : "");
+  // "swish(trained)" becomes "swish(trained,1)".
+  if (name.ends_with(')')) return name.substr(0, name.size() - 1) + "," + arguments + ")";
+  return name + "(" + arguments + ")";
 }
 
 bool Activation::keeps_slopes() const {
-  return !surrogate_ && !entries()[index_].piecewise_rational;
+  return formula_ || (!surrogate_ && !entries()[index_].piecewise_rational);
 }
 
 template <class T>
-void Activation::forward(MatrixView<const T> z, MatrixView<T> a) const {
-  kernels(entries()[index_], T{}).forward(parameter_, z, a);
+void Activation::forward(MatrixView<const T> z, MatrixView<T> a, Trained<T> trained) const {
+  if (formula_) {
+    std::vector<T> slopes(z.rows * z.columns);
+    return formula_->formula.evaluate(z, a, MatrixView<T>(slopes.data(), z.rows, z.columns));
+  }
+  const Entry& e = entries()[index_];
+  if (trained.size() > 1) return trained_kernels(e, T{}).forward(trained.data(), z, a);
+  kernels(e, T{}).forward(parameter_or(trained), z, a);
 }
 
 template <class T>
-void Activation::forward(MatrixView<const T> z, MatrixView<T> a, MatrixView<T> slopes) const {
-  kernels(entries()[index_], T{}).forward_with_slopes(parameter_, z, a, slopes);
+void Activation::forward(MatrixView<const T> z, MatrixView<T> a, MatrixView<T> slopes,
+                         Trained<T> trained) const {
+  if (formula_) return formula_->formula.evaluate(z, a, slopes);
+  const Entry& e = entries()[index_];
+  if (trained.size() > 1) return trained_kernels(e, T{}).forward_with_slopes(trained.data(), z, a, slopes);
+  kernels(e, T{}).forward_with_slopes(parameter_or(trained), z, a, slopes);
 }
 
 template <class T>
-void Activation::backward(MatrixView<const T> z, MatrixView<T> delta) const {
+void Activation::backward(MatrixView<const T> z, MatrixView<T> delta, Trained<T> trained) const {
   if (surrogate_) {
     Activation(*surrogate_).backward(z, delta);
     return;
   }
-  kernels(entries()[index_], T{}).backward(parameter_, z, delta);
+  if (formula_) return multiply_by_slopes(formula_->formula, z, delta);
+  const Entry& e = entries()[index_];
+  if (trained.size() > 1) return trained_kernels(e, T{}).backward(trained.data(), z, delta);
+  kernels(e, T{}).backward(parameter_or(trained), z, delta);
+}
+
+template <class T>
+void Activation::parameter_gradient(MatrixView<const T> z, MatrixView<const T> delta, Trained<T> trained,
+                                    std::type_identity_t<std::span<T>> gradient) const {
+  const auto add = trained_kernels(entries()[index_], T{}).add_parameter_gradient;
+  std::fill(gradient.begin(), gradient.end(), T(0));
+  if (per_unit_) return add(trained.data(), z, delta, gradient.data());
+
+  thread_local std::vector<T> parameters, unit_sums;
+  parameters.assign(z.columns, trained.front());
+  unit_sums.assign(z.columns, T(0));
+  add(parameters.data(), z, delta, unit_sums.data());
+  for (const T sum : unit_sums) gradient.front() += sum;
 }
 
 double Activation::value(double z) const {
@@ -495,11 +584,22 @@ double Activation::derivative(double z) const {
   return delta;
 }
 
-template void Activation::forward(MatrixView<const float>, MatrixView<float>) const;
-template void Activation::forward(MatrixView<const double>, MatrixView<double>) const;
-template void Activation::forward(MatrixView<const float>, MatrixView<float>, MatrixView<float>) const;
-template void Activation::forward(MatrixView<const double>, MatrixView<double>, MatrixView<double>) const;
-template void Activation::backward(MatrixView<const float>, MatrixView<float>) const;
-template void Activation::backward(MatrixView<const double>, MatrixView<double>) const;
+template <class T>
+double Activation::parameter_or(std::span<const T> trained) const {
+  return trained.empty() ? parameter_ : static_cast<double>(trained.front());
+}
+
+template void Activation::forward(MatrixView<const float>, MatrixView<float>, Trained<float>) const;
+template void Activation::forward(MatrixView<const double>, MatrixView<double>, Trained<double>) const;
+template void Activation::forward(MatrixView<const float>, MatrixView<float>, MatrixView<float>,
+                                  Trained<float>) const;
+template void Activation::forward(MatrixView<const double>, MatrixView<double>, MatrixView<double>,
+                                  Trained<double>) const;
+template void Activation::backward(MatrixView<const float>, MatrixView<float>, Trained<float>) const;
+template void Activation::backward(MatrixView<const double>, MatrixView<double>, Trained<double>) const;
+template void Activation::parameter_gradient(MatrixView<const float>, MatrixView<const float>, Trained<float>,
+                                             std::span<float>) const;
+template void Activation::parameter_gradient(MatrixView<const double>, MatrixView<const double>,
+                                             Trained<double>, std::span<double>) const;
 
 }  // namespace lockstep

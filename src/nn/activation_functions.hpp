@@ -112,6 +112,8 @@ struct LeakyRelu {
   ValueAndSlope<T> operator()(T x) const {
     return {x > T(0) ? x : negative_slope * x, x > T(0) ? T(1) : negative_slope};
   }
+  /// ∂f/∂negative_slope
+  T parameter_slope(T x) const { return x > T(0) ? T(0) : x; }
 };
 
 template <class T>
@@ -177,6 +179,23 @@ struct Silu {
   ValueAndSlope<T> operator()(T x) const {
     const ValueAndSlope<T> gate = elementary::logistic(x);
     return {gated(x, gate.value), gate.value + before_overflow(x) * gate.slope};
+  }
+};
+
+// Ramachandran et al., "Searching for activation functions", 2017: x σ(βx).
+template <class T>
+struct Swish {
+  static constexpr bool piecewise_rational = false;
+  T beta;
+  ValueAndSlope<T> operator()(T x) const {
+    const T u = beta * x;
+    const ValueAndSlope<T> gate = elementary::logistic(u);
+    return {gate.value == T(0) ? T(0) : x * gate.value, gate.value + before_overflow(u) * gate.slope};
+  }
+  /// ∂f/∂beta = x² σ'(βx)
+  T parameter_slope(T x) const {
+    const T b = bounded(x, T(-1e18), T(1e18));
+    return b * (b * elementary::logistic(beta * x).slope);
   }
 };
 

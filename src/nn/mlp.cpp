@@ -15,6 +15,11 @@ MatrixView<T> view(AlignedVector<T>& buffer, std::size_t rows, std::size_t colum
   return {buffer.data(), rows, columns};
 }
 
+template <class T>
+std::span<T> elements_of(const Tensor& tensor, std::span<T> flat) {
+  return flat.subspan(tensor.offset, tensor.size());
+}
+
 /// sum_j += term_j.
 template <class T>
 void add_to(T* sum, const T* term, std::size_t length) {
@@ -29,23 +34,29 @@ void add_bias(MatrixView<T> z, const T* bias) {
   for (std::size_t i = 0; i < z.rows; ++i) add_to(z.row(i), bias, z.columns);
 }
 
+/// A vector over all micro-batches, from one over each, which one_sum(rows, sum) writes: the tree over them.
+template <class T, class OneSum>
+void sum_over_micro_batches(MicroBatches micro_batches, std::span<T> total, const OneSum& one_sum) {
+  const std::size_t length = total.size();
+  thread_local AlignedVector<T> waiting;  // levels 1, 2 … of the tree; level 0 is the total
+  waiting.resize(tree_levels(micro_batches.size()) * length);
+  std::fill(total.begin(), total.end(), T(0));
+  const auto buffer = [&](std::size_t level) {
+    return level == 0 ? total.data() : waiting.data() + (level - 1) * length;
+  };
+  sum_in_tree_order(micro_batches.size(), [&](std::size_t term, std::size_t level, std::size_t additions) {
+    one_sum(micro_batches[term], std::span<T>(buffer(level), length));
+    for (; additions > 0; --additions, --level) add_to(buffer(level - 1), buffer(level), length);
+  });
+}
+
 /// db_j = Σ_i delta_ij: for every micro-batch a chain over ascending rows that starts from +0, and the tree
 /// over them.
 template <class T>
-void sum_rows(MatrixView<const T> delta, MicroBatches micro_batches, T* bias_gradient) {
-  const std::size_t columns = delta.columns;
-  thread_local AlignedVector<T> waiting;  // levels 1, 2 … of the tree; level 0 is bias_gradient
-  waiting.resize(tree_levels(micro_batches.size()) * columns);
-  std::fill_n(bias_gradient, columns, T(0));
-  const auto buffer = [&](std::size_t level) {
-    return level == 0 ? bias_gradient : waiting.data() + (level - 1) * columns;
-  };
-  sum_in_tree_order(micro_batches.size(), [&](std::size_t term, std::size_t level, std::size_t additions) {
-    std::fill_n(buffer(level), columns, T(0));
-    for (std::size_t i = micro_batches[term].begin; i < micro_batches[term].end; ++i) {
-      add_to(buffer(level), delta.row(i), columns);
-    }
-    for (; additions > 0; --additions, --level) add_to(buffer(level - 1), buffer(level), columns);
+void sum_rows(MatrixView<const T> delta, MicroBatches micro_batches, std::span<T> bias_gradient) {
+  sum_over_micro_batches<T>(micro_batches, bias_gradient, [&](Range rows, std::span<T> sum) {
+    std::fill(sum.begin(), sum.end(), T(0));
+    for (std::size_t i = rows.begin; i < rows.end; ++i) add_to(sum.data(), delta.row(i), sum.size());
   });
 }
 
@@ -94,10 +105,12 @@ MatrixView<T> forward_pass(const ModelSpec& spec, const ParameterLayout& layout,
     if (l == output_layer) return z;
 
     const MatrixView<T> a = view(workspace.outputs[l], rows, z.columns);
+    const std::span<const T> trained = trained_activation(layout, l, parameters);
     if (dropout && spec.activations[l].keeps_slopes()) {
-      spec.activations[l].forward(MatrixView<const T>(z), a, view(workspace.slopes[l], rows, z.columns));
+      const MatrixView<T> slopes = view(workspace.slopes[l], rows, z.columns);
+      spec.activations[l].forward(MatrixView<const T>(z), a, slopes, trained);
     } else {
-      spec.activations[l].forward(MatrixView<const T>(z), a);
+      spec.activations[l].forward(MatrixView<const T>(z), a, trained);
     }
     if (dropout && has_dropout(spec, l)) {
       const MatrixView<T> scale = view(workspace.dropout_scales[l], rows, z.columns);
@@ -108,7 +121,29 @@ MatrixView<T> forward_pass(const ModelSpec& spec, const ParameterLayout& layout,
   }
 }
 
-/// From delta of the output layer, in workspace.delta, to the gradient of every kernel and bias.
+/// From the delta of a hidden layer's outputs to that of its pre-activations, in place, by way of the
+/// gradient of what the activation trains. delta: (rows, units)
+template <class T>
+void backward_activation(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
+                         std::size_t layer, MicroBatches micro_batches, Workspace<T>& workspace,
+                         MatrixView<T> delta, std::span<T> gradient) {
+  const Activation& activation = spec.activations[layer];
+  const MatrixView<const T> z = view(workspace.pre_activations[layer], delta.rows, delta.columns);
+  const std::span<const T> trained = trained_activation(layout, layer, parameters);
+  if (!trained.empty()) {
+    const std::span<T> total = elements_of(*layout.activation(layer), gradient);
+    sum_over_micro_batches<T>(micro_batches, total, [&](Range rows, std::span<T> sum) {
+      activation.parameter_gradient(z.rows_of(rows), MatrixView<const T>(delta).rows_of(rows), trained, sum);
+    });
+  }
+  if (activation.keeps_slopes()) {
+    multiply(delta, MatrixView<const T>(view(workspace.slopes[layer], delta.rows, delta.columns)));
+  } else {
+    activation.backward(z, delta, trained);
+  }
+}
+
+/// From delta of the output layer, in workspace.delta, to the gradient of every parameter.
 template <class T>
 void backward_pass(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
                    const SparseRows<T>& x, MicroBatches micro_batches, Workspace<T>& workspace,
@@ -119,7 +154,7 @@ void backward_pass(const ModelSpec& spec, const ParameterLayout& layout, std::sp
     const SparseRows<T> input = l == 0 ? x : view(workspace.outputs[l - 1], rows, spec.widths[l]);
     weight_gradient_product(spec.arithmetic, input, delta, micro_batches,
                             tensor_view(layout.kernel(l), gradient.data()));
-    sum_rows(delta, micro_batches, gradient.data() + layout.bias(l).offset);
+    sum_rows(delta, micro_batches, elements_of(layout.bias(l), gradient));
     if (l == 0) return;
 
     const MatrixView<T> input_delta = view(workspace.next_delta, rows, spec.widths[l]);
@@ -128,12 +163,7 @@ void backward_pass(const ModelSpec& spec, const ParameterLayout& layout, std::sp
     if (has_dropout(spec, l - 1)) {
       multiply(input_delta, MatrixView<const T>(view(workspace.dropout_scales[l - 1], rows, spec.widths[l])));
     }
-    if (spec.activations[l - 1].keeps_slopes()) {
-      multiply(input_delta, MatrixView<const T>(view(workspace.slopes[l - 1], rows, spec.widths[l])));
-    } else {
-      const MatrixView<const T> z = view(workspace.pre_activations[l - 1], rows, spec.widths[l]);
-      spec.activations[l - 1].backward(z, input_delta);
-    }
+    backward_activation(spec, layout, parameters, l - 1, micro_batches, workspace, input_delta, gradient);
     std::swap(workspace.delta, workspace.next_delta);
   }
 }
@@ -149,6 +179,23 @@ void zero_padding(const ParameterLayout& layout, std::span<T> flat) {
 }
 
 }  // namespace
+
+ParameterLayout make_layout(const ModelSpec& spec, std::size_t element_size) {
+  std::vector<std::size_t> trained;
+  for (std::size_t l = 0; l < spec.activations.size(); ++l) {
+    trained.push_back(spec.activations[l].trained_parameters(spec.widths[l + 1]));
+  }
+  return {spec.widths, element_size, trained};
+}
+
+template <class T>
+void initialize_activations(const ModelSpec& spec, const ParameterLayout& layout, std::span<T> parameters) {
+  for (std::size_t l = 0; l < spec.activations.size(); ++l) {
+    if (layout.activation(l) == nullptr) continue;
+    const std::span<T> trained = elements_of(*layout.activation(l), parameters);
+    std::fill(trained.begin(), trained.end(), static_cast<T>(spec.activations[l].parameter()));
+  }
+}
 
 template <class T>
 Workspace<T>::Workspace(const ModelSpec& spec, std::size_t max_rows_) : max_rows(max_rows_) {
@@ -199,6 +246,9 @@ std::size_t first_nonfinite_layer(const ModelSpec& spec, const Workspace<T>& wor
 
 template struct Workspace<float>;
 template struct Workspace<double>;
+
+template void initialize_activations(const ModelSpec&, const ParameterLayout&, std::span<float>);
+template void initialize_activations(const ModelSpec&, const ParameterLayout&, std::span<double>);
 
 template void forward_backward(const ModelSpec&, const ParameterLayout&, std::span<const float>,
                                const LocalBatch<float>&, Workspace<float>&, std::span<float>,

@@ -31,7 +31,8 @@ void place(std::vector<Tensor>& tensors, Tensor tensor, std::size_t alignment, s
 
 }  // namespace
 
-ParameterLayout::ParameterLayout(const std::vector<std::size_t>& widths, std::size_t element_size) {
+ParameterLayout::ParameterLayout(const std::vector<std::size_t>& widths, std::size_t element_size,
+                                 const std::vector<std::size_t>& trained_activations) {
   if (widths.size() < 2 || std::find(widths.begin(), widths.end(), 0) != widths.end()) {
     throw UserError("layer widths: expected an input and an output width and no width of 0");
   }
@@ -39,9 +40,13 @@ ParameterLayout::ParameterLayout(const std::vector<std::size_t>& widths, std::si
   for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
     const bool last = l + 2 == widths.size();
     const std::string layer = last ? "output" : "dense_" + std::to_string(l);
+    layer_starts_.push_back(tensors_.size());
     place(tensors_, {layer, "kernel", 0, widths[l], widths[l + 1]}, alignment, size_);
     place(tensors_, {layer, "bias", 0, 1, widths[l + 1]}, alignment, size_);
+    const std::size_t trained = l < trained_activations.size() ? trained_activations[l] : 0;
+    if (trained > 0) place(tensors_, {layer, "activation", 0, 1, trained}, alignment, size_);
   }
+  layer_starts_.push_back(tensors_.size());
   if (checked_product(size_, element_size, "the parameters' size in bytes") > limit_bytes) {
     throw OverflowError("the network has " + std::to_string(parameter_count()) +
                         " parameters; at most 1 TiB of them is supported");

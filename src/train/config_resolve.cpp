@@ -215,9 +215,12 @@ std::string derived_run_dir(const TrainConfig& config) {
   std::string name = file_name_part(std::filesystem::path(config.data).stem().string() + "-" +
                                     hidden_name(config.hidden) + "-" + join(activations, "-"));
   constexpr std::size_t longest = 120;
-  if (name.size() > longest) {
+  // Names of formulas lose their operators.
+  const bool ambiguous = std::any_of(config.activation.begin(), config.activation.end(),
+                                     [](const Activation& activation) { return activation.is_formula(); });
+  if (name.size() > longest || ambiguous) {
     Sha256 digest;
-    digest.update(name);
+    digest.update(ambiguous ? join(activations, ",") : name);
     name = name.substr(0, longest) + "-" + digest.hex_digest().substr(0, 8);
   }
   return "runs/" + name + "-seed" + std::to_string(config.seed);

@@ -29,8 +29,8 @@ UnitCounts::UnitCounts(const ModelSpec& spec)
     : live_rows(hidden_units(spec)), unsaturated_rows(hidden_units(spec)) {}
 
 template <class T>
-void count_unit_rows(const ModelSpec& spec, const Workspace<T>& workspace, std::size_t rows,
-                     UnitCounts& counts) {
+void count_unit_rows(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
+                     const Workspace<T>& workspace, std::size_t rows, UnitCounts& counts) {
   std::size_t first_unit = 0;
   for (std::size_t layer = 0; layer + 1 < spec.layers(); ++layer) {
     const Activation& activation = spec.activations[layer];
@@ -38,7 +38,8 @@ void count_unit_rows(const ModelSpec& spec, const Workspace<T>& workspace, std::
     const auto threshold = static_cast<T>(saturated_slope * activation.info().max_slope);
     const MatrixView<const T> z(workspace.pre_activations[layer].data(), rows, width);
     std::vector<T> derivative(rows * width, T{1});
-    activation.backward<T>(z, MatrixView<T>(derivative.data(), rows, width));
+    activation.backward<T>(z, MatrixView<T>(derivative.data(), rows, width),
+                           trained_activation(layout, layer, parameters));
     for (std::size_t row = 0; row < rows; ++row) {
       for (std::size_t unit = 0; unit < width; ++unit) {
         const T slope = std::abs(derivative[row * width + unit]);
@@ -69,7 +70,6 @@ std::vector<LayerDiagnostics> layer_diagnostics(const ModelSpec& spec, const Par
                                                 std::span<const double> update_squares,
                                                 std::span<const double> weight_squares,
                                                 const UnitCounts& counts) {
-  // Tensors come as kernel, bias, kernel, bias …
   const std::vector<double> gradient = tensor_sums(layout, gradient_squares);
   const std::vector<double> update = tensor_sums(layout, update_squares);
   const std::vector<double> weight = tensor_sums(layout, weight_squares);
@@ -79,8 +79,11 @@ std::vector<LayerDiagnostics> layer_diagnostics(const ModelSpec& spec, const Par
   for (std::size_t layer = 0; layer < layers.size(); ++layer) {
     LayerDiagnostics& row = layers[layer];
     row.layer = layout.kernel(layer).layer;
-    row.gradient_norm = std::sqrt(gradient[2 * layer] + gradient[2 * layer + 1]);
-    row.update_ratio = std::sqrt(update[2 * layer] / weight[2 * layer]);
+    const Range tensors = layout.layer_tensors(layer);  // the kernel comes first
+    double gradient_square = 0;
+    for (std::size_t t = tensors.begin; t < tensors.end; ++t) gradient_square += gradient[t];
+    row.gradient_norm = std::sqrt(gradient_square);
+    row.update_ratio = std::sqrt(update[tensors.begin] / weight[tensors.begin]);
     row.dead_units = row.saturated_units = std::numeric_limits<double>::quiet_NaN();
     if (layer + 1 == layers.size()) break;
     const std::size_t width = spec.widths[layer + 1];
@@ -106,8 +109,10 @@ void append_diagnostics(EpochTable& table, std::uint64_t epoch, std::uint64_t st
   table.append(epoch, rows);
 }
 
-template void count_unit_rows<float>(const ModelSpec&, const Workspace<float>&, std::size_t, UnitCounts&);
-template void count_unit_rows<double>(const ModelSpec&, const Workspace<double>&, std::size_t, UnitCounts&);
+template void count_unit_rows<float>(const ModelSpec&, const ParameterLayout&, std::span<const float>,
+                                     const Workspace<float>&, std::size_t, UnitCounts&);
+template void count_unit_rows<double>(const ModelSpec&, const ParameterLayout&, std::span<const double>,
+                                      const Workspace<double>&, std::size_t, UnitCounts&);
 template void block_squares<float>(const ParameterLayout&, Range, std::span<const float>, std::span<double>);
 template void block_squares<double>(const ParameterLayout&, Range, std::span<const double>,
                                     std::span<double>);
@@ -125,8 +130,8 @@ void StepDiagnosis<T>::start() {
 }
 
 template <class T>
-void StepDiagnosis<T>::count(const Workspace<T>& workspace, std::size_t rows) {
-  count_unit_rows(spec_, workspace, rows, counts_);
+void StepDiagnosis<T>::count(std::span<const T> parameters, const Workspace<T>& workspace, std::size_t rows) {
+  count_unit_rows(spec_, layout_, parameters, workspace, rows, counts_);
 }
 
 template <class T>

@@ -86,6 +86,7 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
       kernels.push_back(tensor_view(layout.kernel(layer), exchange.parameters().data()));
     }
     initialize_kernels<T>(config.init, config.init_generator, config.seed, kernels);
+    initialize_activations<T>(spec, layout, exchange.parameters());
   }
   exchange.synchronize();
 
@@ -126,7 +127,8 @@ bool add_group_gradient(TrainState<T>& state, const BatchSampler& sampler, const
   forward_backward<T>(state.spec, state.layout, state.exchange.parameters(), batch, state.workspace,
                       {tree.next_term(), state.layout.size()}, gathered.sums);
   tree.add_term(shards.size());
-  if (state.diagnosis != nullptr) state.diagnosis->count(state.workspace, batch.x.x.rows);
+  if (state.diagnosis != nullptr)
+    state.diagnosis->count(state.exchange.parameters(), state.workspace, batch.x.x.rows);
 
   bool finite = true;
   for (std::size_t i = 0; i < shards.size(); ++i) {

@@ -132,7 +132,7 @@ Training<T>::Training(const Communicator& world, const TrainConfig& config, cons
       run_directory_(run_directory),
       observer_(observer),
       spec_(make_model_spec(config, dataset)),
-      layout_(spec_.widths, sizeof(T)),
+      layout_(make_layout(spec_, sizeof(T))),
       rules_(make_gradient_rules(config)),
       data_(load_training_data<T>(world, config, dataset)),
       sampler_(data_.plan, data_.own_shards, config.shuffle, config.seed),

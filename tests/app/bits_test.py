@@ -33,6 +33,11 @@ CASES = {
         "--shuffle off --validation-split 0.3 --early-stopping 1 --monitor val_accuracy --drop-last on",
     "stratified_validation": "--validation-split 0.25 --validation-stratified on --evaluator all",
     "mt19937": "--init-generator mt19937 --init uniform(-0.2,0.2) --activation sigmoid,tanh",
+    "prelu_and_swish_of_units_clip_norm":
+        "--activation prelu(per=unit),swish(trained,per=unit) --clip-norm 0.05 --dropout 0.1",
+    "prelu_and_swish_lamb_openblas":
+        "--activation prelu,swish(trained) --optimizer lamb --learning-rate 0.01 --arithmetic openblas",
+    "formula_float64": "--activation formula(x*tanh(log(1+exp(a*x))),a=0.7) --precision float64",
     "largest_shard_count_openblas": "--batch-size 13 --shards 13 --arithmetic openblas",
 }
 
@@ -50,7 +55,7 @@ class SameBitsForAnyRankCount(cli.CliTestCase):
         run_dir = self.dir / f"{name}-{ranks}"
         self.train(run_dir, "--data", self.data, *flags, ranks=ranks)
         self.assertEqual(cli.parameters_sha256(run_dir),
-                         cli.sha256_of_layers(cli.checkpoint_layers(run_dir / "checkpoints/last")))
+                         cli.sha256_of_checkpoint(run_dir / "checkpoints/last"))
         predictions = self.dir / f"{name}-{ranks}.csv"
         if ranks in (1, 2, 4):
             cli.run_well("predict", "--checkpoint", run_dir, "--input", self.data, "--output", predictions)

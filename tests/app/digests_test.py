@@ -29,6 +29,11 @@ CASES = {
         "--activation hardswish,softsign --optimizer adagrad --l1 1e-4 --l2 1e-3 --clip-value 0.01",
     "tanhshrink, cosine, label smoothing":
         "--activation tanhshrink --schedule cosine(0.1) --warmup-steps 3 --label-smoothing 0.1",
+    "prelu and trained swish, adam": "--activation prelu,swish(trained) --optimizer adam",
+    "prelu and trained swish per unit, lamb, float64":
+        "--activation prelu(0,per=unit),swish(trained,1.5,per=unit) --optimizer lamb --learning-rate 0.01 --precision float64",
+    "formulas, rmsprop":
+        "--activation formula(x*tanh(log(1+exp(x)))),formula(if(x>0,atan(x),a*x)+0.1*cos(x)^3,a=0.2) --optimizer rmsprop",
     "no hidden layer, nonneg": "--hidden none --constraint nonneg --optimizer sgd --learning-rate 0.05",
     "orthogonal, max_norm, five shards": "--init orthogonal --constraint max_norm(0.9) --shards 5 --batch-size 23",
     "random normals, mt19937": "--init truncated_normal(0,0.1) --init-generator mt19937 --seed 7",

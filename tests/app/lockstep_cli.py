@@ -209,6 +209,17 @@ def sha256_of_layers(layers):
     return digest.hexdigest()
 
 
+def sha256_of_checkpoint(path):
+    """The same from a checkpoint, with what activations train."""
+    digest = hashlib.sha256()
+    with h5py.File(path, "r") as file:
+        for layer in file["parameters"].values():
+            for name in ("kernel", "bias", "activation"):
+                if name in layer:
+                    digest.update(layer[name][...].tobytes())
+    return digest.hexdigest()
+
+
 def step_checkpoints(run_dir):
     """Paths of the step-*.h5 files, oldest first."""
     return sorted(pathlib.Path(run_dir, "checkpoints").glob("step-*.h5"))

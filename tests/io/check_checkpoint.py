@@ -51,6 +51,7 @@ with h5py.File(sys.argv[1]) as file:
     digest = hashlib.sha256()
     layers = [name for name in file["/parameters"] if name != "output"] + ["output"]
     for layer in layers:
-        digest.update(file[f"/parameters/{layer}/kernel"][...].tobytes())
-        digest.update(file[f"/parameters/{layer}/bias"][...].tobytes())
+        for name in ("kernel", "bias", "activation"):
+            if name in file[f"/parameters/{layer}"]:
+                digest.update(file[f"/parameters/{layer}/{name}"][...].tobytes())
     assert digest.hexdigest() == file["/run"].attrs["parameters_sha256"], "parameters"

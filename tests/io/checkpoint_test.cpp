@@ -13,7 +13,8 @@ namespace {
 
 template <class T>
 struct Sample {
-  Sample() : layout({12, 5, 3}, sizeof(T)), parameters(layout.size()) {
+  explicit Sample(const std::vector<std::size_t>& trained_activations = {})
+      : layout({12, 5, 3}, sizeof(T), trained_activations), parameters(layout.size()) {
     fill(parameters, 1);
     for (const char* name : {"m", "v"}) {
       slots.emplace_back(name, std::vector<T>(layout.size()));
@@ -112,6 +113,23 @@ TYPED_TEST(CheckpointOf, H5pyReadsItAndFindsTheSameDigests) {
   const Sample<TypeParam> sample;
   sample.write(directory / "a.h5");
   EXPECT_TRUE(run_python("check_checkpoint.py", directory / "a.h5"));
+}
+
+TYPED_TEST(CheckpointOf, KeepsWhatActivationsTrain) {
+  using T = TypeParam;
+  const TemporaryDirectory directory;
+  for (const std::size_t trained : {1, 5}) {
+    const Sample<T> sample(std::vector<std::size_t>{trained});
+    sample.write(directory / "a.h5");
+    std::vector<T> parameters(sample.layout.size(), T{9});
+    OptimizerSlots<T> slots;
+    read_checkpoint_tensors<T>(directory / "a.h5", sample.layout, parameters, slots);
+    EXPECT_EQ(parameters, sample.parameters);
+    EXPECT_EQ(slots, sample.slots);
+    EXPECT_TRUE(run_python("check_checkpoint.py", directory / "a.h5"));
+    const Sample<T> other(std::vector<std::size_t>{6 - trained});
+    EXPECT_THROW(read_checkpoint_parameters<T>(directory / "a.h5", other.layout, parameters), FileError);
+  }
 }
 
 TEST(Checkpoint, KeepsEmptyListsAndNaN) {

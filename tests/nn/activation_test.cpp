@@ -214,6 +214,30 @@ TEST(Activation, NaNStaysNaN) {
   }
 }
 
+TEST(Activation, TrainedParametersOfUnitsApplyToTheirColumns) {
+  const std::vector<double> z = {-1, -2, 3, -4}, slopes = {0.5, 0.1};
+  std::vector<double> a(4), delta = {1, 1, 1, 1};
+  const MatrixView<const double> view(z.data(), 2, 2);
+  const Activation f("prelu(per=unit)");
+  EXPECT_EQ(f.trained_parameters(2), 2U);
+  EXPECT_EQ(Activation("prelu").trained_parameters(2), 1U);
+  EXPECT_EQ(Activation("leaky_relu").trained_parameters(2), 0U);
+  f.forward(view, MatrixView<double>(a.data(), 2, 2), slopes);
+  EXPECT_EQ(a, (std::vector<double>{-0.5, -0.2, 3, -0.4}));
+  f.backward(view, MatrixView<double>(delta.data(), 2, 2), slopes);
+  EXPECT_EQ(delta, (std::vector<double>{0.5, 0.1, 1, 0.1}));
+
+  const std::vector<double> delta_a = {2, 3, 5, 7};
+  std::vector<double> gradient(2, 99);
+  f.parameter_gradient(view, MatrixView<const double>(delta_a.data(), 2, 2), slopes, gradient);
+  EXPECT_EQ(gradient, (std::vector<double>{2 * -1, 3 * -2 + 7 * -4}));
+  gradient = {99};
+  const std::vector<double> slope = {0.5};
+  Activation("prelu").parameter_gradient(view, MatrixView<const double>(delta_a.data(), 2, 2), slope,
+                                         gradient);
+  EXPECT_EQ(gradient, std::vector<double>{-36});
+}
+
 TEST(Activation, WorksInPlaceAndOnStridedMatrices) {
   std::vector<double> z = {-1, 2, 99, 3, -4, 99};
   const MatrixView<double> view(z.data(), 2, 2, 3);
@@ -256,6 +280,13 @@ TEST(Activation, AcceptsTheSpellingsOfKerasAndPyTorch) {
   EXPECT_EQ(canonical("soft_shrink"), "softshrink(0.5)");
   EXPECT_EQ(canonical("tanh_shrink"), "tanhshrink");
   EXPECT_EQ(canonical("step(surrogate=Sigmoid)"), "step(surrogate=sigmoid)");
+  EXPECT_EQ(canonical("PReLU"), "prelu(0.25)");
+  EXPECT_EQ(canonical("PReLU(0, per = unit)"), "prelu(0,per=unit)");
+  EXPECT_EQ(canonical("prelu(per=unit)"), "prelu(0.25,per=unit)");
+  EXPECT_EQ(canonical("prelu(slope=0.1,per=layer)"), "prelu(0.1)");
+  EXPECT_EQ(canonical("swish(trained)"), "swish(trained,1)");
+  EXPECT_EQ(canonical("swish(beta trained)"), "swish(trained,1)");
+  EXPECT_EQ(canonical("SiLU(per=unit,trained,beta=1.5)"), "swish(trained,1.5,per=unit)");
 }
 
 TEST(Activation, NamesAndAliasesAreUniqueAndComplete) {
@@ -269,12 +300,13 @@ TEST(Activation, NamesAndAliasesAreUniqueAndComplete) {
     }
     EXPECT_EQ(Activation(info.name).info().name, info.name);
   }
-  EXPECT_EQ(activation_table().size(), 24U);
+  EXPECT_EQ(activation_table().size(), 26U);
 }
 
 TEST(Activation, TextParsesToTheSameActivation) {
   std::vector<std::string> texts = all_names();
-  texts.insert(texts.end(), {"leaky_relu(0.30000000000000004)", "step(surrogate=tanh)", "celu(1e-3)"});
+  texts.insert(texts.end(), {"leaky_relu(0.30000000000000004)", "step(surrogate=tanh)", "celu(1e-3)",
+                             "prelu(-0.1,per=unit)", "swish(trained,0.5)"});
   for (const std::string& text : texts)
     EXPECT_EQ(Activation(Activation(text).text()), Activation(text)) << text;
   EXPECT_EQ(Activation().text(), "identity");
@@ -303,6 +335,11 @@ TEST(Activation, MistakesAreNamed) {
   expect("step(sigmoid)", "surrogate=NAME");
   expect("step(surrogate=step)", "must have a derivative");
   expect("step(surrogate=sigmoyd)", "did you mean 'sigmoid'");
+  expect("prelu(per=row)", "expected per=layer or per=unit");
+  expect("prelu(trained)", "slope");
+  expect("leaky_relu(per=unit)", "unknown parameter 'per'");
+  expect("swish(0.5)", "silu takes no parameter; swish(trained,0.5) trains its beta");
+  expect("step(surrogate=prelu)", "has a trained parameter");
   expect("", "unknown activation");
 }
 

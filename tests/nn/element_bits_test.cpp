@@ -69,9 +69,35 @@ void add(Sha256& digest, std::vector<T> values) {
   digest.update(std::as_bytes(std::span<const T>(values)));
 }
 
-std::vector<std::string> activations() {
+std::vector<std::string> plain_activations() {
   std::vector<std::string> texts = {"leaky_relu(0.3)", "elu(0.7)", "celu(0.3)", "softshrink(0.2)"};
-  for (const ActivationInfo& info : activation_table()) texts.push_back(info.name);
+  for (const ActivationInfo& info : activation_table()) {
+    if (!info.parameter_trained) texts.push_back(info.name);
+  }
+  return texts;
+}
+
+/// Those with trained parameters, at some of their values.
+std::vector<std::string> trained_activations() {
+  return {"prelu", "prelu(-0.3)", "swish(trained)", "swish(trained,0.7)", "swish(trained,-1.3)"};
+}
+
+/// Every operation and function at least once.
+std::vector<std::string> formulas() {
+  return {"formula(x*tanh(log(1+exp(x))))",
+          "formula(exp(x)-1 if x<-0.5 else log(1+x)+expm1(x)/log1p(x*x))",
+          "formula(clip(x,-3,3)^3-2*|x|+min(x,1,x^2)-max(-x,0.3))",
+          "formula(sqrt(x*x+a)*sin(x)+cos(2*x)-tan(x/4),a=0.1)",
+          "formula(atan(x)+sinh(x/8)/cosh(x/8)+erf(x)-normal_cdf(x))",
+          "formula(pow(x^2+1,0.3)*(1+x*x)**-1.7+2^sin(x))",
+          "formula(if(not(x>1 and x<=2)or x==3 or x!=4,selu(x),gelu(x)-log(2+x^2)))",
+          "formula(sign(x)*softsign(3*x))"};
+}
+
+std::vector<std::string> activations() {
+  std::vector<std::string> texts = plain_activations();
+  for (const std::string& text : trained_activations()) texts.push_back(text);
+  for (const std::string& text : formulas()) texts.push_back(text);
   return texts;
 }
 
@@ -104,10 +130,10 @@ TEST(ElementBits, AnElementDoesNotDependOnItsNeighbours) {
 }
 
 template <class T>
-std::string activations_digest() {
+std::string activations_digest(const std::vector<std::string>& texts) {
   const std::vector<T> z = arguments<T>();
   Sha256 digest;
-  for (const std::string& text : activations()) {
+  for (const std::string& text : texts) {
     std::vector<T> a(z.size()), slopes(z.size());
     const auto view = [&](std::vector<T>& values) { return MatrixView<T>(values.data(), 1, z.size()); };
     Activation(text).forward(MatrixView<const T>(z.data(), 1, z.size()), view(a), view(slopes));
@@ -167,8 +193,24 @@ std::string losses_digest() {
 // The digests were taken from an unoptimized build. What fails here has computed something else than the
 // definition, or changes it: a decision, which CHANGELOG notes.
 TEST(ElementBits, ActivationsAreTheSameInEveryBuild) {
-  EXPECT_EQ(activations_digest<float>(), "abce42dadee7902f22395da696f8268269e88baa237fe083df3c276516f78364");
-  EXPECT_EQ(activations_digest<double>(), "c5ddb8a24addf7f5172c78c5499d4b5b1c0a75e732fe181d0339f2b07fe5a727");
+  EXPECT_EQ(activations_digest<float>(plain_activations()),
+            "abce42dadee7902f22395da696f8268269e88baa237fe083df3c276516f78364");
+  EXPECT_EQ(activations_digest<double>(plain_activations()),
+            "c5ddb8a24addf7f5172c78c5499d4b5b1c0a75e732fe181d0339f2b07fe5a727");
+}
+
+TEST(ElementBits, TrainedActivationsAreTheSameInEveryBuild) {
+  EXPECT_EQ(activations_digest<float>(trained_activations()),
+            "c27c1e7dec181dc64d57156e4a63e2e9f3ed03afbfe8fe988a818a741423b471");
+  EXPECT_EQ(activations_digest<double>(trained_activations()),
+            "6ce592d26333b751d11fb509bd137c333bbb8606af31da34fc115095340efe1b");
+}
+
+TEST(ElementBits, FormulasAreTheSameInEveryBuild) {
+  EXPECT_EQ(activations_digest<float>(formulas()),
+            "ecd6d5f3217ee4bb224abfa2c0763016186f993c1640fd1edfec3b900ffdc777");
+  EXPECT_EQ(activations_digest<double>(formulas()),
+            "23efa19362f244be2394b90e3fb04d3fb677109ef2095b6a35b1d36cc0ebca9c");
 }
 
 TEST(ElementBits, LossesAreTheSameInEveryBuild) {

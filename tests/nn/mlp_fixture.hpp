@@ -27,7 +27,7 @@ struct Problem {
   DropoutKey dropout{.seed = 5, .step = 7, .first_row = 3};
 
   Problem(ModelSpec spec_, std::size_t rows_, unsigned seed = 1)
-      : spec(std::move(spec_)), rows(rows_), layout(spec.widths, sizeof(T)), parameters(layout.size()) {
+      : spec(std::move(spec_)), rows(rows_), layout(make_layout(spec, sizeof(T))), parameters(layout.size()) {
     std::mt19937 engine(seed);
     for (const Tensor& tensor : layout.tensors()) {
       for (std::size_t i = 0; i < tensor.size(); ++i) {

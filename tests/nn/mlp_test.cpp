@@ -29,6 +29,8 @@ std::vector<Activation> trainable_activations() {
   for (const ActivationInfo& info : activation_table()) {
     if (info.trainable) activations.emplace_back(info.name);
   }
+  activations.emplace_back("prelu(per=unit)");
+  activations.emplace_back("swish(trained,per=unit)");
   return activations;
 }
 
@@ -175,6 +177,48 @@ TEST(Mlp, DropoutScalesAreZeroOrTheInverseKeepRateAsThePhiloxStreamSays) {
   }
 }
 
+// A group of micro-batches gives the sum over its parts by the tree, whatever the group.
+template <class T>
+void expect_groups_of_micro_batches_to_add_up(const char* activation) {
+  const ModelSpec spec = spec_of({4, 6, 3}, {Activation(activation)}, OutputLoss::softmax_cross_entropy);
+  const Problem<T> problem(spec, 12);
+  const std::vector<Range> parts = {{0, 3}, {3, 6}, {6, 9}, {9, 12}};
+  Workspace<T> workspace(spec, 12);
+  std::vector<T> together(problem.layout.size());
+  std::vector<LossSums> sums(parts.size());
+  forward_backward<T>(spec, problem.layout, problem.parameters,
+                      {problem.x_view({0, 12}), problem.targets({0, 12}), parts, problem.dropout}, workspace,
+                      together, sums);
+  std::vector<std::vector<T>> alone;
+  for (const Range& part : parts) alone.push_back(problem.evaluate(part).gradient);
+  for (std::size_t i = 0; i < together.size(); ++i) {
+    EXPECT_EQ(together[i], (alone[0][i] + alone[1][i]) + (alone[2][i] + alone[3][i])) << activation;
+  }
+}
+
+TEST(Mlp, GradientsOfTrainedActivationsAreTreeSumsOverMicroBatches) {
+  for (const char* activation : {"prelu", "prelu(per=unit)", "swish(trained)", "swish(trained,per=unit)"}) {
+    expect_groups_of_micro_batches_to_add_up<float>(activation);
+    expect_groups_of_micro_batches_to_add_up<double>(activation);
+  }
+}
+
+TEST(Mlp, TrainedActivationsStartAsTheyAreSpelled) {
+  const ModelSpec spec =
+      spec_of({4, 6, 5, 3}, {Activation("prelu(0.1)"), Activation("swish(trained,2,per=unit)")},
+              OutputLoss::softmax_cross_entropy);
+  const ParameterLayout layout = make_layout(spec, sizeof(double));
+  std::vector<double> parameters(layout.size());
+  initialize_activations<double>(spec, layout, parameters);
+  const auto trained = [&](std::size_t layer) {
+    const auto values = trained_activation<double>(layout, layer, parameters);
+    return std::vector<double>(values.begin(), values.end());
+  };
+  EXPECT_EQ(trained(0), std::vector<double>{0.1});
+  EXPECT_EQ(trained(1), std::vector<double>(5, 2.0));
+  EXPECT_EQ(trained(2), std::vector<double>{});
+}
+
 TEST(Mlp, FindsTheFirstLayerThatIsNotFinite) {
   const ModelSpec spec =
       spec_of({3, 4, 5, 2}, {Activation("relu"), Activation("relu")}, OutputLoss::identity_mse);
@@ -249,13 +293,16 @@ std::vector<testing::ScalarLayer<T>> scalar_network(const Problem<T>& problem) {
     for (std::size_t i = 0; i < kernel.rows; ++i)
       layer.kernel.emplace_back(kernel.row(i), kernel.row(i) + kernel.columns);
     layer.bias.assign(bias.row(0), bias.row(0) + bias.columns);
+    const auto trained = trained_activation<T>(problem.layout, l, problem.parameters);
+    layer.trained.assign(trained.begin(), trained.end());
     network.push_back(std::move(layer));
   }
   return network;
 }
 
 template <class T>
-void expect_same_bits_as_the_scalar_trainer(const char* activation, std::size_t shards) {
+void expect_same_bits_as_the_scalar_trainer(const char* activation, testing::ScalarActivation kind,
+                                            std::size_t shards) {
   SCOPED_TRACE(std::string(activation) + ", " + std::to_string(shards) + " shards");
   constexpr std::size_t rows = 50, batch_size = 17;  // the third batch is short
   constexpr double learning_rate = 0.3;
@@ -263,8 +310,7 @@ void expect_same_bits_as_the_scalar_trainer(const char* activation, std::size_t 
                                  OutputLoss::softmax_cross_entropy);
   LibraryTrainer<T> library(Problem<T>(spec, rows), shards, learning_rate);
   const Problem<T>& problem = library.problem();
-  testing::ScalarTrainer<T> scalar(scalar_network(problem), std::string(activation) == "relu", shards,
-                                   static_cast<T>(learning_rate));
+  testing::ScalarTrainer<T> scalar(scalar_network(problem), kind, shards, static_cast<T>(learning_rate));
   for (int epoch = 0; epoch < 3; ++epoch) {
     for (std::size_t begin = 0; begin < rows; begin += batch_size) {
       const Range batch{begin, std::min(begin + batch_size, rows)};
@@ -282,14 +328,20 @@ void expect_same_bits_as_the_scalar_trainer(const char* activation, std::size_t 
   for (std::size_t l = 0; l < trained.size(); ++l) {
     EXPECT_EQ(trained[l].kernel, scalar.network()[l].kernel);
     EXPECT_EQ(trained[l].bias, scalar.network()[l].bias);
+    EXPECT_EQ(trained[l].trained, scalar.network()[l].trained);
   }
 }
 
 TEST(Mlp, WholeStepsInExactEqualTheScalarReferenceTrainerBitForBit) {
-  for (const char* activation : {"sigmoid", "relu"}) {
+  using testing::ScalarActivation;
+  for (const auto& [activation, kind] :
+       {std::pair{"sigmoid", ScalarActivation::sigmoid}, std::pair{"relu", ScalarActivation::relu},
+        std::pair{"prelu", ScalarActivation::prelu}, std::pair{"prelu(per=unit)", ScalarActivation::prelu},
+        std::pair{"swish(trained)", ScalarActivation::trained_swish},
+        std::pair{"swish(trained,per=unit)", ScalarActivation::trained_swish}}) {
     for (const std::size_t shards : {1U, 3U, 4U, 20U}) {  // with 20 some shards have no rows
-      expect_same_bits_as_the_scalar_trainer<float>(activation, shards);
-      expect_same_bits_as_the_scalar_trainer<double>(activation, shards);
+      expect_same_bits_as_the_scalar_trainer<float>(activation, kind, shards);
+      expect_same_bits_as_the_scalar_trainer<double>(activation, kind, shards);
     }
   }
 }

@@ -77,6 +77,25 @@ TEST(ParameterLayout, NormBlocksCoverEverythingAndCutTensorsAt4096Elements) {
   }
 }
 
+TEST(ParameterLayout, WhatActivationsTrainStandsBehindTheBias) {
+  const ParameterLayout layout({5, 3, 4, 2}, sizeof(float), {1, 4});
+  ASSERT_EQ(layout.layers(), 3U);
+  ASSERT_EQ(layout.tensors().size(), 8U);
+  ASSERT_NE(layout.activation(0), nullptr);
+  EXPECT_EQ(layout.activation(0)->layer, "dense_0");
+  EXPECT_EQ(layout.activation(0)->name, "activation");
+  EXPECT_EQ(layout.activation(0)->size(), 1U);
+  EXPECT_FALSE(layout.activation(0)->is_kernel());
+  EXPECT_EQ(layout.activation(0)->offset, 32U);
+  EXPECT_EQ(layout.kernel(1).offset, 48U);
+  EXPECT_EQ(layout.activation(1)->size(), 4U);
+  EXPECT_EQ(layout.activation(2), nullptr);
+  EXPECT_EQ(layout.kernel(2).layer, "output");
+  EXPECT_EQ(layout.bias(2).columns, 2U);
+  EXPECT_EQ(layout.parameter_count(), 5U * 3 + 3 + 1 + 3 * 4 + 4 + 4 + 4 * 2 + 2);
+  EXPECT_EQ(layout.block_tensors(), (std::vector<std::size_t>{0, 1, 2, 3, 4, 5, 6, 7}));
+}
+
 TEST(ParameterLayout, RefusesSizesThatCannotBeHeld) {
   const std::size_t huge = std::numeric_limits<std::size_t>::max() / 2;
   EXPECT_THROW(ParameterLayout({huge, 3, 1}, 4), OverflowError);

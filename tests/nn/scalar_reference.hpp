@@ -7,15 +7,18 @@
 #include "lockstep/core/elementary.hpp"
 
 /// The definition of a training step in exact arithmetic, in plain loops: what every number of the library
-/// must equal, bit for bit. Softmax + cross-entropy, sgd, one activation for all hidden layers. Nothing of
-/// the library is used but its elementary functions.
+/// must equal, bit for bit. Softmax + cross-entropy, sgd, one kind of activation for all hidden layers.
+/// Nothing of the library is used but its elementary functions.
 namespace lockstep::testing {
 
 template <class T>
 struct ScalarLayer {
   std::vector<std::vector<T>> kernel;  // [in][out]
   std::vector<T> bias;                 // [out]
+  std::vector<T> trained;              // of its activation: none, one or [out]
 };
+
+enum class ScalarActivation { relu, sigmoid, prelu, trained_swish };
 
 /// What a shard, a subtree of shards or a batch adds up to.
 template <class T>
@@ -29,8 +32,12 @@ class ScalarTrainer {
  public:
   using Vector = std::vector<T>;
 
-  ScalarTrainer(std::vector<ScalarLayer<T>> network, bool relu, std::size_t shards, T learning_rate)
-      : network_(std::move(network)), relu_(relu), shards_(shards), learning_rate_(learning_rate) {}
+  ScalarTrainer(std::vector<ScalarLayer<T>> network, ScalarActivation activation, std::size_t shards,
+                T learning_rate)
+      : network_(std::move(network)),
+        activation_(activation),
+        shards_(shards),
+        learning_rate_(learning_rate) {}
 
   const std::vector<ScalarLayer<T>>& network() const { return network_; }
 
@@ -47,18 +54,50 @@ class ScalarTrainer {
       for (std::size_t j = 0; j < network_[l].bias.size(); ++j) {
         network_[l].bias[j] -= learning_rate_ * (sums.gradient[l].bias[j] / rows);
       }
+      for (std::size_t j = 0; j < network_[l].trained.size(); ++j) {
+        network_[l].trained[j] -= learning_rate_ * (sums.gradient[l].trained[j] / rows);
+      }
     }
     return sums.loss;
   }
 
  private:
-  T activation(T z) const {
-    if (relu_) return z > 0 ? z : T(0);
-    return elementary::logistic(z).value;
+  /// What unit j of a layer trains in its activation.
+  static T trained(const ScalarLayer<T>& layer, std::size_t j) {
+    if (layer.trained.empty()) return 0;
+    return layer.trained[layer.trained.size() == 1 ? 0 : j];
   }
-  T activation_slope(T z) const {
-    if (relu_) return z > 0 ? T(1) : T(0);
-    return elementary::logistic(z).slope;
+
+  T activation(T z, T p) const {
+    switch (activation_) {
+      case ScalarActivation::relu:
+        return z > 0 ? z : T(0);
+      case ScalarActivation::sigmoid:
+        return elementary::logistic(z).value;
+      case ScalarActivation::prelu:
+        return z > 0 ? z : p * z;
+      case ScalarActivation::trained_swish:
+        break;
+    }
+    return z * elementary::logistic(p * z).value;
+  }
+  T activation_slope(T z, T p) const {
+    switch (activation_) {
+      case ScalarActivation::relu:
+        return z > 0 ? T(1) : T(0);
+      case ScalarActivation::sigmoid:
+        return elementary::logistic(z).slope;
+      case ScalarActivation::prelu:
+        return z > 0 ? T(1) : p;
+      case ScalarActivation::trained_swish:
+        break;
+    }
+    const ValueAndSlope<T> gate = elementary::logistic(p * z);
+    return gate.value + p * z * gate.slope;
+  }
+  T parameter_slope(T z, T p) const {
+    if (activation_ == ScalarActivation::prelu) return z > 0 ? T(0) : z;
+    return z * (z * elementary::logistic(p * z).slope);
   }
 
   ScalarSums<T> zeros() const {
@@ -66,6 +105,7 @@ class ScalarTrainer {
     for (ScalarLayer<T>& layer : sums.gradient) {
       for (Vector& row : layer.kernel) row.assign(row.size(), T(0));
       layer.bias.assign(layer.bias.size(), T(0));
+      layer.trained.assign(layer.trained.size(), T(0));
     }
     return sums;
   }
@@ -85,6 +125,9 @@ class ScalarTrainer {
         }
         left.gradient[l].bias[j] += right.gradient[l].bias[j];
       }
+      for (std::size_t j = 0; j < network_[l].trained.size(); ++j) {
+        left.gradient[l].trained[j] += right.gradient[l].trained[j];
+      }
     }
     left.loss += right.loss;
     return left;
@@ -99,17 +142,30 @@ class ScalarTrainer {
       end += x.size() / shards_ + (s < x.size() % shards_ ? 1 : 0);
     }
     ScalarSums<T> sums = zeros();
-    for (std::size_t row = begin; row < end; ++row) add_row(x[row], classes[row], sums);
+    // With one trained parameter for a layer, first every unit's own: chains over the rows.
+    std::vector<Vector> unit_sums;
+    for (const ScalarLayer<T>& layer : network_) unit_sums.emplace_back(layer.bias.size(), T(0));
+    for (std::size_t row = begin; row < end; ++row) add_row(x[row], classes[row], sums, unit_sums);
+    for (std::size_t l = 0; l < network_.size(); ++l) {
+      Vector& trained_sums = sums.gradient[l].trained;
+      if (trained_sums.size() == unit_sums[l].size()) {
+        trained_sums = unit_sums[l];
+      } else if (trained_sums.size() == 1) {
+        for (const T sum : unit_sums[l]) trained_sums[0] += sum;
+      }
+    }
     return sums;
   }
 
-  void add_row(const Vector& x, int true_class, ScalarSums<T>& sums) const {
+  void add_row(const Vector& x, int true_class, ScalarSums<T>& sums, std::vector<Vector>& unit_sums) const {
     std::vector<Vector> inputs = {x};     // of every layer
     std::vector<Vector> pre_activations;  // of every layer
     for (std::size_t l = 0; l < network_.size(); ++l) {
       pre_activations.push_back(forward(network_[l], inputs[l]));
       inputs.emplace_back();
-      for (const T z : pre_activations[l]) inputs[l + 1].push_back(activation(z));
+      for (std::size_t j = 0; j < pre_activations[l].size(); ++j) {
+        inputs[l + 1].push_back(activation(pre_activations[l][j], trained(network_[l], j)));
+      }
     }
     Vector delta = pre_activations.back();
     sums.loss += static_cast<double>(softmax_cross_entropy(delta, true_class));
@@ -117,7 +173,11 @@ class ScalarTrainer {
       add_gradient(inputs[l], delta, sums.gradient[l]);
       if (l == 0) return;
       delta = input_gradient(network_[l], delta);
-      for (std::size_t k = 0; k < delta.size(); ++k) delta[k] *= activation_slope(pre_activations[l - 1][k]);
+      for (std::size_t k = 0; k < delta.size(); ++k) {
+        const T z = pre_activations[l - 1][k], p = trained(network_[l - 1], k);
+        unit_sums[l - 1][k] += delta[k] * parameter_slope(z, p);
+        delta[k] *= activation_slope(z, p);
+      }
     }
   }
 
@@ -166,7 +226,7 @@ class ScalarTrainer {
   }
 
   std::vector<ScalarLayer<T>> network_;
-  bool relu_;
+  ScalarActivation activation_;
   std::size_t shards_;
   T learning_rate_;
 };

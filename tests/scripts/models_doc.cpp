@@ -21,7 +21,10 @@ std::string cell(const std::string& text) {
 
 std::string signature(const lockstep::ActivationInfo& info) {
   if (info.parameter_name.empty()) return info.name;
-  return info.name + "(" + info.parameter_name + "=" + lockstep::format_exact(info.parameter_default) + ")";
+  const std::string parameter = info.parameter_name + "=" + lockstep::format_exact(info.parameter_default);
+  // "swish(trained)" becomes "swish(trained,beta=1)".
+  if (info.name.ends_with(')')) return info.name.substr(0, info.name.size() - 1) + "," + parameter + ")";
+  return info.name + "(" + parameter + ")";
 }
 
 std::string properties(const lockstep::ActivationInfo& info) {
@@ -29,6 +32,7 @@ std::string properties(const lockstep::ActivationInfo& info) {
   if (info.monotone) words.emplace_back("monotone");
   if (info.bounded) words.emplace_back("bounded");
   if (info.zero_centred) words.emplace_back("zero-centred");
+  if (info.parameter_trained) words.emplace_back("trained");
   return lockstep::join(words);
 }
 
@@ -69,7 +73,12 @@ int main() {
   std::puts(
       "`lockstep activations` prints this table, `lockstep activations NAME` explains one. At a kink the "
       "derivative\n"
-      "follows the left branch. Names are accepted as Keras and PyTorch spell them: `LeakyReLU(0.2)`.\n");
+      "follows the left branch. Names are accepted as Keras and PyTorch spell them: `LeakyReLU(0.2)`. Of "
+      "those "
+      "marked as\n"
+      "trained the parameter says where training starts; [formulas.md](formulas.md) has more on them, and on "
+      "activations\n"
+      "of your own: `formula(x*tanh(x))`.\n");
   print_activations();
   std::puts("\n## Outputs and losses\n");
   std::puts(

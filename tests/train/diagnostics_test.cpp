@@ -21,7 +21,10 @@ UnitCounts counts_of(const ModelSpec& spec, const std::vector<double>& pre_activ
   Workspace<double> workspace(spec, rows);
   std::copy(pre_activations.begin(), pre_activations.end(), workspace.pre_activations[0].begin());
   UnitCounts counts(spec);
-  count_unit_rows(spec, workspace, rows, counts);
+  const ParameterLayout layout = make_layout(spec, sizeof(double));
+  std::vector<double> parameters(layout.size());
+  initialize_activations<double>(spec, layout, parameters);
+  count_unit_rows<double>(spec, layout, parameters, workspace, rows, counts);
   return counts;
 }
 

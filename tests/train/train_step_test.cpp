@@ -53,7 +53,7 @@ Rows<T> rows_of(const RowRuns& runs) {
 template <class T>
 std::vector<T> train_alone(const TrainConfig& config, std::size_t epochs) {
   const ModelSpec spec = make_model_spec(config, dataset_info());
-  const ParameterLayout layout(spec.widths, sizeof(T));
+  const ParameterLayout layout = make_layout(spec, sizeof(T));
   const BatchPlan plan{train_rows, config.batch_size, *config.shards, config.drop_last};
   const Range all_shards{0, plan.shards};
   const Rows<T> rows = rows_of<T>(rows_of_shards(plan, all_shards, {{0, train_rows}}));
@@ -64,6 +64,7 @@ std::vector<T> train_alone(const TrainConfig& config, std::size_t epochs) {
     kernels.push_back(tensor_view(layout.kernel(l), parameters.data()));
   }
   initialize_kernels<T>(config.init, config.init_generator, config.seed, kernels);
+  initialize_activations<T>(spec, layout, parameters);
   const Range all_blocks{0, layout.blocks()};
   Optimizer<T> optimizer(make_optimizer_config(config), layout, all_blocks);
   const GradientRules rules = make_gradient_rules(config);
@@ -108,7 +109,7 @@ std::vector<T> train_alone(const TrainConfig& config, std::size_t epochs) {
 template <class T>
 std::vector<T> train_together(const Communicator& world, const TrainConfig& config, std::size_t epochs) {
   const ModelSpec spec = make_model_spec(config, dataset_info());
-  const ParameterLayout layout(spec.widths, sizeof(T));
+  const ParameterLayout layout = make_layout(spec, sizeof(T));
   const GradientRules rules = make_gradient_rules(config);
   const BatchPlan plan{train_rows, config.batch_size, *config.shards, config.drop_last};
   const Range own = block_partition(plan.shards, static_cast<std::size_t>(world.size()),
@@ -156,6 +157,8 @@ INSTANTIATE_TEST_SUITE_P(
         std::vector<std::pair<std::string, std::string>>{
             {"optimizer", "adamw"}, {"drop-last", "on"}, {"batch-size", "40"}},
         std::vector<std::pair<std::string, std::string>>{{"optimizer", "lars"}, {"batch-size", "25"}},
+        std::vector<std::pair<std::string, std::string>>{
+            {"activation", "prelu(per=unit),swish(trained)"}, {"optimizer", "lamb"}, {"shards", "7"}},
         std::vector<std::pair<std::string, std::string>>{
             {"optimizer", "lamb"}, {"clip-norm", "0.5"}, {"batch-size", "64"}},
         std::vector<std::pair<std::string, std::string>>{{"constraint", "max_norm(1)"},

@@ -15,7 +15,7 @@ ModelSpec model_spec_of(const ModelDescription& model);
 template <class T>
 struct TrainedModel {
   explicit TrainedModel(const std::string& checkpoint_path, const ModelDescription& description)
-      : spec(model_spec_of(description)), layout(spec.widths, sizeof(T)), parameters(layout.size()) {
+      : spec(model_spec_of(description)), layout(make_layout(spec, sizeof(T))), parameters(layout.size()) {
     read_checkpoint_parameters<T>(checkpoint_path, layout, parameters);
   }
   ModelSpec spec;

@@ -27,6 +27,21 @@ struct ModelSpec {
   std::size_t outputs() const { return widths.back(); }
 };
 
+/// Where the network's parameters stand, those of trained activations included. `element_size` in bytes.
+ParameterLayout make_layout(const ModelSpec& spec, std::size_t element_size);
+
+/// Sets what activations train to where it starts. `parameters`: (layout.size()).
+template <class T>
+void initialize_activations(const ModelSpec& spec, const ParameterLayout& layout, std::span<T> parameters);
+
+/// The values of what a layer's activation trains; nothing if it trains none.
+template <class T>
+std::span<const T> trained_activation(const ParameterLayout& layout, std::size_t layer,
+                                      std::span<const T> parameters) {
+  const Tensor* const tensor = layout.activation(layer);
+  return tensor == nullptr ? std::span<const T>{} : parameters.subspan(tensor->offset, tensor->size());
+}
+
 /// Which dropout masks a micro-batch uses: unit (row, unit) of hidden layer l, `row` being the position in
 /// the global batch, is element row · width + unit of a Philox stream named by step and layer (high word: l ·
 /// 2¹⁶ + ⌊step / 2³²⌋, low word: step mod 2³²; so up to 2¹⁶ layers and 2⁴⁸ steps). Masks do not depend on who

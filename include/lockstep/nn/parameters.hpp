@@ -11,30 +11,38 @@
 
 namespace lockstep {
 
-/// One kernel or bias in the flat parameter vector.
+/// One kernel or bias, or the trained parameters of an activation, in the flat parameter vector.
 struct Tensor {
   std::string layer;        // "dense_0" … "output"
-  std::string name;         // "kernel" | "bias"
+  std::string name;         // "kernel" | "bias" | "activation"
   std::size_t offset = 0;   // of its first element
-  std::size_t rows = 0;     // kernel: in;  bias: 1
-  std::size_t columns = 0;  // out
+  std::size_t rows = 0;     // kernel: in;  others: 1
+  std::size_t columns = 0;  // out;  activation: 1 or out
   std::size_t size() const { return rows * columns; }
   bool is_kernel() const { return name == "kernel"; }
 };
 
-/// Where every parameter stands in the flat vector: layer after layer, kernel (in, out) row-major then bias,
-/// each starting at a multiple of 64 bytes. Elements between tensors are padding and always zero. Gradients
-/// and optimizer slots have the same layout.
+/// Where every parameter stands in the flat vector: layer after layer, kernel (in, out) row-major, then bias,
+/// then what the activation trains, each starting at a multiple of 64 bytes. Elements between tensors are
+/// padding and always zero. Gradients and optimizer slots have the same layout.
 class ParameterLayout {
  public:
-  /// widths: input width, then the width of every layer. `element_size` in bytes. Throws UserError if a width
+  /// widths: input width, then the width of every layer. `element_size` in bytes. trained_activations: how
+  /// many parameters the activation of each hidden layer trains; empty: none do. Throws UserError if a width
   /// is 0 or there are fewer than two, OverflowError if the parameters would take more than 1 TiB.
-  ParameterLayout(const std::vector<std::size_t>& widths, std::size_t element_size);
+  ParameterLayout(const std::vector<std::size_t>& widths, std::size_t element_size,
+                  const std::vector<std::size_t>& trained_activations = {});
 
   const std::vector<Tensor>& tensors() const { return tensors_; }
-  const Tensor& kernel(std::size_t layer) const { return tensors_[2 * layer]; }
-  const Tensor& bias(std::size_t layer) const { return tensors_[2 * layer + 1]; }
-  std::size_t layers() const { return tensors_.size() / 2; }
+  /// Indices in tensors() of a layer's tensors.
+  Range layer_tensors(std::size_t layer) const { return {layer_starts_[layer], layer_starts_[layer + 1]}; }
+  const Tensor& kernel(std::size_t layer) const { return tensors_[layer_starts_[layer]]; }
+  const Tensor& bias(std::size_t layer) const { return tensors_[layer_starts_[layer] + 1]; }
+  /// The parameters that a layer's activation trains; nullptr if it trains none.
+  const Tensor* activation(std::size_t layer) const {
+    return layer_tensors(layer).size() > 2 ? &tensors_[layer_starts_[layer] + 2] : nullptr;
+  }
+  std::size_t layers() const { return layer_starts_.size() - 1; }
   /// Length of the flat vector, padding included.
   std::size_t size() const { return size_; }
   /// Number of trained parameters, without padding.
@@ -49,6 +57,7 @@ class ParameterLayout {
 
  private:
   std::vector<Tensor> tensors_;
+  std::vector<std::size_t> layer_starts_;  // layers + 1 entries
   std::vector<std::size_t> block_starts_;
   std::vector<std::size_t> block_tensors_;
   std::size_t size_ = 0;
@@ -91,7 +100,8 @@ MatrixView<T> tensor_view(const Tensor& tensor, T* flat) {
   return {flat + tensor.offset, tensor.rows, tensor.columns};
 }
 
-/// SHA-256 of every layer's kernel, then bias, row-major, little-endian. `flat`: (layout.size()).
+/// SHA-256 of every layer's kernel, then bias, then what its activation trains, row-major, little-endian.
+/// `flat`: (layout.size()).
 template <class T>
 std::string parameters_sha256(const ParameterLayout& layout, std::span<const T> flat);
 

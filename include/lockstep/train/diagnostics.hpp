@@ -23,7 +23,7 @@ namespace lockstep {
 /// One row of diagnostics.csv.
 struct LayerDiagnostics {
   std::string layer;           // "dense_0" … "output"
-  double gradient_norm = 0;    // Euclidean norm of the layer's mean gradient, kernel and bias
+  double gradient_norm = 0;    // Euclidean norm of the mean gradient of all parameters of the layer
   double dead_units = 0;       // share of units whose derivative is 0 for every row; NaN for the output layer
   double saturated_units = 0;  // share of units whose |derivative| is below 5 % of the activation's maximum
                                // slope for every row, dead ones included; NaN for the output layer
@@ -38,10 +38,10 @@ struct UnitCounts {
   std::vector<std::int64_t> unsaturated_rows;
 };
 
-/// Adds the first `rows` rows of a forward pass.
+/// Adds the first `rows` rows of a forward pass. parameters: (layout.size())
 template <class T>
-void count_unit_rows(const ModelSpec& spec, const Workspace<T>& workspace, std::size_t rows,
-                     UnitCounts& counts);
+void count_unit_rows(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
+                     const Workspace<T>& workspace, std::size_t rows, UnitCounts& counts);
 
 /// Sums of squares over each of a rank's own blocks (chains over ascending elements, in double), written to
 /// sums[b] for b in blocks.   slice: the elements of those blocks; sums: (layout.blocks())
@@ -66,7 +66,7 @@ class StepDiagnosis {
   /// Forgets the step before.
   void start();
   /// After forward_backward of a micro-batch of `rows` rows.
-  void count(const Workspace<T>& workspace, std::size_t rows);
+  void count(std::span<const T> parameters, const Workspace<T>& workspace, std::size_t rows);
   /// Before the update of the slice.   parameters, mean_gradient: the slice's elements
   void before_update(std::span<const T> parameters, std::span<const T> mean_gradient);
   /// After the update and the constraints.

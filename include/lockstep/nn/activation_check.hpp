@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lockstep/nn/activation.hpp"
+
+namespace lockstep {
+
+/// A number and where it is reached.
+struct Extremum {
+  double value = 0;
+  double x = 0;
+};
+
+/// What can be seen of an activation on [-100, 100], from values and slopes on a fine grid; jumps and kinks
+/// are closed in by bisection.
+struct ActivationReport {
+  std::vector<double> jumps;  // where f is not continuous, ascending
+  std::vector<double> kinks;  // where f is continuous and f' is not
+  bool increasing = false;    // nowhere falling
+  bool decreasing = false;    // nowhere rising
+  bool linear = false;        // f' is the same everywhere
+  bool constant_slope_zero = false;
+  Extremum lowest, highest;            // of f, among finite values
+  Extremum steepest;                   // the largest |f'|, among finite slopes
+  std::optional<double> non_finite;    // the x closest to 0 where f or f' is not finite in double …
+  std::optional<double> non_finite32;  // … and in float, which training uses by default
+  /// For x drawn from the standard normal distribution: mean of f, root mean squares of f and f'.
+  double normal_mean = 0, normal_rms = 0, normal_slope_rms = 0;
+  double flat_left = 0, flat_right = 0;  // |f'| at -20 and 20
+  std::vector<std::string> warnings;     // what training will suffer; empty: nothing known
+
+  bool continuous() const { return jumps.empty() && !non_finite; }
+  bool differentiable() const { return continuous() && kinks.empty(); }
+  bool finite() const { return !non_finite; }
+};
+
+/// Looks at an activation with the parameters it starts from.
+ActivationReport check_activation(const Activation& activation);
+
+}  // namespace lockstep
