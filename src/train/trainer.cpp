@@ -45,7 +45,7 @@ template <class T>
 class Training {
  public:
   Training(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
-           RunDirectory* run_directory, TrainObserver& observer);
+           const SharedDataset* shared, RunDirectory* run_directory, TrainObserver& observer);
 
   TrainResult run();
 
@@ -53,7 +53,7 @@ class Training {
   void start_or_resume();
   TrainResult train_epochs();
   StepFlags take_step();
-  void finish_epoch(StepFlags flags);
+  bool finish_epoch(StepFlags flags);
   void write_diagnostics();
   void follow_best(const EpochMetrics& metrics);
   EpochMetrics epoch_metrics();
@@ -113,7 +113,7 @@ class Training {
 
 template <class T>
 Training<T>::Training(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
-                      RunDirectory* run_directory, TrainObserver& observer)
+                      const SharedDataset* shared, RunDirectory* run_directory, TrainObserver& observer)
     : world_(world),
       config_(config),
       dataset_(dataset),
@@ -122,7 +122,7 @@ Training<T>::Training(const Communicator& world, const TrainConfig& config, cons
       spec_(make_model_spec(config, dataset)),
       layout_(spec_.widths, sizeof(T)),
       rules_(make_gradient_rules(config)),
-      data_(load_training_data<T>(world, config, dataset)),
+      data_(load_training_data<T>(world, config, dataset, shared)),
       sampler_(data_.plan, data_.own_shards, config.shuffle, config.seed),
       schedule_(config.schedule, config.warmup_steps, config.epochs * sampler_.steps_per_epoch(),
                 sampler_.steps_per_epoch()),
@@ -162,7 +162,8 @@ TrainResult Training<T>::train_epochs() {
       if (flags & step_flag_stop_requested) return end(ExitStatus::resumable, "stopped");
       if (checkpointer_.due_after_step(progress_, flags)) checkpointer_.write(state_, progress_, seconds());
     }
-    finish_epoch(flags);
+    const bool go_on = finish_epoch(flags);
+    if (!go_on && !finished()) return end(ExitStatus::done, halted_reason);
     if (flags & step_flag_stop_requested && !finished()) return end(ExitStatus::resumable, "stopped");
   }
   return end(ExitStatus::done, stopped_early() ? "early stopping" : "finished");
@@ -250,20 +251,23 @@ EpochMetrics Training<T>::epoch_metrics() {
   return metrics;
 }
 
+/// Returns whether the observer wants the run to go on.
 template <class T>
-void Training<T>::finish_epoch(StepFlags flags) {
+bool Training<T>::finish_epoch(StepFlags flags) {
   ++progress_.epoch;
   progress_.step_in_epoch = 0;
   last_metrics_ = epoch_metrics();
   progress_.sums = EpochSums(*config_.shards);
   follow_best(last_metrics_);
-  on_root(world_, [&] {
+  const std::optional<bool> go_on = on_root(world_, [&] {
     run_directory_->append_metrics(last_metrics_);
     observer_.epoch_finished(last_metrics_);
+    return observer_.goes_on_after(last_metrics_);
   });
   if (diagnosis_.complete()) write_diagnostics();
   const bool due = checkpointer_.due_after_epoch(progress_) || checkpointer_.due_after_step(progress_, flags);
   if (due) checkpointer_.write(state_, progress_, seconds());
+  return world_.all_reduce_min(go_on.value_or(true) ? 1 : 0) == 1;
 }
 
 template <class T>
@@ -335,9 +339,8 @@ TrainResult Training<T>::end(ExitStatus status, const std::string& reason) {
 /// Not collective; rank 0 only.
 template <class T>
 void Training<T>::write_summary(const TrainResult& result) const {
-  run_directory_->write_summary(
-      training_summary(config_, dataset_, layout_, progress_, result, seconds(), hosts_,
-                                                 state_.exchange.transport()));
+  run_directory_->write_summary(training_summary(config_, dataset_, layout_, progress_, result, seconds(),
+                                                 hosts_, state_.exchange.transport()));
 }
 
 /// Not collective: all ranks know of the failure. The summary of an earlier part of the run would pass for
@@ -409,7 +412,7 @@ void check_stored_config(const TrainConfig& config) {
 
 template <class T>
 TrainResult run_training(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
-                         TrainObserver& observer) {
+                         const SharedDataset* shared, TrainObserver& observer) {
   std::optional<RunDirectory> run_directory;
   on_root(world, [&] {
     check_stored_config(config);
@@ -419,24 +422,38 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
   std::optional<LoggingObserver> logging;
   if (directory != nullptr) logging.emplace(observer, *directory, config.log_level);
   TrainObserver& observers = logging ? *logging : observer;
+  std::optional<AgreedError> failure;
+  TrainResult result;
   try {
-    Training<T> training(world, config, dataset, directory, observers);
+    Training<T> training(world, config, dataset, shared, directory, observers);
     on_root(world, [&] { prepare(*directory, config); });
-    const TrainResult result = training.run();
-    if (world.is_root()) observers.ended(result);
-    return result;
+    try {
+      result = training.run();
+    } catch (const AgreedError& error) {
+      // Thrown on once the run's communicators and shared memory are given back, which no rank could do
+      // while an exception passes: a job that goes on with another run needs them.
+      failure = error;
+    }
   } catch (const AgreedError& error) {
-    if (directory != nullptr && error.status() == ExitStatus::user_error) directory->discard_if_new();
-    throw;
+    failure = error;
   }
+  if (failure) {
+    if (directory != nullptr && failure->status() == ExitStatus::user_error) directory->discard_if_new();
+    throw AgreedError(*failure);
+  }
+  if (world.is_root()) observers.ended(result);
+  return result;
 }
 
 }  // namespace
 
-TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer) {
+TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
+                  const SharedDataset* shared) {
   use_one_blas_thread();
-  const DatasetInfo dataset = collectively(world, [&] { return read_dataset_info(config.data); });
-  refuse_mixed_datasets(world, dataset);
+  const DatasetInfo dataset = shared != nullptr
+                                  ? shared->info()
+                                  : collectively(world, [&] { return read_dataset_info(config.data); });
+  if (shared == nullptr) refuse_mixed_datasets(world, dataset);
   const TrainConfig resolved = collectively(world, [&] {
     TrainConfig with_defaults = resolve(config, dataset);
     if (static_cast<std::size_t>(world.size()) > *with_defaults.shards) {
@@ -447,8 +464,9 @@ TrainResult train(const Communicator& world, const TrainConfig& config, TrainObs
     return with_defaults;
   });
   refuse_mixed_ranks(world, resolved.arithmetic);
-  return resolved.precision == Precision::float32 ? run_training<float>(world, resolved, dataset, observer)
-                                                  : run_training<double>(world, resolved, dataset, observer);
+  return resolved.precision == Precision::float32
+             ? run_training<float>(world, resolved, dataset, shared, observer)
+             : run_training<double>(world, resolved, dataset, shared, observer);
 }
 
 }  // namespace lockstep
