@@ -35,6 +35,7 @@ std::string parse_choice(const std::string& text, const std::string& flag,
 ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments);
 
 std::function<ExitStatus(const Communicator&)> declare_train(CLI::App& app);
+std::function<ExitStatus(const Communicator&)> declare_sweep(CLI::App& app);
 std::function<ExitStatus(const Communicator&)> declare_evaluate(CLI::App& app);
 std::function<ExitStatus(const Communicator&)> declare_predict(CLI::App& app);
 std::function<ExitStatus(const Communicator&)> declare_convert(CLI::App& app);
