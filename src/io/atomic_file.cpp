@@ -81,6 +81,14 @@ void check_directory(const std::string& path) {
   }
 }
 
+/// `path`: the file that it becomes, for messages.
+void write_content(const std::string& path, const std::string& temporary_path, std::string_view content) {
+  std::ofstream file(temporary_path, std::ios::binary);
+  file.write(content.data(), static_cast<std::streamsize>(content.size()));
+  file.close();
+  if (!file) throw_system_error(path, "cannot be written", errno);
+}
+
 }  // namespace
 
 void write_file_atomically(const std::string& path,
@@ -94,12 +102,15 @@ void write_file_atomically(const std::string& path,
 }
 
 void write_file_atomically(const std::string& path, std::string_view content) {
-  write_file_atomically(path, [&](const std::string& temporary_path) {
-    std::ofstream file(temporary_path, std::ios::binary);
-    file.write(content.data(), static_cast<std::streamsize>(content.size()));
-    file.close();
-    if (!file) throw_system_error(path, "cannot be written", errno);
-  });
+  write_file_atomically(
+      path, [&](const std::string& temporary_path) { write_content(path, temporary_path, content); });
+}
+
+void replace_file(const std::string& path, std::string_view content) {
+  check_directory(path);
+  TemporaryFile temporary(temporary_name(path));
+  write_content(path, temporary.path(), content);
+  temporary.rename_to(path);
 }
 
 void link_file_atomically(const std::string& target, const std::string& link) {

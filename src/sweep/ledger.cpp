@@ -144,13 +144,18 @@ TrialRecord Ledger::read(const std::string& digest) const {
   try {
     return to_record(json::parse(read_text_file(path)));
   } catch (const std::exception& error) {
-    throw FileError(path + ": expected what lockstep sweep knows of a trial, found: " + error.what() +
-                    "; remove the file to have the trial looked at anew");
+    record.message = path + " is damaged: " + error.what();
+    return record;
   }
 }
 
 void Ledger::write(const TrialRecord& record) const {
-  write_file_atomically(record_path(record.digest), to_json(record).dump(1) + "\n");
+  const std::string text = to_json(record).dump(1) + "\n";
+  if (record.status == TrialStatus::running) {
+    replace_file(record_path(record.digest), text);
+  } else {
+    write_file_atomically(record_path(record.digest), text);
+  }
 }
 
 FileLock Ledger::lock(const std::string& digest) const {

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <stdexcept>
+#include <utility>
 
 #include "lockstep/core/sha256.hpp"
 #include "lockstep/core/version.hpp"
@@ -36,14 +37,20 @@ struct Phase {
 class TrialWatch : public TrainObserver {
  public:
   TrialWatch(const SweepPlan& plan, const Trial& trial, const Ledger& ledger, TrialRecord& record,
-             std::function<void()> tick)
-      : plan_(plan), trial_(trial), ledger_(ledger), record_(record), tick_(std::move(tick)) {}
+             std::function<bool()> tick, std::function<void()> serve)
+      : plan_(plan),
+        trial_(trial),
+        ledger_(ledger),
+        record_(record),
+        tick_(std::move(tick)),
+        serve_(std::move(serve)) {}
 
-  void progressed(std::uint64_t, double, double) override { tick_(); }
-  void epoch_finished(const EpochMetrics& metrics) override {
-    record_.last = metrics;
-    tick_();
+  void progressed(std::uint64_t, double, double) override { stops_ = tick_(); }
+  bool wants_to_stop() override {
+    serve_();
+    return stops_;
   }
+  void epoch_finished(const EpochMetrics& metrics) override { record_.last = metrics; }
   bool goes_on_after(const EpochMetrics& metrics) override {
     const std::optional<HalvingSettings>& halving = plan_.spec.halving;
     const double value = metric_value(metrics, plan_.metric);
@@ -70,7 +77,9 @@ class TrialWatch : public TrainObserver {
   const Trial& trial_;
   const Ledger& ledger_;
   TrialRecord& record_;
-  std::function<void()> tick_;
+  std::function<bool()> tick_;   // returns whether the job is stopping
+  std::function<void()> serve_;  // lets other nodes get on
+  bool stops_ = false;
 };
 
 /// One job's part of a sweep, on one rank. Functions are collective over the job, or over a group where they
@@ -165,7 +174,11 @@ void SweepJob::select() {
       const Trial& trial = plan_.trials[i];
       const bool selected = selection_.first <= trial.point.number && trial.point.number <= selection_.last;
       if (!selected || !seen.insert(trial.digest).second) continue;
-      if (!is_to_run(ledger_->read(trial.digest))) {
+      const TrialRecord record = ledger_->read(trial.digest);
+      if (record.status == TrialStatus::waiting && !record.message.empty())
+        observer_.message("warning: trial " + std::to_string(trial.point.number) +
+                          " is looked at anew: " + record.message);
+      if (!is_to_run(record)) {
         ++earlier_;
       } else if (trial.invalid.empty()) {
         runs.push_back(static_cast<std::int64_t>(i));
@@ -236,7 +249,11 @@ SweepResult SweepJob::run() {
       // Only this group knows: the job has to be ended for the others.
       throw std::runtime_error(error.what());
     }
-    world_.patient_barrier([&] { tick(false); });
+    bool told = false;
+    world_.patient_barrier([&] {
+      if (signal_.requested() && !std::exchange(told, true)) board_->stop();
+      tick(false);
+    });
   }
   tick(true);
   const bool stopped = progress_.stopped > 0 || progress_.over() < progress_.runs;
@@ -285,7 +302,14 @@ std::optional<FileLock> SweepJob::take(const Communicator& group, std::size_t ru
 
 /// Why the trial failed; empty if it did not. The record's other fields are filled on the group's first rank.
 std::string SweepJob::train_one(const Communicator& group, const Trial& trial, TrialRecord& record) {
-  TrialWatch watch(plan_, trial, *ledger_, record, [&] { tick(false); });
+  const auto tick_and_look = [&] {
+    tick(false);
+    return board_->stopped();
+  };
+  const auto serve = [&] {
+    if (world_.is_root() && world_.nodes() > 1) board_->progress();
+  };
+  TrialWatch watch(plan_, trial, *ledger_, record, tick_and_look, serve);
   try {
     const TrainResult result = train(group, trial.config, watch, &*datasets_[trial.dataset]);
     record.last = result.last;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "lockstep/dist/agreement.hpp"
+#include "lockstep/dist/mpi_error.hpp"
 #include "lockstep/io/shard_reader.hpp"
 
 namespace lockstep {
@@ -65,6 +66,20 @@ std::size_t most_bytes(const DatasetInfo& info, Split split, std::size_t number_
   return rows * (info.features * x_bytes + y_bytes + sizeof(std::size_t)) + nonzeros + 8 * alignment;
 }
 
+/// Why the ranks of a node cannot share so many bytes; empty if they can. Collective.
+std::string why_not_shared(const Communicator& node, std::size_t bytes) {
+  if (node.size() == 1) return "";
+  std::string reason = node.broadcast(shared_memory_shortage(bytes));
+  if (!reason.empty()) return reason;
+  try {
+    const SharedMemory probe(node, 1);
+  } catch (const MpiError& error) {
+    reason = error.what();
+  }
+  const bool fails = node.all_reduce_max(reason.empty() ? 0 : 1) == 1;
+  return fails && reason.empty() ? "another rank of the node cannot" : reason;
+}
+
 }  // namespace
 
 template <class T>
@@ -115,7 +130,7 @@ SharedDataset::SharedDataset(const Communicator& world, DatasetInfo info, bool f
     if (float32) bytes += most_bytes(info_, split, sizeof(float));
     if (float64) bytes += most_bytes(info_, split, sizeof(double));
   }
-  if (node.size() > 1) fallback_ = node.broadcast(shared_memory_shortage(bytes));
+  fallback_ = why_not_shared(node, bytes);
   const Communicator& sharers = fallback_.empty() ? node : alone;
   // The ranks that share fail together; so do all.
   collectively(world, [&] {

@@ -195,7 +195,8 @@ template <class T>
 StepFlags Training<T>::own_flags() const {
   StepFlags flags = 0;
   const bool out_of_time = config_.max_seconds && clock_.seconds() >= *config_.max_seconds;
-  if (signal_.requested() || out_of_time) flags |= step_flag_stop_requested;
+  const bool observer_stops = world_.is_root() && observer_.wants_to_stop();
+  if (signal_.requested() || out_of_time || observer_stops) flags |= step_flag_stop_requested;
   if (world_.is_root() && checkpointer_.interval_is_over()) flags |= step_flag_checkpoint_due;
   return flags;
 }

@@ -125,7 +125,7 @@ shards = [4, 21]
         before = tree(self.out / "trials")
         self.sweep_well(path)
         self.assertEqual(tree(self.out / "trials"), before)
-        self.sweep_well(path, "--retry-failed")
+        self.assertEqual(self.sweep(path, "--retry-failed").status, 1, "all trials of this job failed")
         attempts = {json.loads(record.read_text())["attempts"] for record in (self.out / "ledger").glob("*.json")}
         self.assertEqual(attempts, {0, 1, 2})
         alone = self.write(path.read_text().replace("[0.1, 1e30]", "[1e30]").replace("[4, 21]", "[4]"), "alone.toml")
@@ -170,23 +170,46 @@ shards = [4, 21]
 
 
 class Interruption(SweepTestCase):
-    def test_sigterm_checkpoints_what_runs_and_the_same_command_goes_on(self):
-        path = self.sweep_file(epochs=400)
-        process = start("sweep", path, "--sweep-dir", self.out, ranks=2)
+    def long_sweep(self):
+        path = self.sweep_file(epochs=5000, base="evaluate_every = 50")
+        path.write_text(path.read_text().replace('["8", "8x2"]', '["8"]'))
+        return path
+
+    def started(self, path, ranks):
+        """A sweep that has some trials at work."""
+        process = start("sweep", path, "--sweep-dir", self.out, ranks=ranks)
         deadline = time.monotonic() + 60
-        while len(list((self.out / "trials").glob("*/metrics.csv"))) < 2 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        result = finish(process)
+        while len(list((self.out / "trials").glob("*/metrics.csv"))) < ranks and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return process
+
+    def check_stopped(self, result, ranks):
+        """All groups stopped, and resuming on another number of ranks gives the bits of train."""
         self.assertEqual(result.status, RESUMABLE, str(result))
         stopped = [row for row in self.trials() if row["status"] == "stopped"]
-        self.assertIn(len(stopped), (1, 2), str(result))
+        self.assertIn(len(stopped), range(1, ranks + 1), str(result))
+        self.assertEqual([row for row in self.trials() if row["status"] == "running"], [])
         for row in stopped:
-            self.assertTrue(list((self.dir / row["run_dir"] / "checkpoints").glob("step-*.h5")))
-        self.sweep_well(path, ranks=3, timeout=200)
+            self.assertEqual(summary(row["run_dir"])["status"], "stopped")
+        self.sweep_well(self.dir / "sweep.toml", ranks=ranks + 1, timeout=200)
         self.assertEqual({row["status"] for row in self.trials()}, {"finished"})
         trial = next(row for row in self.trials() if row["trial"] == stopped[0]["trial"])
-        self.assertEqual(trial["parameters_sha256"], self.train_sha256(trial, 400))
+        self.assertEqual(trial["parameters_sha256"], self.train_sha256(trial, 5000))
+
+    def test_sigterm(self):
+        process = self.started(self.long_sweep(), 1)
+        process.send_signal(signal.SIGTERM)
+        self.check_stopped(finish(process), 1)
+
+    def test_sigusr1_to_mpirun_reaches_every_rank(self):
+        process = self.started(self.long_sweep(), 2)
+        process.send_signal(signal.SIGUSR1)
+        self.check_stopped(finish(process), 2)
+
+    def test_sigterm_to_one_of_several_ranks(self):
+        process = self.started(self.long_sweep(), 2)
+        os.kill(rank_processes(process)[-1], signal.SIGTERM)
+        self.check_stopped(finish(process), 2)
 
     def test_killed_at_any_moment(self):
         path = self.sweep_file(epochs=40, base='checkpoint_every = "5epochs"')

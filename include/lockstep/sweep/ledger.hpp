@@ -57,8 +57,10 @@ class Ledger {
   /// Makes the directories where they are missing.
   explicit Ledger(std::string sweep_directory);
 
-  /// Waiting if nothing is known.
+  /// Waiting if nothing is known, or if the file is damaged, which the message says then: the run directory
+  /// knows better than any record how far a trial has come.
   TrialRecord read(const std::string& digest) const;
+  /// A trial that runs is noted in passing, without waiting for the disk.
   void write(const TrialRecord& record) const;
   /// Throws LockedError if another live process has the trial.
   FileLock lock(const std::string& digest) const;

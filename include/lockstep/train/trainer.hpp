@@ -50,6 +50,8 @@ class TrainObserver {
   /// After a step; the mean loss is that of rank 0's own shards. Called at most some ten times a second.
   virtual void progressed(std::uint64_t /*step*/, double /*local_mean_loss*/, double /*samples_per_second*/) {
   }
+  /// Asked before every step: true stops the run resumably, as a signal does.
+  virtual bool wants_to_stop() { return false; }
   virtual void epoch_finished(const EpochMetrics& /*metrics*/) {}
   /// Asked after epoch_finished(): false ends the run there, for the reason halted_reason.
   virtual bool goes_on_after(const EpochMetrics& /*metrics*/) { return true; }
