@@ -1,13 +1,11 @@
 #include "lockstep/app/progress.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <iostream>
 
+#include "lockstep/app/terminal.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/train/progress_text.hpp"
 
@@ -23,24 +21,6 @@ std::string activation_names(const TrainConfig& config) {
     names.resize(std::min<std::size_t>(names.size(), 1));
   }
   return join(names);
-}
-
-/// Whether people see standard output on a terminal. mpirun gives its ranks a pseudo-terminal wherever its
-/// own output goes; there, mpirun's standard output decides.
-bool shows_on_terminal() {
-  if (isatty(STDOUT_FILENO) == 0) return false;
-  if (std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr) return true;
-  const int launcher_output = open(fmt::format("/proc/{}/fd/1", getppid()).c_str(), O_WRONLY | O_NOCTTY);
-  if (launcher_output < 0) return false;
-  const bool terminal = isatty(launcher_output) != 0;
-  close(launcher_output);
-  return terminal;
-}
-
-std::string short_time(double seconds) {
-  const auto whole = static_cast<std::uint64_t>(std::clamp(seconds, 0.0, 359999.0));
-  if (whole >= 3600) return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
-  return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
 }  // namespace

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <exception>
 #include <numeric>
+#include <thread>
 #include <utility>
 
 #include "lockstep/core/checked_cast.hpp"
@@ -124,6 +126,17 @@ Communicator Communicator::split(int color) const {
 
 void Communicator::barrier() const {
   check_mpi(MPI_Barrier(handle_), "MPI_Barrier");
+}
+
+void Communicator::patient_barrier(const std::function<void()>& meanwhile) const {
+  MPI_Request request = MPI_REQUEST_NULL;
+  check_mpi(MPI_Ibarrier(handle_, &request), "MPI_Ibarrier");
+  for (int done = 0; done == 0;) {
+    check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    if (done != 0) return;
+    meanwhile();
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
 }
 
 std::string Communicator::broadcast(std::string text, int root) const {

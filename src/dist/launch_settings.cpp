@@ -69,6 +69,9 @@ void set_launch_settings() {
   if (ranks_exceed_cores()) {
     set_unless_user_did("OMPI_MCA_mpi_yield_when_idle", "1");
   }
+  // Windows over several nodes: Open MPI 4.1 takes its component for networks with remote memory access over
+  // TCP, too, where it cannot make one.
+  set_unless_user_did("OMPI_MCA_osc", "^rdma");
   if (!single_copy_is_allowed()) set_unless_user_did("OMPI_MCA_btl_vader_single_copy_mechanism", "none");
 }
 

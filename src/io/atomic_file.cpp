@@ -27,11 +27,14 @@ std::string directory_of(const std::string& path) {
   return directory.empty() ? "." : directory;
 }
 
-/// ".name.tmp-123-1": hidden, in the same directory, of this process and call.
+/// ".name.tmp-host-123-1": hidden, in the same directory, of this process and call. Processes of several
+/// hosts may write into one directory, and those of containers have the same few numbers.
 std::string temporary_name(const std::string& path) {
   static std::atomic<unsigned> calls{0};
-  return directory_of(path) + "/." + fs::path(path).filename().string() + std::string(temporary_mark) +
-         std::to_string(::getpid()) + "-" + std::to_string(++calls);
+  char host[256] = "";
+  ::gethostname(host, sizeof host - 1);
+  return directory_of(path) + "/." + fs::path(path).filename().string() + std::string(temporary_mark) + host +
+         "-" + std::to_string(::getpid()) + "-" + std::to_string(++calls);
 }
 
 /// Removes its file unless it was renamed.
@@ -113,6 +116,13 @@ void write_file_atomically(const std::string& path,
 void write_file_atomically(const std::string& path, std::string_view content) {
   write_file_atomically(
       path, [&](const std::string& temporary_path) { write_new_file(path, temporary_path, content); });
+}
+
+void replace_file(const std::string& path, std::string_view content) {
+  check_directory(path);
+  TemporaryFile temporary(temporary_name(path));
+  write_new_file(path, temporary.path(), content);
+  temporary.rename_to(path);
 }
 
 void link_file_atomically(const std::string& target, const std::string& link) {

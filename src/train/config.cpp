@@ -1,7 +1,5 @@
 #include "lockstep/train/config.hpp"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
@@ -12,6 +10,7 @@
 #include "lockstep/core/text.hpp"
 #include "lockstep/core/version.hpp"
 #include "lockstep/io/text_file.hpp"
+#include "lockstep/train/config_toml.hpp"
 
 namespace lockstep {
 namespace {
@@ -71,20 +70,6 @@ std::string toml_value(const TrainOption& option, const std::string& text) {
   return quoted(text);
 }
 
-/// A TOML value as the command line would spell it.
-std::string text_of(const toml::node& node) {
-  if (const auto* text = node.as_string()) return text->get();
-  if (const auto* number = node.as_integer()) return std::to_string(number->get());
-  if (const auto* number = node.as_floating_point()) return format_exact(number->get());
-  if (const auto* boolean = node.as_boolean()) return boolean->get() ? "on" : "off";
-  if (const auto* array = node.as_array()) {
-    std::vector<std::string> items;
-    for (const toml::node& item : *array) items.push_back(text_of(item));
-    return join(items, ",");
-  }
-  throw UserError("expected a text, number, boolean or array");
-}
-
 }  // namespace
 
 std::string TrainOption::key() const {
@@ -107,26 +92,48 @@ void set_option(TrainConfig& config, std::string_view name, std::string_view tex
   find_train_option(name).set(config, text);
 }
 
-void apply_config_toml(TrainConfig& config, std::string_view toml, std::string_view source_name) {
-  const std::string source(source_name);
-  toml::table table;
+std::string option_text(const toml::node& node) {
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* number = node.as_integer()) return std::to_string(number->get());
+  if (const auto* number = node.as_floating_point()) return format_exact(number->get());
+  if (const auto* boolean = node.as_boolean()) return boolean->get() ? "on" : "off";
+  if (const auto* array = node.as_array()) {
+    std::vector<std::string> items;
+    for (const toml::node& item : *array) items.push_back(option_text(item));
+    return join(items, ",");
+  }
+  throw UserError("expected a text, number, boolean or array");
+}
+
+toml::table parse_toml(std::string_view text, std::string_view source_name) {
   try {
-    table = toml::parse(toml, source_name);
+    return toml::parse(text, source_name);
   } catch (const toml::parse_error& error) {
-    throw UserError(source + ", line " + std::to_string(error.source().begin.line) +
+    throw UserError(std::string(source_name) + ", line " + std::to_string(error.source().begin.line) +
                     ": expected TOML: " + std::string(error.description()));
   }
+}
+
+std::string toml_place(std::string_view source_name, std::string_view key, const toml::node& node) {
+  return std::string(source_name) + ", line " + std::to_string(node.source().begin.line) + ", key '" +
+         std::string(key) + "': ";
+}
+
+void apply_config_table(TrainConfig& config, const toml::table& table, std::string_view source_name) {
   std::set<std::string> seen;
   for (const auto& [key, node] : table) {
     try {
       const TrainOption& option = find_train_option(key.str());
       if (!seen.insert(option.name).second) throw UserError("'" + option.name + "' is given twice");
-      option.set(config, text_of(node));
+      option.set(config, option_text(node));
     } catch (const UserError& error) {
-      throw UserError(source + ", line " + std::to_string(node.source().begin.line) + ", key '" +
-                      std::string(key.str()) + "': " + error.what());
+      throw UserError(toml_place(source_name, key.str(), node) + error.what());
     }
   }
+}
+
+void apply_config_toml(TrainConfig& config, std::string_view toml, std::string_view source_name) {
+  apply_config_table(config, parse_toml(toml, source_name), source_name);
 }
 
 void apply_config_file(TrainConfig& config, const std::string& path) {

@@ -14,7 +14,7 @@ std::size_t chunk_count(std::size_t rows) {
 
 /// Rows [begin, begin + count) scaled into `x` (chunk rows, features).
 template <class T>
-MatrixView<const T> copy_chunk(const Rows<T>& rows, std::size_t begin, std::size_t count,
+MatrixView<const T> copy_chunk(const RowsView<T>& rows, std::size_t begin, std::size_t count,
                                AlignedVector<T>& x) {
   for (std::size_t i = 0; i < count; ++i) rows.copy_x(begin + i, x.data() + i * rows.features);
   return {x.data(), count, rows.features};
@@ -37,7 +37,7 @@ Range evaluation_rows(std::size_t rows, const Communicator& world, bool all_rank
 
 template <class T>
 Evaluation evaluate(const Communicator& world, const ModelSpec& spec, const ParameterLayout& layout,
-                    std::span<const T> parameters, const Rows<T>& own, std::size_t rows,
+                    std::span<const T> parameters, const RowsView<T>& own, std::size_t rows,
                     ProgressBoard* board) {
   std::vector<double> loss_sums;
   std::vector<std::int64_t> correct_counts;
@@ -65,7 +65,7 @@ Evaluation evaluate(const Communicator& world, const ModelSpec& spec, const Para
 
 template <class T>
 std::vector<T> predict(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
-                       const Rows<T>& rows) {
+                       const RowsView<T>& rows) {
   const std::size_t largest_chunk = std::min(rows.count, evaluation_chunk_rows);
   Workspace<T> workspace(spec, largest_chunk);
   AlignedVector<T> x(largest_chunk * rows.features);
@@ -81,13 +81,13 @@ std::vector<T> predict(const ModelSpec& spec, const ParameterLayout& layout, std
 }
 
 template Evaluation evaluate<float>(const Communicator&, const ModelSpec&, const ParameterLayout&,
-                                    std::span<const float>, const Rows<float>&, std::size_t, ProgressBoard*);
+                                    std::span<const float>, const RowsView<float>&, std::size_t, ProgressBoard*);
 template Evaluation evaluate<double>(const Communicator&, const ModelSpec&, const ParameterLayout&,
-                                     std::span<const double>, const Rows<double>&, std::size_t,
+                                     std::span<const double>, const RowsView<double>&, std::size_t,
                                      ProgressBoard*);
 template std::vector<float> predict<float>(const ModelSpec&, const ParameterLayout&, std::span<const float>,
-                                           const Rows<float>&);
+                                           const RowsView<float>&);
 template std::vector<double> predict<double>(const ModelSpec&, const ParameterLayout&,
-                                             std::span<const double>, const Rows<double>&);
+                                             std::span<const double>, const RowsView<double>&);
 
 }  // namespace lockstep

@@ -1,7 +1,5 @@
 #include "lockstep/train/run_directory.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -67,12 +65,6 @@ std::string local_time() {
   return text;
 }
 
-std::string host_and_process() {
-  char host[256] = "";
-  ::gethostname(host, sizeof host - 1);
-  return "process " + std::to_string(::getpid()) + " on " + host;
-}
-
 /// The number in a cell; unchanged where the cell is blank.
 template <class Number>
 void read_cell(const std::string& cell, Number& number) {
@@ -109,32 +101,20 @@ RunDirectory::RunDirectory(const std::string& path) : path_(path), metrics_(metr
     if (error) refuse(checkpoints_path(), error.message());
   } catch (...) {
     discard_if_new();
-    if (lock_file_ >= 0) ::close(lock_file_);
     throw;
   }
 }
 
-RunDirectory::~RunDirectory() {
-  ::close(lock_file_);
-}
-
-// The lock is the kernel's: it goes with the process, however that ends, and the file stays.
 void RunDirectory::lock() {
-  const std::string lock_path = path_ + "/.lock";
-  lock_file_ = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock_file_ < 0) refuse(path_, std::strerror(errno));
-  if (::flock(lock_file_, LOCK_EX | LOCK_NB) != 0) {
-    // File systems without locks (some mounts of Lustre and NFS) cannot tell: go on as if nobody else were
-    // there.
-    if (errno != EWOULDBLOCK) return;
+  try {
+    lock_.emplace(path_ + "/.lock");
+  } catch (const LockedError& error) {
     first_made_.clear();
-    throw UserError("--run-dir: expected a directory that no other run writes, found '" + path_ +
-                    "' in use by " + read_text_file(lock_path));
+    throw UserError("--run-dir: expected a directory that no other run writes, found '" + path_ + "' " +
+                    error.what());
+  } catch (const FileError& error) {
+    refuse(path_, error.what());
   }
-  const std::string owner = host_and_process();
-  const bool written = ::ftruncate(lock_file_, 0) == 0 &&
-                       ::write(lock_file_, owner.data(), owner.size()) == static_cast<ssize_t>(owner.size());
-  if (!written) refuse(path_, std::strerror(errno));
 }
 
 void RunDirectory::discard_if_new() {

@@ -27,6 +27,7 @@ constexpr std::array reasons{
     Reason{slurm_time_limit, "slurm time limit"},
     Reason{job_time_limit, "time limit of the job"},
     Reason{max_seconds_are_over, "max-seconds"},
+    Reason{step_flag_observer_stops, "stopped"},
 };
 
 StepFlags flag_of_signal(int signal) {

@@ -15,6 +15,7 @@ std::atomic<int> received = 0;
 std::atomic<int> interrupts = 0;
 static_assert(std::atomic<int>::is_always_lock_free);
 std::array<struct sigaction, watched.size()> former;
+int objects = 0;
 
 extern "C" void remember_signal(int signal) {
   int none = 0;
@@ -29,6 +30,7 @@ extern "C" void remember_signal(int signal) {
 }  // namespace
 
 StopSignal::StopSignal() {
+  if (objects++ > 0) return;
   received = 0;
   interrupts = 0;
   struct sigaction action {};
@@ -39,6 +41,7 @@ StopSignal::StopSignal() {
 }
 
 StopSignal::~StopSignal() {
+  if (--objects > 0) return;
   for (std::size_t i = 0; i < watched.size(); ++i) ::sigaction(watched[i], &former[i], nullptr);
 }
 

@@ -18,7 +18,7 @@ void GatheredRows<T>::clear() {
 }
 
 template <class T>
-void GatheredRows<T>::append(const Rows<T>& rows, std::span<const std::uint32_t> indices) {
+void GatheredRows<T>::append(const RowsView<T>& rows, std::span<const std::uint32_t> indices) {
   const std::size_t begin = micro_batches.empty() ? 0 : micro_batches.back().end;
   micro_batches.push_back({begin, begin + indices.size()});
   x.resize(std::max(x.size(), micro_batches.back().end * rows.features));
@@ -27,16 +27,17 @@ void GatheredRows<T>::append(const Rows<T>& rows, std::span<const std::uint32_t>
     for (std::size_t i = 0; i < indices.size(); ++i) rows.copy_x(indices[i], begin_x + i * rows.features);
   });
   for (std::size_t i = 0; i < indices.size(); ++i) {
-    if (!rows.nonzeros.empty()) nonzero.push_back(rows.nonzeros[indices[i]]);
-    if (!rows.classes.empty()) classes.push_back(rows.classes[indices[i]]);
-    const T* const row_values = rows.values.data() + indices[i] * rows.value_columns;
+    const std::size_t place = rows.place(indices[i]);
+    if (!rows.nonzeros.empty()) nonzero.push_back(rows.nonzeros[place]);
+    if (!rows.classes.empty()) classes.push_back(rows.classes[place]);
+    const T* const row_values = rows.values.data() + place * rows.value_columns;
     values.insert(values.end(), row_values, row_values + rows.value_columns);
   }
   sums.resize(micro_batches.size());
 }
 
 template <class T>
-LocalBatch<T> GatheredRows<T>::batch(const Rows<T>& rows, const DropoutKey& dropout) const {
+LocalBatch<T> GatheredRows<T>::batch(const RowsView<T>& rows, const DropoutKey& dropout) const {
   const std::size_t count = micro_batches.back().end;
   Targets<T> targets;
   if (rows.value_columns == 0) {
@@ -114,7 +115,7 @@ namespace {
 /// Forward and backward over the micro-batches of a group of shards, whose gradient is the next term of the
 /// summation tree. Returns whether the loss is finite.
 template <class T>
-bool add_group_gradient(TrainState<T>& state, const BatchSampler& sampler, const Rows<T>& rows,
+bool add_group_gradient(TrainState<T>& state, const BatchSampler& sampler, const RowsView<T>& rows,
                         const StepPlan& plan, Range shards, EpochSums& sums) {
   GatheredRows<T>& gathered = state.gathered;
   gathered.clear();
@@ -231,7 +232,7 @@ void apply_constraints(TrainState<T>& state) {
 }  // namespace
 
 template <class T>
-StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const Rows<T>& rows,
+StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const RowsView<T>& rows,
                      const StepPlan& plan, StepFlags mine, EpochSums& sums) {
   reach(state, plan, Phase::computing);
   state.exchange.accumulator().reset();
@@ -262,9 +263,9 @@ template TrainState<float> make_train_state<float>(const Communicator&, const Tr
 template TrainState<double> make_train_state<double>(const Communicator&, const TrainConfig&,
                                                      const ModelSpec&, const ParameterLayout&,
                                                      const GradientRules&, const BatchPlan&);
-template StepFlags train_step<float>(TrainState<float>&, const BatchSampler&, const Rows<float>&,
+template StepFlags train_step<float>(TrainState<float>&, const BatchSampler&, const RowsView<float>&,
                                      const StepPlan&, StepFlags, EpochSums&);
-template StepFlags train_step<double>(TrainState<double>&, const BatchSampler&, const Rows<double>&,
+template StepFlags train_step<double>(TrainState<double>&, const BatchSampler&, const RowsView<double>&,
                                       const StepPlan&, StepFlags, EpochSums&);
 
 }  // namespace lockstep

@@ -51,7 +51,7 @@ template <class T>
 class Training {
  public:
   Training(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
-           RunDirectory* run_directory, TrainObserver& observer);
+           const SharedDataset* shared, RunDirectory* run_directory, TrainObserver& observer);
 
   TrainResult run();
 
@@ -59,11 +59,11 @@ class Training {
   void start_or_resume();
   TrainResult train_epochs();
   StepFlags take_step();
-  void finish_epoch(StepFlags flags);
+  bool finish_epoch(StepFlags flags);
   void write_diagnostics();
   void follow_best(const EpochMetrics& metrics);
   EpochMetrics epoch_metrics();
-  Evaluation evaluate_rows(const Rows<T>& own, std::size_t rows);
+  Evaluation evaluate_rows(const RowsView<T>& own, std::size_t rows);
   void write_checkpoint();
   void reach(Phase own, Phase where_others_wait);
   TrainResult end(ExitStatus status, const std::string& reason);
@@ -125,7 +125,7 @@ class Training {
 
 template <class T>
 Training<T>::Training(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
-                      RunDirectory* run_directory, TrainObserver& observer)
+                      const SharedDataset* shared, RunDirectory* run_directory, TrainObserver& observer)
     : world_(world),
       config_(config),
       dataset_(dataset),
@@ -134,7 +134,7 @@ Training<T>::Training(const Communicator& world, const TrainConfig& config, cons
       spec_(make_model_spec(config, dataset)),
       layout_(make_layout(spec_, sizeof(T))),
       rules_(make_gradient_rules(config)),
-      data_(load_training_data<T>(world, config, dataset)),
+      data_(load_training_data<T>(world, config, dataset, shared)),
       sampler_(data_.plan, data_.own_shards, config.shuffle, config.seed),
       schedule_(config.schedule, config.warmup_steps, config.epochs * sampler_.steps_per_epoch(),
                 sampler_.steps_per_epoch()),
@@ -180,7 +180,8 @@ TrainResult Training<T>::train_epochs() {
       if (stop_is_requested(flags)) return end(ExitStatus::resumable, stop_reason(flags));
       if (checkpointer_.due_after_step(progress_, flags)) write_checkpoint();
     }
-    finish_epoch(flags);
+    const bool go_on = finish_epoch(flags);
+    if (!go_on && !finished()) return end(ExitStatus::done, halted_reason);
     if (stop_is_requested(flags) && !finished()) return end(ExitStatus::resumable, stop_reason(flags));
   }
   return end(ExitStatus::done, stopped_early() ? "early stopping" : "finished");
@@ -211,6 +212,7 @@ void Training<T>::start_or_resume() {
 template <class T>
 StepFlags Training<T>::own_flags() {
   StepFlags flags = stop_.flags();
+  if (world_.is_root() && observer_.wants_to_stop()) flags |= step_flag_observer_stops;
   if (world_.is_root() && checkpointer_.interval_is_over()) flags |= step_flag_checkpoint_due;
   return flags;
 }
@@ -267,21 +269,24 @@ EpochMetrics Training<T>::epoch_metrics() {
   return metrics;
 }
 
+/// Returns whether the observer wants the run to go on.
 template <class T>
-void Training<T>::finish_epoch(StepFlags flags) {
+bool Training<T>::finish_epoch(StepFlags flags) {
   ++progress_.epoch;
   progress_.step_in_epoch = 0;
   last_metrics_ = epoch_metrics();
   progress_.sums = EpochSums(*config_.shards);
   follow_best(last_metrics_);
-  on_root(world_, [&] {
+  const std::optional<bool> go_on = on_root(world_, [&] {
     warns_if_refused(observer_, "the row is written with the next one",
                      [&] { run_directory_->append_metrics(last_metrics_); });
     observer_.epoch_finished(last_metrics_);
+    return observer_.goes_on_after(last_metrics_);
   });
   if (diagnosis_.complete()) write_diagnostics();
   const bool due = checkpointer_.due_after_epoch(progress_) || checkpointer_.due_after_step(progress_, flags);
   if (due) write_checkpoint();
+  return world_.all_reduce_min(go_on.value_or(true) ? 1 : 0) == 1;
 }
 
 /// Not collective.
@@ -297,7 +302,7 @@ void Training<T>::write_checkpoint() {
 }
 
 template <class T>
-Evaluation Training<T>::evaluate_rows(const Rows<T>& own, std::size_t rows) {
+Evaluation Training<T>::evaluate_rows(const RowsView<T>& own, std::size_t rows) {
   board_.reach(progress_.step, own.count > 0 ? Phase::evaluating : Phase::waiting_for_evaluation);
   return evaluate<T>(world_, spec_, layout_, state_.exchange.parameters(), own, rows, &board_);
 }
@@ -473,7 +478,7 @@ void check_stored_config(const TrainConfig& config) {
 
 template <class T>
 TrainResult run_training(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
-                         TrainObserver& observer) {
+                         const SharedDataset* shared, TrainObserver& observer) {
   std::optional<RunDirectory> run_directory;
   on_root(world, [&] {
     check_stored_config(config);
@@ -483,25 +488,39 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
   std::optional<LoggingObserver> logging;
   if (directory != nullptr) logging.emplace(observer, *directory, config.log_level);
   TrainObserver& observers = logging ? *logging : observer;
+  std::optional<AgreedError> failure;
+  TrainResult result;
   try {
-    Training<T> training(world, config, dataset, directory, observers);
+    Training<T> training(world, config, dataset, shared, directory, observers);
     on_root(world, [&] { prepare(*directory, config); });
-    const TrainResult result = training.run();
-    if (world.is_root()) observers.ended(result);
-    return result;
+    try {
+      result = training.run();
+    } catch (const AgreedError& error) {
+      // Thrown on once the run's communicators and shared memory are given back, which no rank could do
+      // while an exception passes: a job that goes on with another run needs them.
+      failure = error;
+    }
   } catch (const AgreedError& error) {
-    if (directory != nullptr && error.status() == ExitStatus::user_error) directory->discard_if_new();
-    throw;
+    failure = error;
   }
+  if (failure) {
+    if (directory != nullptr && failure->status() == ExitStatus::user_error) directory->discard_if_new();
+    throw AgreedError(*failure);
+  }
+  if (world.is_root()) observers.ended(result);
+  return result;
 }
 
 }  // namespace
 
-TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer) {
+TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
+                  const SharedDataset* shared) {
   use_one_blas_thread();
   refuse_mixed_configs(world, config);
-  const DatasetInfo dataset = collectively(world, [&] { return read_dataset_info(config.data); });
-  refuse_mixed_datasets(world, dataset);
+  const DatasetInfo dataset = shared != nullptr
+                                  ? shared->info()
+                                  : collectively(world, [&] { return read_dataset_info(config.data); });
+  if (shared == nullptr) refuse_mixed_datasets(world, dataset);
   const TrainConfig resolved = collectively(world, [&] {
     TrainConfig with_defaults = resolve(config, dataset);
     if (static_cast<std::size_t>(world.size()) > *with_defaults.shards) {
@@ -512,8 +531,9 @@ TrainResult train(const Communicator& world, const TrainConfig& config, TrainObs
     return with_defaults;
   });
   refuse_mixed_ranks(world, resolved.arithmetic);
-  return resolved.precision == Precision::float32 ? run_training<float>(world, resolved, dataset, observer)
-                                                  : run_training<double>(world, resolved, dataset, observer);
+  return resolved.precision == Precision::float32
+             ? run_training<float>(world, resolved, dataset, shared, observer)
+             : run_training<double>(world, resolved, dataset, shared, observer);
 }
 
 }  // namespace lockstep

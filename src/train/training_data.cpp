@@ -1,9 +1,9 @@
 #include "lockstep/train/training_data.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 
+#include "lockstep/core/checked_cast.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/shard_reader.hpp"
 #include "lockstep/train/evaluator.hpp"
@@ -34,41 +34,100 @@ RowRuns take(const RowRuns& selection, Range part) {
   return taken;
 }
 
-/// Up to this share of non-zero elements, leaving out the others is faster (measured: 2 to 4 times at MNIST's
-/// 0.19, nothing gained at 0.45).
-constexpr double sparse_share = 0.35;
-
-/// Lets the products leave out zeros if the training rows of all ranks have enough of them. Changes no
-/// result.
 template <class T>
-void index_nonzeros(const Communicator& world, const DatasetInfo& info, std::size_t all_rows, Rows<T>& rows) {
-  if (info.features > NonZeroIndex::most_columns || all_rows == 0) return;
-  std::vector<T> row(rows.features);
-  std::int64_t nonzeros = 0, too_small = 0;
-  for (std::size_t i = 0; i < rows.count; ++i) {
-    rows.copy_x(i, row.data());
-    for (const T value : row) {
-      nonzeros += value != T(0) ? 1 : 0;
-      too_small += value != T(0) && std::abs(value) < T(NonZeroIndex::least_magnitude) ? 1 : 0;
-    }
-  }
-  const double all_elements = static_cast<double>(all_rows) * static_cast<double>(info.features);
-  const auto all_nonzeros = static_cast<double>(world.all_reduce_sum(nonzeros));
-  if (world.all_reduce_sum(too_small) > 0 || all_nonzeros > sparse_share * all_elements) return;
+std::vector<std::int32_t> classes_of(const RowsView<T>& rows, std::size_t count) {
+  if (!rows.classes.empty())
+    return {rows.classes.begin(), rows.classes.begin() + static_cast<std::ptrdiff_t>(count)};
+  std::vector<std::int32_t> classes(count);
+  for (std::size_t i = 0; i < count; ++i) classes[i] = rows.values[i] > T(0.5) ? 1 : 0;
+  return classes;
+}
 
-  rows.nonzeros.reserve(rows.count, static_cast<std::size_t>(nonzeros));
-  for (std::size_t i = 0; i < rows.count; ++i) {
-    rows.copy_x(i, row.data());
-    rows.nonzeros.append(std::span<const T>(row));
+/// Copies of the rows in `runs`, for those who need them one after the other.
+template <class T>
+Rows<T> copy_rows(const RowsView<T>& all, const RowRuns& runs) {
+  Rows<T> rows;
+  rows.count = row_count(runs);
+  rows.features = all.features;
+  rows.x_scale = all.x_scale;
+  rows.value_columns = all.value_columns;
+  const auto append = [](auto& to, const auto& from, const Range& run, std::size_t columns) {
+    if (from.empty()) return;
+    const auto part = from.subspan(run.begin * columns, run.size() * columns);
+    to.insert(to.end(), part.begin(), part.end());
+  };
+  for (const Range& run : runs) {
+    append(rows.x_u8, all.x_u8, run, all.features);
+    append(rows.x_real, all.x_real, run, all.features);
+    append(rows.classes, all.classes, run, 1);
+    append(rows.values, all.values, run, all.value_columns);
   }
+  return rows;
+}
+
+bool is_one_run(const RowRuns& runs) {
+  for (std::size_t i = 1; i < runs.size(); ++i) {
+    if (runs[i].begin != runs[i - 1].end) return false;
+  }
+  return !runs.empty();
+}
+
+/// The train rows of `runs`, where they stand.
+template <class T>
+void view_train(const RowsView<T>& all, const RowRuns& runs, TrainingData<T>& data) {
+  if (is_one_run(runs)) {
+    data.train = neighbouring_rows(all, {runs.front().begin, runs.back().end});
+    return;
+  }
+  data.train_places.reserve(row_count(runs));
+  for (const Range& run : runs) {
+    for (std::size_t row = run.begin; row < run.end; ++row)
+      data.train_places.push_back(checked_cast<std::uint32_t>(row, "a row's number"));
+  }
+  data.train = all;
+  data.train.count = data.train_places.size();
+  data.train.places = data.train_places;
+}
+
+template <class T>
+void view_rows(const SharedDataset& shared, const TrainConfig& config, const RowRuns& train,
+               const RowRuns& validation, const RowRuns& test, TrainingData<T>& data) {
+  const RowsView<T>& all = shared.rows<T>(Split::train);
+  view_train(all, train, data);
+  if (config.arithmetic != Arithmetic::exact) data.train.nonzeros = {};
+  if (is_one_run(validation)) {
+    data.validation = neighbouring_rows(all, {validation.front().begin, validation.back().end});
+  } else {
+    data.own_validation = copy_rows(all, validation);
+    data.validation = data.own_validation;
+  }
+  if (data.test_rows == 0) return;
+  const RowsView<T>& all_test = shared.rows<T>(Split::test);
+  data.test = neighbouring_rows(all_test, test.empty() ? Range{} : test.front());
+}
+
+template <class T>
+void read_all(const Communicator& world, const TrainConfig& config, const DatasetInfo& info,
+              const RowRuns& train, const RowRuns& validation, const RowRuns& test, TrainingData<T>& data) {
+  data.own_train = read_rows<T>(world, info, Split::train, train);
+  if (config.arithmetic == Arithmetic::exact) index_nonzeros(world, data.plan.rows, data.own_train);
+  data.train = data.own_train;
+  if (data.validation_rows > 0) data.own_validation = read_rows<T>(world, info, Split::train, validation);
+  data.validation = data.own_validation;
+  if (data.test_rows > 0) data.own_test = read_rows<T>(world, info, Split::test, test);
+  data.test = data.own_test;
 }
 
 }  // namespace
 
-RowSplit select_training_rows(const Communicator& world, const TrainConfig& config, const DatasetInfo& info) {
+RowSplit select_training_rows(const Communicator& world, const TrainConfig& config, const DatasetInfo& info,
+                              const SharedDataset* shared) {
   const std::size_t rows = limited_train_rows(config, info);
   if (config.validation_split > 0 && config.validation_stratified) {
-    const std::vector<std::int32_t> classes = broadcast_classes(world, info, rows);
+    const bool single = config.precision == Precision::float32;
+    const std::vector<std::int32_t> classes = shared == nullptr ? broadcast_classes(world, info, rows)
+                                              : single ? classes_of(shared->rows<float>(Split::train), rows)
+                                                       : classes_of(shared->rows<double>(Split::train), rows);
     return collectively(world,
                         [&] { return split_per_class(classes, config.validation_split, config.seed); });
   }
@@ -77,33 +136,33 @@ RowSplit select_training_rows(const Communicator& world, const TrainConfig& conf
 
 template <class T>
 TrainingData<T> load_training_data(const Communicator& world, const TrainConfig& config,
-                                   const DatasetInfo& info) {
-  const RowSplit split = select_training_rows(world, config, info);
+                                   const DatasetInfo& info, const SharedDataset* shared) {
+  const RowSplit split = select_training_rows(world, config, info, shared);
   const bool all_evaluate = config.evaluator == Evaluator::all;
 
   TrainingData<T> data;
   data.plan = collectively(world, [&] { return make_batch_plan(config, row_count(split.training)); });
   data.own_shards = block_partition(*config.shards, static_cast<std::size_t>(world.size()),
                                     static_cast<std::size_t>(world.rank()));
-  data.train =
-      read_rows<T>(world, info, Split::train, rows_of_shards(data.plan, data.own_shards, split.training));
-  if (config.arithmetic == Arithmetic::exact) index_nonzeros(world, info, data.plan.rows, data.train);
   data.validation_rows = row_count(split.validation);
-  if (data.validation_rows > 0) {
-    const Range own = evaluation_rows(data.validation_rows, world, all_evaluate);
-    data.validation = read_rows<T>(world, info, Split::train, take(split.validation, own));
-  }
   data.test_rows = config.limit_test ? std::min(*config.limit_test, info.test_rows) : info.test_rows;
-  if (data.test_rows > 0) {
-    const Range own = evaluation_rows(data.test_rows, world, all_evaluate);
-    data.test = read_rows<T>(world, info, Split::test, own.empty() ? RowRuns{} : RowRuns{own});
+
+  const RowRuns train = rows_of_shards(data.plan, data.own_shards, split.training);
+  const RowRuns validation =
+      take(split.validation, evaluation_rows(data.validation_rows, world, all_evaluate));
+  const Range own_test = evaluation_rows(data.test_rows, world, all_evaluate);
+  const RowRuns test = own_test.empty() ? RowRuns{} : RowRuns{own_test};
+  if (shared != nullptr) {
+    view_rows(*shared, config, train, validation, test, data);
+  } else {
+    read_all(world, config, info, train, validation, test, data);
   }
   return data;
 }
 
 template TrainingData<float> load_training_data<float>(const Communicator&, const TrainConfig&,
-                                                       const DatasetInfo&);
+                                                       const DatasetInfo&, const SharedDataset*);
 template TrainingData<double> load_training_data<double>(const Communicator&, const TrainConfig&,
-                                                         const DatasetInfo&);
+                                                         const DatasetInfo&, const SharedDataset*);
 
 }  // namespace lockstep

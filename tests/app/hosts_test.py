@@ -1,5 +1,7 @@
 """The same bits on several hosts: network namespaces of this machine, see tests/hosts.sh."""
 
+import csv
+import json
 import os
 import pathlib
 import subprocess
@@ -51,6 +53,24 @@ class SameBitsOnSeveralHosts(cli.CliTestCase):
                     self.assertEqual(metrics, expected_metrics)
                     self.assertEqual(len(set(found["hosts"])), len(counts))
                     self.assertEqual(found["transport"], transport)
+
+    def test_a_sweep_shares_out_its_trials(self):
+        path = self.dir / "sweep.toml"
+        path.write_text(f'[base]\ndata = "{self.data}"\nepochs = 200\nbatch_size = 20\n'
+                        '[grid]\nhidden = ["8", "8x2"]\nseed = [1, 2, 3, 4]\n[sweep]\nranks_per_trial = 2\n')
+        tables = {}
+        for placement in ("1", "1,1", "2,2", "2,1"):
+            out = self.dir / f"out-{placement}"
+            launcher = [HOSTS_SCRIPT, cli.MPIEXEC, placement] if placement != "1" else None
+            cli.run_well("sweep", path, "--sweep-dir", out, launcher=launcher, timeout=120)
+            with open(out / "sweep.csv", newline="") as file:
+                tables[placement] = [(row["status"], row["parameters_sha256"]) for row in csv.DictReader(file)]
+            if placement == "2,2":
+                hosts = {json.loads(record.read_text())["host"] for record in (out / "ledger").glob("*.json")}
+                self.assertEqual(hosts, {"host1", "host2"})
+        self.assertEqual({status for status, _ in tables["1"]}, {"finished"})
+        for placement, table in tables.items():
+            self.assertEqual(table, tables["1"], placement)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,15 @@ TEST(AtomicFile, ReplacesTheContent) {
   EXPECT_EQ(files_in(directory.path()), 1u);
 }
 
+TEST(AtomicFile, ReplacesInPassing) {
+  const TemporaryDirectory directory;
+  replace_file(directory / "a", "old");
+  replace_file(directory / "a", "new");
+  EXPECT_EQ(read_text(directory / "a"), "new");
+  EXPECT_EQ(files_in(directory.path()), 1u);
+  EXPECT_THROW(replace_file(directory / "none/a", "text"), FileError);
+}
+
 TEST(AtomicFile, KeepsTheOldContentIfWritingFails) {
   const TemporaryDirectory directory;
   write_file_atomically(directory / "a", "old");

@@ -19,6 +19,17 @@ TEST(StopSignal, RemembersTheFirstOfTheWatchedSignals) {
   }
 }
 
+TEST(StopSignal, InnerObjectsKnowWhatTheOuterOneReceived) {
+  const StopSignal outer;
+  ::raise(SIGTERM);
+  {
+    const StopSignal inner;
+    EXPECT_TRUE(inner.requested());
+  }
+  EXPECT_TRUE(outer.requested());
+  ::raise(SIGUSR1);  // still caught
+}
+
 TEST(StopSignal, GivesTheFormerHandlersBack) {
   ::signal(SIGUSR1, SIG_IGN);
   { const StopSignal stop; }

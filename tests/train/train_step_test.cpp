@@ -122,7 +122,8 @@ std::vector<T> train_together(const Communicator& world, const TrainConfig& conf
   for (std::size_t epoch = 0; epoch < epochs; ++epoch) {
     sampler.start_epoch(epoch);
     for (std::size_t s = 0; s < sampler.steps_per_epoch(); ++s, ++step) {
-      EXPECT_EQ(train_step(state, sampler, rows, {step, s, *config.learning_rate, config.seed}, 0, sums), 0U);
+      EXPECT_EQ(train_step<T>(state, sampler, rows, {step, s, *config.learning_rate, config.seed}, 0, sums),
+                0U);
     }
   }
   return {state.exchange.parameters().begin(), state.exchange.parameters().end()};
@@ -184,7 +185,7 @@ TEST(TrainStepFlags, NonFiniteLossOnOneRankStopsTheUpdateOnAll) {
   };
   const std::vector<float> before = parameters();
   EpochSums sums(plan.shards);
-  const StepFlags flags = train_step(state, sampler, rows, {0, 0, 0.1, 0}, 0, sums);
+  const StepFlags flags = train_step<float>(state, sampler, rows, {0, 0, 0.1, 0}, 0, sums);
   EXPECT_EQ(flags, step_flag_non_finite);
   EXPECT_EQ(parameters(), before);
   EXPECT_EQ(world.all_reduce_min(static_cast<std::int64_t>(state.first_nonfinite_layer)), 0);
@@ -205,7 +206,7 @@ TEST(TrainStepFlags, WeightsThatAreNotFiniteStopTheNextUpdateOnAllRanks) {
   TrainState<float> state = make_train_state<float>(world, config, spec, layout, rules, plan);
   EpochSums sums(plan.shards);
   const double far_too_large = 1e300;
-  EXPECT_EQ(train_step(state, sampler, rows, {0, 0, far_too_large, 0}, 0, sums), 0U);
+  EXPECT_EQ(train_step<float>(state, sampler, rows, {0, 0, far_too_large, 0}, 0, sums), 0U);
   EXPECT_EQ(world.all_reduce_min(state.finite_weights ? 1 : 0), 0);
   EXPECT_EQ(world.all_reduce_min(static_cast<std::int64_t>(state.first_nonfinite_layer)), 0);
 
@@ -213,7 +214,7 @@ TEST(TrainStepFlags, WeightsThatAreNotFiniteStopTheNextUpdateOnAllRanks) {
   TrainState<float> hidden = make_train_state<float>(world, config, spec, layout, rules, plan);
   hidden.finite_weights = world.rank() != world.size() - 1;
   const std::vector<float> before(hidden.exchange.parameters().begin(), hidden.exchange.parameters().end());
-  EXPECT_EQ(train_step(hidden, sampler, rows, {0, 0, 0.1, 0}, 0, sums), step_flag_non_finite);
+  EXPECT_EQ(train_step<float>(hidden, sampler, rows, {0, 0, 0.1, 0}, 0, sums), step_flag_non_finite);
   EXPECT_TRUE(std::ranges::equal(hidden.exchange.parameters(), before));
 }
 

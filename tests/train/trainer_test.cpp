@@ -96,6 +96,29 @@ TEST_F(Trainer, StoppedAtAnyStepAndResumedGivesTheBitsOfAnUninterruptedRun) {
   }
 }
 
+/// Ends the run after an epoch.
+class HaltAfterEpoch : public TrainObserver {
+ public:
+  explicit HaltAfterEpoch(std::uint64_t epoch) : epoch_(epoch) {}
+  bool goes_on_after(const EpochMetrics& metrics) override { return metrics.epoch < epoch_; }
+
+ private:
+  std::uint64_t epoch_;
+};
+
+TEST_F(Trainer, HaltedByItsObserverEndsWithTheEpochAndCanGoOn) {
+  const TrainResult whole = run(config("whole"));
+  HaltAfterEpoch halt(2);
+  const TrainResult part = train(world, config("halted"), halt);
+  EXPECT_EQ(part.status, ExitStatus::done);
+  EXPECT_EQ(part.reason, halted_reason);
+  EXPECT_EQ(part.last.epoch, 2U);
+  EXPECT_EQ(part.last.step, 2U * 9);
+  EXPECT_EQ(run(config("halted")).parameters_sha256, whole.parameters_sha256);
+  HaltAfterEpoch at_the_end(3);
+  EXPECT_EQ(train(world, config("to the end"), at_the_end).reason, "finished");
+}
+
 /// Asks the run to stop when a certain checkpoint has been written: it does so after the next step.
 class StopAfterCheckpoint : public TrainObserver {
  public:

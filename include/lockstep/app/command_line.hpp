@@ -43,6 +43,7 @@ std::string message_of(const CLI::ParseError& error);
 ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments);
 
 std::function<ExitStatus(const Communicator&)> declare_train(CLI::App& app);
+std::function<ExitStatus(const Communicator&)> declare_sweep(CLI::App& app);
 std::function<ExitStatus(const Communicator&)> declare_evaluate(CLI::App& app);
 std::function<ExitStatus(const Communicator&)> declare_predict(CLI::App& app);
 std::function<ExitStatus(const Communicator&)> declare_convert(CLI::App& app);

@@ -16,6 +16,7 @@ enum class RandomPurpose : std::uint32_t {
   shuffle = 2,
   dropout = 3,
   validation_split = 4,
+  sweep = 5,
 };
 
 /// Counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2,

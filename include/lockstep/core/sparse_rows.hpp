@@ -26,6 +26,17 @@ struct SparseRows {
   SparseRows(MatrixView<const T> x_, std::span<const NonZeroColumns> nonzero_) : x(x_), nonzero(nonzero_) {}
 };
 
+/// A NonZeroIndex that somebody else owns.
+struct NonZeroView {
+  std::span<const std::size_t> starts;  // (rows + 1), into columns; empty: not known
+  std::span<const std::uint16_t> columns;
+
+  bool empty() const { return starts.size() <= 1; }
+  NonZeroColumns operator[](std::size_t row) const {
+    return columns.subspan(starts[row], starts[row + 1] - starts[row]);
+  }
+};
+
 /// Where many rows have their non-zero elements; found once, when data are loaded.
 class NonZeroIndex {
  public:
@@ -58,10 +69,7 @@ class NonZeroIndex {
     starts_.push_back(columns_.size());
   }
 
-  bool empty() const { return starts_.size() == 1; }
-  NonZeroColumns operator[](std::size_t row) const {
-    return NonZeroColumns(columns_).subspan(starts_[row], starts_[row + 1] - starts_[row]);
-  }
+  NonZeroView view() const { return {starts_, columns_}; }
 
  private:
   std::vector<std::size_t> starts_{0};  // (rows + 1)

@@ -3,6 +3,7 @@
 #include <mpi.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,6 +39,9 @@ class Communicator {
   Communicator split(int color) const;
 
   void barrier() const;
+  /// A barrier for ranks that may have to wait long: they sleep, and call `meanwhile` some hundred times a
+  /// second.
+  void patient_barrier(const std::function<void()>& meanwhile) const;
 
   /// root's text on all ranks.
   std::string broadcast(std::string text, int root = 0) const;

@@ -16,6 +16,10 @@ void write_file_atomically(const std::string& path,
 /// The same for a content that is at hand.
 void write_file_atomically(const std::string& path, std::string_view content);
 
+/// The same without waiting for the disk: whatever becomes of the process, readers see the old content or the
+/// whole new one, but after a power failure the file may be empty. For what is only of passing interest.
+void replace_file(const std::string& path, std::string_view content);
+
 /// Makes `link` (in the same directory as `target`) another name of the file `target`, replacing what was
 /// there in one step: a hard link, or a copy where the file system has no hard links. Throws FileError.
 void link_file_atomically(const std::string& target, const std::string& link);

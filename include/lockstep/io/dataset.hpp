@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,16 +70,53 @@ struct Rows {
   NonZeroIndex nonzeros;  // of x, or empty
 
   /// Writes row `row` to out (features): stored number · T(x_scale).
+  void copy_x(std::size_t row, T* out) const;
+};
+
+/// Rows that somebody else owns: all of a Rows, or some of the rows that a node's ranks share.
+template <class T>
+struct RowsView {
+  std::size_t count = 0;
+  std::size_t features = 0;
+  double x_scale = 1;
+  std::span<const std::uint8_t> x_u8;
+  std::span<const T> x_real;
+  std::span<const std::int32_t> classes;
+  std::span<const T> values;
+  std::size_t value_columns = 0;
+  NonZeroView nonzeros;
+  std::span<const std::uint32_t> places;  // (count) where in the arrays a row stands; empty: row i at i
+
+  RowsView() = default;
+  RowsView(const Rows<T>& rows)
+      : count(rows.count),
+        features(rows.features),
+        x_scale(rows.x_scale),
+        x_u8(rows.x_u8),
+        x_real(rows.x_real),
+        classes(rows.classes),
+        values(rows.values),
+        value_columns(rows.value_columns),
+        nonzeros(rows.nonzeros.view()) {}
+
+  std::size_t place(std::size_t row) const { return places.empty() ? row : places[row]; }
+
+  /// Writes row `row` to out (features): stored number · T(x_scale).
   void copy_x(std::size_t row, T* out) const {
     const T scale = static_cast<T>(x_scale);
     if (!x_u8.empty()) {
-      const std::uint8_t* stored = x_u8.data() + row * features;
+      const std::uint8_t* stored = x_u8.data() + place(row) * features;
       for (std::size_t j = 0; j < features; ++j) out[j] = static_cast<T>(stored[j]) * scale;
     } else {
-      const T* stored = x_real.data() + row * features;
+      const T* stored = x_real.data() + place(row) * features;
       for (std::size_t j = 0; j < features; ++j) out[j] = stored[j] * scale;
     }
   }
 };
+
+template <class T>
+void Rows<T>::copy_x(std::size_t row, T* out) const {
+  RowsView<T>(*this).copy_x(row, out);
+}
 
 }  // namespace lockstep

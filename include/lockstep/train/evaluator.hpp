@@ -16,10 +16,10 @@ namespace lockstep {
 /// who evaluates which chunk nor on how many ranks do.
 inline constexpr std::size_t evaluation_chunk_rows = 256;
 
-/// The targets of `count` rows from `begin`.
+/// The targets of `count` rows from `begin`, of rows that stand in order.
 template <class T>
-Targets<T> targets_of(const Rows<T>& rows, std::size_t begin, std::size_t count) {
-  if (!rows.classes.empty()) return {std::span(rows.classes).subspan(begin, count), {}};
+Targets<T> targets_of(const RowsView<T>& rows, std::size_t begin, std::size_t count) {
+  if (!rows.classes.empty()) return {rows.classes.subspan(begin, count), {}};
   return {{}, {rows.values.data() + begin * rows.value_columns, count, rows.value_columns}};
 }
 
@@ -40,12 +40,12 @@ struct Evaluation {
 /// is told that the evaluation goes on.
 template <class T>
 Evaluation evaluate(const Communicator& world, const ModelSpec& spec, const ParameterLayout& layout,
-                    std::span<const T> parameters, const Rows<T>& own, std::size_t rows,
+                    std::span<const T> parameters, const RowsView<T>& own, std::size_t rows,
                     ProgressBoard* board = nullptr);
 
 /// Predictions of some rows, one process: softmax probabilities, sigmoid probability or values, (rows, K).
 template <class T>
 std::vector<T> predict(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
-                       const Rows<T>& rows);
+                       const RowsView<T>& rows);
 
 }  // namespace lockstep

@@ -17,6 +17,8 @@ class LoggingObserver : public TrainObserver {
                std::uint64_t steps_per_epoch) override;
   void progressed(std::uint64_t step, double local_mean_loss, double samples_per_second) override;
   void epoch_finished(const EpochMetrics& metrics) override;
+  bool wants_to_stop() override { return next_.wants_to_stop(); }
+  bool goes_on_after(const EpochMetrics& metrics) override { return next_.goes_on_after(metrics); }
   void checkpoint_written(const std::string& path, double seconds, std::uint64_t bytes) override;
   void message(const std::string& text) override;
   void ended(const TrainResult& result) override;

@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "lockstep/io/file_lock.hpp"
 #include "lockstep/train/epoch_table.hpp"
 
 namespace lockstep {
@@ -18,7 +20,6 @@ class RunDirectory {
   /// Makes the directory where it is missing, with its parents, and locks it. Throws UserError, leaving
   /// behind nothing that was not there, if it cannot be made or written, or if another live process holds it.
   explicit RunDirectory(const std::string& path);
-  ~RunDirectory();
   RunDirectory(const RunDirectory&) = delete;
   RunDirectory& operator=(const RunDirectory&) = delete;
 
@@ -57,7 +58,7 @@ class RunDirectory {
 
   std::string path_;
   std::string first_made_;  // the topmost directory that the constructor made; empty: none
-  int lock_file_ = -1;
+  std::optional<FileLock> lock_;
   EpochTable metrics_;
 };
 

@@ -9,6 +9,9 @@
 
 namespace lockstep {
 
+/// An observer wants the run to stop.
+inline constexpr StepFlags step_flag_observer_stops = 1U << 14;
+
 /// When the batch system ends the job, and who says so.
 struct JobEnd {
   std::chrono::system_clock::time_point time;

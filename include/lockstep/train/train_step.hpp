@@ -30,8 +30,8 @@ struct GatheredRows {
 
   void clear();
   /// Appends rows[indices] as one micro-batch.
-  void append(const Rows<T>& rows, std::span<const std::uint32_t> indices);
-  LocalBatch<T> batch(const Rows<T>& rows, const DropoutKey& dropout) const;
+  void append(const RowsView<T>& rows, std::span<const std::uint32_t> indices);
+  LocalBatch<T> batch(const RowsView<T>& rows, const DropoutKey& dropout) const;
 };
 
 /// What the update of one step needs to know.
@@ -73,7 +73,7 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
 /// returned. If any rank met a non-finite loss, or the update before left a non-finite weight, the parameters
 /// are left as they were, on every rank.
 template <class T>
-StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const Rows<T>& rows,
+StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const RowsView<T>& rows,
                      const StepPlan& plan, StepFlags mine, EpochSums& sums);
 
 }  // namespace lockstep

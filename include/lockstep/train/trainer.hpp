@@ -10,6 +10,11 @@
 
 namespace lockstep {
 
+class SharedDataset;
+
+/// TrainResult::reason of a run that its observer ended.
+inline constexpr const char* halted_reason = "halted";
+
 inline constexpr double not_evaluated = std::numeric_limits<double>::quiet_NaN();
 
 /// What one epoch ended with. NaN where something was not evaluated or has no meaning for the task.
@@ -28,7 +33,8 @@ struct EpochMetrics {
 /// How a run ended.
 struct TrainResult {
   ExitStatus status = ExitStatus::done;  // done, or resumable after a signal or limit
-  std::string reason;  // "finished", "already finished", "early stopping", "max-steps", or a stop_reason()
+  std::string reason;  // "finished", "already finished", "early stopping", "max-steps", "halted", or a
+                       // stop_reason()
   std::string run_dir;
   std::string parameters_sha256;
   std::string checkpoint;  // the last one
@@ -45,7 +51,11 @@ class TrainObserver {
   /// After a step; the mean loss is that of rank 0's own shards. Called at most some ten times a second.
   virtual void progressed(std::uint64_t /*step*/, double /*local_mean_loss*/, double /*samples_per_second*/) {
   }
+  /// Asked before every step: true stops the run resumably, as a signal does.
+  virtual bool wants_to_stop() { return false; }
   virtual void epoch_finished(const EpochMetrics& /*metrics*/) {}
+  /// Asked after epoch_finished(): false ends the run there, for the reason halted_reason.
+  virtual bool goes_on_after(const EpochMetrics& /*metrics*/) { return true; }
   virtual void checkpoint_written(const std::string& /*path*/, double /*seconds*/, std::uint64_t /*bytes*/) {}
   /// A line for the user, e.g. "resumed from …", "damaged checkpoint … skipped".
   virtual void message(const std::string& /*text*/) {}
@@ -53,7 +63,9 @@ class TrainObserver {
 };
 
 /// Trains as the config says. Collective. `config` is what the user gave; it is resolved here against the
-/// dataset. Throws AgreedError (same on all ranks) for the user's mistakes and for a non-finite loss.
-TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer);
+/// dataset. `shared`: the rows of config.data where they are at hand already; the results are the same.
+/// Throws AgreedError (same on all ranks) for the user's mistakes and for a non-finite loss.
+TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
+                  const SharedDataset* shared = nullptr);
 
 }  // namespace lockstep

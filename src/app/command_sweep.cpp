@@ -1,0 +1,159 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+
+#include "lockstep/app/command_line.hpp"
+#include "lockstep/app/sweep_view.hpp"
+#include "lockstep/app/terminal.hpp"
+#include "lockstep/core/text.hpp"
+#include "lockstep/dist/agreement.hpp"
+#include "lockstep/io/text_file.hpp"
+#include "lockstep/sweep/estimate.hpp"
+#include "lockstep/sweep/scheduler.hpp"
+#include "lockstep/sweep/summary.hpp"
+
+namespace lockstep {
+namespace {
+
+struct SweepArguments {
+  std::string file, directory, trials, progress = "auto";
+  bool dry_run = false, retry_failed = false;
+};
+
+/// "7" or "1..32".
+SweepSelection parse_selection(const SweepArguments& arguments) {
+  SweepSelection selection;
+  selection.retry_failed = arguments.retry_failed;
+  if (arguments.trials.empty()) return selection;
+  const std::string what = "--trials";
+  const std::size_t dots = arguments.trials.find("..");
+  selection.first = parse_unsigned(arguments.trials.substr(0, dots), what);
+  selection.last =
+      dots == std::string::npos ? selection.first : parse_unsigned(arguments.trials.substr(dots + 2), what);
+  if (selection.first == 0 || selection.last < selection.first) {
+    throw UserError("--trials: expected numbers as 7 or 1..32, counted from 1, found '" + arguments.trials +
+                    "'");
+  }
+  return selection;
+}
+
+ProgressStyle parse_style(const std::string& text) {
+  TrainConfig config;
+  set_option(config, "progress", text);
+  return config.progress;
+}
+
+/// The file is read by rank 0, the datasets' sizes by all.
+SweepPlan read_plan(const Communicator& world, const SweepArguments& arguments) {
+  const auto text = on_root(world, [&] {
+    if (arguments.file.empty()) throw UserError("expected a sweep file, found none; see docs/sweeps.md");
+    return read_text_file(arguments.file);
+  });
+  const std::string toml = world.broadcast(text.value_or(""));
+  return collectively(world, [&] {
+    SweepSpec spec = parse_sweep(toml, arguments.file);
+    if (!arguments.directory.empty()) spec.directory = arguments.directory;
+    return make_plan(spec);
+  });
+}
+
+std::size_t checked_selection(const SweepPlan& plan, const SweepSelection& selection) {
+  const std::size_t trials = plan.trials.size();
+  if (selection.first <= trials) return trials;
+  throw UserError("--trials: expected at most " + std::to_string(trials) + ", the number of trials, found " +
+                  std::to_string(selection.first));
+}
+
+/// Collective, since it measures.
+void print_dry_run(const Communicator& world, const SweepPlan& plan, const SweepSelection& selection) {
+  const Communicator alone = world.split(world.rank());
+  on_root(world, [&] {
+    const SweepEstimate estimate = estimate_sweep(alone, plan, selection, world.size());
+    std::cout << fmt::format("{:>6}  {:16}  {:>5}  {:>12}  {:>10}  {:>9}  {}\n", "trial", "directory",
+                             "ranks", "parameters", "memory", "time", "settings");
+    for (const TrialEstimate& trial : estimate.trials) {
+      const Trial& about = *trial.trial;
+      if (!about.invalid.empty()) {
+        std::cout << fmt::format("{:>6}  {:16}  invalid: {}  {}\n", about.point.number, about.digest,
+                                 about.invalid, settings_text(about.point));
+        continue;
+      }
+      std::cout << fmt::format("{:>6}  {:16}  {:>5}  {:>12}  {:>10}  {:>9}  {}\n", about.point.number,
+                               about.digest, std::min(about.ranks, world.size()), about.parameters,
+                               format_bytes(about.memory_bytes), time_text(trial.seconds),
+                               settings_text(about.point));
+    }
+    std::cout << fmt::format(
+        "{} trials, {} of them invalid; about {} on {} ranks, {} of one rank's time\n"
+        "memory on a node: {} for the data, and that of the trials at work; results in {}\n",
+        estimate.trials.size(), estimate.invalid, time_text(estimate.seconds), world.size(),
+        time_text(estimate.rank_seconds), format_bytes(estimate.dataset_bytes), plan.spec.directory);
+  });
+}
+
+ExitStatus status_of(const SweepResult& result) {
+  if (result.stopped) return ExitStatus::resumable;
+  const SweepProgress& progress = result.progress;
+  const bool only_failures = progress.failed > 0 && progress.failed == progress.runs;
+  return only_failures ? ExitStatus::failure : ExitStatus::done;
+}
+
+void print_end(const SweepPlan& plan, const SweepResult& result, const SweepSummary& summary) {
+  const SweepProgress& progress = result.progress;
+  std::cout << (result.stopped ? "stopped; the same command goes on from here\n" : "done\n");
+  std::cout << "  this job           " << standing(progress) << "\n";
+  if (progress.failed > 0)
+    std::cout << "  failed trials      --retry-failed tries them again; sweep.csv says why\n";
+  std::cout << fmt::format("  the whole sweep    {} of {} trials finished, {} halted, {} failed\n",
+                           summary.finished, plan.trials.size(), summary.halted, summary.failed);
+  for (const RankedTrial& best : summary.best) {
+    std::cout << fmt::format("  {:<17}  {} {:.4f}  trial {}  {}\n", "best " + std::to_string(best.rank),
+                             plan.metric, best.value, best.trial->point.number,
+                             settings_text(best.trial->point));
+  }
+  std::cout << fmt::format("  tables             {0}/sweep.csv, {0}/summary.csv", plan.spec.directory);
+  if (!summary.best.empty())
+    std::cout << fmt::format("\n  best config        {}/best/1/config.toml", plan.spec.directory);
+  std::cout << std::endl;
+}
+
+ExitStatus sweep(const Communicator& world, const SweepArguments& arguments) {
+  const SweepSelection selection = collectively(world, [&] { return parse_selection(arguments); });
+  const ProgressStyle style = collectively(world, [&] { return parse_style(arguments.progress); });
+  const SweepPlan plan = read_plan(world, arguments);
+  collectively(world, [&] { checked_selection(plan, selection); });
+  if (arguments.dry_run) {
+    print_dry_run(world, plan, selection);
+    return ExitStatus::done;
+  }
+  SweepView view(style);
+  const SweepResult result = run_sweep(world, plan, selection, view);
+  on_root(world, [&] { print_end(plan, result, write_results(plan)); });
+  ExitStatus status = status_of(result);
+  auto number = static_cast<std::int32_t>(status);
+  world.broadcast(std::span(&number, 1));
+  return static_cast<ExitStatus>(number);
+}
+
+}  // namespace
+
+std::function<ExitStatus(const Communicator&)> declare_sweep(CLI::App& app) {
+  const auto arguments = std::make_shared<SweepArguments>();
+  app.add_option("file", arguments->file,
+                 "TOML file: [base], [grid], [random], [[zip]], [[exclude]], [sweep]")
+      ->type_name("FILE");
+  app.add_option("--sweep-dir", arguments->directory, "Where the sweep writes; default: as the file says")
+      ->type_name("DIR");
+  app.add_option("--trials", arguments->trials, "Only these trials, counted from 1: 7 or 1..32")
+      ->type_name("A..B");
+  app.add_flag("--dry-run", arguments->dry_run,
+               "Print the trials with parameters, memory and time; run nothing");
+  app.add_flag("--retry-failed", arguments->retry_failed, "Run the trials again that failed before");
+  app.add_option("--progress", arguments->progress, "How progress is shown: auto, bar, lines or off")
+      ->type_name("STYLE");
+  return [arguments](const Communicator& world) { return sweep(world, *arguments); };
+}
+
+}  // namespace lockstep

@@ -1,0 +1,49 @@
+#include "lockstep/io/file_lock.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "lockstep/io/text_file.hpp"
+
+namespace lockstep {
+namespace {
+
+std::string host_and_process() {
+  char host[256] = "";
+  ::gethostname(host, sizeof host - 1);
+  return "process " + std::to_string(::getpid()) + " on " + host;
+}
+
+}  // namespace
+
+FileLock::FileLock(const std::string& path, IfHeld if_held)
+    : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+  if (descriptor_ < 0)
+    throw FileError(path + ": expected a file that can be written, found: " + std::strerror(errno));
+  int failed = 0;
+  do {
+    failed = ::flock(descriptor_, if_held == IfHeld::wait ? LOCK_EX : LOCK_EX | LOCK_NB);
+  } while (failed != 0 && errno == EINTR);
+  if (failed != 0) {
+    if (errno != EWOULDBLOCK) return;
+    ::close(descriptor_);
+    throw LockedError("in use by " + read_text_file(path));
+  }
+  const std::string owner = host_and_process();
+  const bool written = ::ftruncate(descriptor_, 0) == 0 &&
+                       ::write(descriptor_, owner.data(), owner.size()) == static_cast<ssize_t>(owner.size());
+  if (written) return;
+  const int error = errno;
+  ::close(descriptor_);
+  throw FileError(path + ": cannot be written: " + std::strerror(error));
+}
+
+FileLock::~FileLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,433 @@
+#include "lockstep/sweep/scheduler.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+#include "lockstep/core/sha256.hpp"
+#include "lockstep/core/version.hpp"
+#include "lockstep/dist/agreement.hpp"
+#include "lockstep/sweep/halving.hpp"
+#include "lockstep/train/checkpointer.hpp"
+#include "lockstep/train/shared_dataset.hpp"
+#include "lockstep/train/stop_signal.hpp"
+#include "sweep_board.hpp"
+
+namespace lockstep {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Runs of this job that are trained by groups of one size, those with the most work first.
+struct Phase {
+  int ranks = 1;
+  std::vector<std::size_t> runs;  // in SweepJob::runs_
+};
+
+/// Watches one trial, on the first rank of its group.
+class TrialWatch : public TrainObserver {
+ public:
+  TrialWatch(const SweepPlan& plan, const Trial& trial, const Ledger& ledger, TrialRecord& record,
+             std::function<bool()> tick, std::function<void()> serve)
+      : plan_(plan),
+        trial_(trial),
+        ledger_(ledger),
+        record_(record),
+        tick_(std::move(tick)),
+        serve_(std::move(serve)) {}
+
+  void progressed(std::uint64_t, double, double) override { stops_ = tick_(); }
+  bool wants_to_stop() override {
+    serve_();
+    return stops_;
+  }
+  void epoch_finished(const EpochMetrics& metrics) override { record_.last = metrics; }
+  bool goes_on_after(const EpochMetrics& metrics) override {
+    const std::optional<HalvingSettings>& halving = plan_.spec.halving;
+    const double value = metric_value(metrics, plan_.metric);
+    const bool decides =
+        halving && is_rung(*halving, metrics.epoch, trial_.config.epochs) && !std::isnan(value);
+    return !decides || decide_after(*halving, metrics.epoch, value);
+  }
+
+ private:
+  /// A trial that comes by again after an interruption keeps to what was decided.
+  bool decide_after(const HalvingSettings& halving, std::uint64_t epoch, double value) {
+    for (const HalvingDecision& earlier : record_.halving) {
+      if (earlier.epoch == epoch) return earlier.goes_on;
+    }
+    ledger_.write_rung(epoch, record_.digest, value);
+    std::map<std::string, double> values;
+    ledger_.read_rung(epoch, values);
+    record_.halving.push_back(decide(halving, epoch, record_.digest, values, higher_is_better(plan_.metric)));
+    ledger_.write(record_);
+    return record_.halving.back().goes_on;
+  }
+
+  const SweepPlan& plan_;
+  const Trial& trial_;
+  const Ledger& ledger_;
+  TrialRecord& record_;
+  std::function<bool()> tick_;   // returns whether the job is stopping
+  std::function<void()> serve_;  // lets other nodes get on
+  bool stops_ = false;
+};
+
+/// One job's part of a sweep, on one rank. Functions are collective over the job, or over a group where they
+/// take one, unless they say otherwise.
+class SweepJob {
+ public:
+  SweepJob(const Communicator& world, const SweepPlan& plan, const SweepSelection& selection,
+           SweepObserver& observer)
+      : world_(world), plan_(plan), selection_(selection), observer_(observer) {}
+
+  SweepResult run();
+
+ private:
+  void check_same_plan() const;
+  void select();
+  bool is_to_run(const TrialRecord& record) const;
+  void record_invalid(const Trial& trial) const;
+  void load_datasets();
+  void plan_phases();
+  void run_phase(std::size_t phase, const Communicator& group);
+  void run_one(const Communicator& group, std::size_t run);
+  std::optional<FileLock> take(const Communicator& group, std::size_t run, TrialRecord& record);
+  std::string train_one(const Communicator& group, const Trial& trial, TrialRecord& record);
+  void end_one(const Communicator& group, std::size_t run, TrialRecord& record);
+  void tick(bool now);
+
+  const Trial& trial_of(std::size_t run) const { return plan_.trials[runs_[run]]; }
+
+  const Communicator& world_;
+  const SweepPlan& plan_;
+  const SweepSelection& selection_;
+  SweepObserver& observer_;
+  const StopSignal signal_;
+
+  std::optional<Ledger> ledger_;    // first ranks of groups only
+  std::vector<std::int64_t> runs_;  // trials to be run, as indices into the plan
+  std::size_t earlier_ = 0;         // rank 0 only
+  std::vector<std::optional<SharedDataset>> datasets_;
+  std::vector<Phase> phases_;
+  std::optional<SweepBoard> board_;
+
+  // The live view; rank 0 only.
+  SweepProgress progress_;
+  std::vector<TrialStatus> shown_;
+  Clock::time_point started_ = Clock::now(), last_tick_{};
+};
+
+/// Not collective. Whether a trial of the selection is still to be run.
+bool SweepJob::is_to_run(const TrialRecord& record) const {
+  if (record.status == TrialStatus::finished) return false;
+  if (record.status == TrialStatus::halted) return !plan_.spec.halving;
+  return record.status != TrialStatus::failed || selection_.retry_failed;
+}
+
+/// Not collective.
+void SweepJob::record_invalid(const Trial& trial) const {
+  TrialRecord record;
+  record.digest = trial.digest;
+  record.status = TrialStatus::failed;
+  record.message = trial.invalid;
+  record.settings = trial.point.settings;
+  ledger_->write(record);
+}
+
+/// Hosts may see other files, or run another lockstep.
+void SweepJob::check_same_plan() const {
+  Sha256 digest;
+  digest.update(version());
+  for (const auto& [key, value] : arithmetic_environment(Arithmetic::openblas)) {
+    const bool matters = std::any_of(plan_.trials.begin(), plan_.trials.end(), [](const Trial& trial) {
+      return trial.config.arithmetic == Arithmetic::openblas;
+    });
+    if (matters) digest.update(key + value);
+  }
+  for (const Trial& trial : plan_.trials) digest.update(trial.digest);
+  const std::string mine = digest.hex_digest();
+  const std::string expected = world_.broadcast(mine);
+  collectively(world_, [&] {
+    if (mine == expected) return;
+    throw UserError(
+        "ranks differ in what the trials' results depend on: the lockstep they run, the dataset "
+        "files they see, or OpenBLAS");
+  });
+}
+
+void SweepJob::select() {
+  std::vector<std::int64_t> runs;
+  on_root(world_, [&] {
+    ledger_.emplace(plan_.spec.directory);
+    std::set<std::string> seen;
+    for (std::size_t i = 0; i < plan_.trials.size(); ++i) {
+      const Trial& trial = plan_.trials[i];
+      const bool selected = selection_.first <= trial.point.number && trial.point.number <= selection_.last;
+      if (!selected || !seen.insert(trial.digest).second) continue;
+      const TrialRecord record = ledger_->read(trial.digest);
+      if (record.status == TrialStatus::waiting && !record.message.empty())
+        observer_.message("warning: trial " + std::to_string(trial.point.number) +
+                          " is looked at anew: " + record.message);
+      if (!is_to_run(record)) {
+        ++earlier_;
+      } else if (trial.invalid.empty()) {
+        runs.push_back(static_cast<std::int64_t>(i));
+      } else {
+        record_invalid(trial);
+        ++progress_.failed;
+        observer_.message("trial " + std::to_string(trial.point.number) + " is invalid: " + trial.invalid);
+      }
+    }
+  });
+  runs_ = world_.all_gather_v<std::int64_t>(runs);
+  if (!ledger_ && !runs_.empty()) ledger_.emplace(plan_.spec.directory);
+}
+
+void SweepJob::load_datasets() {
+  datasets_.resize(plan_.datasets.size());
+  for (std::size_t d = 0; d < plan_.datasets.size(); ++d) {
+    const auto needs = [&](Precision precision) {
+      return std::any_of(runs_.begin(), runs_.end(), [&](std::int64_t i) {
+        const Trial& trial = plan_.trials[static_cast<std::size_t>(i)];
+        return trial.dataset == d && trial.config.precision == precision;
+      });
+    };
+    const bool float32 = needs(Precision::float32), float64 = needs(Precision::float64);
+    if (!float32 && !float64) continue;
+    datasets_[d].emplace(world_, plan_.datasets[d], float32, float64);
+    if (world_.is_root() && !datasets_[d]->fallback().empty()) {
+      observer_.message("warning: every rank holds a copy of " + plan_.datasets[d].path +
+                        ", for ranks of one node cannot share it: " + datasets_[d]->fallback());
+    }
+  }
+}
+
+void SweepJob::plan_phases() {
+  std::map<int, Phase, std::greater<>> by_ranks;
+  for (std::size_t run = 0; run < runs_.size(); ++run) {
+    Phase& phase = by_ranks[std::min(trial_of(run).ranks, world_.size())];
+    phase.ranks = std::min(trial_of(run).ranks, world_.size());
+    phase.runs.push_back(run);
+  }
+  for (auto& [ranks, phase] : by_ranks) {
+    std::stable_sort(phase.runs.begin(), phase.runs.end(),
+                     [&](std::size_t a, std::size_t b) { return trial_of(a).work > trial_of(b).work; });
+    phases_.push_back(std::move(phase));
+  }
+}
+
+SweepResult SweepJob::run() {
+  check_same_plan();
+  select();
+  load_datasets();
+  plan_phases();
+  board_.emplace(world_, phases_.size(), runs_.size());
+  progress_.runs = runs_.size() + progress_.failed;
+  for (std::size_t run = 0; run < runs_.size(); ++run) progress_.work += trial_of(run).work;
+  shown_.assign(runs_.size(), TrialStatus::waiting);
+  if (world_.is_root()) observer_.started(plan_, progress_.runs, earlier_);
+  started_ = Clock::now();
+
+  const std::int32_t node = world_.node();
+  const std::vector<std::int32_t> nodes = world_.all_gather_v(std::span(&node, 1));
+  for (std::size_t phase = 0; phase < phases_.size(); ++phase) {
+    const std::vector<int> groups = groups_of_ranks(nodes, phases_[phase].ranks);
+    const Communicator group = world_.split(groups[static_cast<std::size_t>(world_.rank())]);
+    try {
+      run_phase(phase, group);
+    } catch (const AgreedError& error) {
+      // Only this group knows: the job has to be ended for the others.
+      throw std::runtime_error(error.what());
+    }
+    bool told = false;
+    world_.patient_barrier([&] {
+      if (signal_.requested() && !std::exchange(told, true)) board_->stop();
+      tick(false);
+    });
+  }
+  tick(true);
+  const bool stopped = progress_.stopped > 0 || progress_.over() < progress_.runs;
+  return {progress_, world_.all_reduce_max(world_.is_root() && stopped ? 1 : 0) == 1};
+}
+
+void SweepJob::run_phase(std::size_t phase, const Communicator& group) {
+  const std::vector<std::size_t>& runs = phases_[phase].runs;
+  for (;;) {
+    const bool stop = group.all_reduce_max(signal_.requested() ? 1 : 0) == 1;
+    std::uint64_t next = runs.size();
+    if (group.is_root() && stop) board_->stop();
+    if (group.is_root() && !stop) next = board_->draw(phase);
+    group.broadcast(std::span(&next, 1));
+    if (next >= runs.size()) return;
+    run_one(group, runs[next]);
+  }
+}
+
+/// The trial's lock and what is known of it, on the group's first rank; nothing if another job has it or had
+/// it in the meantime.
+std::optional<FileLock> SweepJob::take(const Communicator& group, std::size_t run, TrialRecord& record) {
+  std::optional<FileLock> lock;
+  on_root(group, [&] {
+    const Trial& trial = trial_of(run);
+    try {
+      lock.emplace(ledger_->lock(trial.digest));
+    } catch (const LockedError&) {
+      return;
+    }
+    record = ledger_->read(trial.digest);
+    if (!is_to_run(record)) {
+      lock.reset();
+      return;
+    }
+    record.status = TrialStatus::running;
+    record.message.clear();
+    record.settings = trial.point.settings;
+    record.host = group.host();
+    record.ranks = group.size();
+    ++record.attempts;
+    ledger_->write(record);
+  });
+  return lock;
+}
+
+/// Why the trial failed; empty if it did not. The record's other fields are filled on the group's first rank.
+std::string SweepJob::train_one(const Communicator& group, const Trial& trial, TrialRecord& record) {
+  const auto tick_and_look = [&] {
+    tick(false);
+    return board_->stopped();
+  };
+  const auto serve = [&] {
+    if (world_.is_root() && world_.nodes() > 1) board_->progress();
+  };
+  TrialWatch watch(plan_, trial, *ledger_, record, tick_and_look, serve);
+  try {
+    const TrainResult result = train(group, trial.config, watch, &*datasets_[trial.dataset]);
+    record.last = result.last;
+    record.parameters_sha256 = result.parameters_sha256;
+    record.message = result.reason;
+    record.status = result.status == ExitStatus::resumable ? TrialStatus::stopped
+                    : result.reason == halted_reason       ? TrialStatus::halted
+                                                           : TrialStatus::finished;
+    return "";
+  } catch (const AgreedError& error) {
+    return error.what();
+  } catch (const MpiError&) {
+    throw;
+  } catch (const std::exception& error) {
+    // Other ranks of a group would not know.
+    if (group.size() > 1) throw;
+    return error.what();
+  }
+}
+
+void SweepJob::run_one(const Communicator& group, std::size_t run) {
+  TrialRecord record;
+  const std::optional<FileLock> lock = take(group, run, record);
+  if (group.all_reduce_max(lock.has_value() ? 1 : 0) == 0) {
+    if (group.is_root()) board_->set(run, {TrialStatus::waiting, true, 0});
+    return;
+  }
+  if (group.is_root()) board_->set(run, {TrialStatus::running, false, 0});
+  tick(true);
+  const Clock::time_point start = Clock::now();
+  const std::string failure = train_one(group, trial_of(run), record);
+  if (!failure.empty()) {
+    record.status = TrialStatus::failed;
+    record.message = failure;
+    record.parameters_sha256.clear();
+  }
+  record.seconds += seconds_since(start);
+  end_one(group, run, record);
+}
+
+void SweepJob::end_one(const Communicator& group, std::size_t run, TrialRecord& record) {
+  on_root(group, [&] { ledger_->write(record); });
+  if (group.is_root()) board_->set(run, {record.status, false, metric_value(record.last, plan_.metric)});
+  tick(true);
+}
+
+/// Not collective. Lets other nodes get on, and on rank 0 shows how the sweep stands.
+void SweepJob::tick(bool now) {
+  if (!world_.is_root()) return;
+  constexpr double interval_seconds = 0.1;
+  if (!now && seconds_since(last_tick_) < interval_seconds) {
+    board_->progress();
+    return;
+  }
+  last_tick_ = Clock::now();
+  const std::vector<SweepBoard::State> states = board_->states();
+  SweepProgress fresh;
+  fresh.runs = progress_.runs;
+  fresh.work = progress_.work;
+  fresh.failed = progress_.runs - runs_.size();  // the invalid ones
+  fresh.seconds = seconds_since(started_);
+  const bool higher = higher_is_better(plan_.metric);
+  for (std::size_t run = 0; run < states.size(); ++run) {
+    const auto& [status, elsewhere, value] = states[run];
+    fresh.elsewhere += elsewhere ? 1 : 0;
+    fresh.running += status == TrialStatus::running ? 1 : 0;
+    fresh.finished += status == TrialStatus::finished ? 1 : 0;
+    fresh.halted += status == TrialStatus::halted ? 1 : 0;
+    fresh.failed += status == TrialStatus::failed ? 1 : 0;
+    fresh.stopped += status == TrialStatus::stopped ? 1 : 0;
+    const bool over = elsewhere || (status != TrialStatus::waiting && status != TrialStatus::running);
+    if (over) fresh.work_done += trial_of(run).work;
+    const bool better =
+        std::isnan(fresh.best_value) || (higher ? value > fresh.best_value : value < fresh.best_value);
+    if (status == TrialStatus::finished && !std::isnan(value) && better) {
+      fresh.best_value = value;
+      fresh.best_trial = trial_of(run).point.number;
+    }
+  }
+  progress_ = fresh;
+  for (std::size_t run = 0; run < states.size(); ++run) {
+    const TrialStatus status = states[run].status;
+    if (status == shown_[run]) continue;
+    shown_[run] = status;
+    if (status != TrialStatus::running)
+      observer_.trial_ended({&trial_of(run), status, states[run].value}, progress_);
+  }
+  observer_.progressed(progress_);
+}
+
+}  // namespace
+
+std::vector<int> groups_of_ranks(const std::vector<std::int32_t>& nodes, int ranks) {
+  const auto wanted = static_cast<std::size_t>(std::max(ranks, 1));
+  // Parts of the job that are cut into groups on their own: nodes, or the job where nodes are too small.
+  std::vector<Range> parts;
+  for (std::size_t begin = 0, end = 0; begin < nodes.size(); begin = end) {
+    while (end < nodes.size() && nodes[end] == nodes[begin]) ++end;
+    parts.push_back({begin, end});
+  }
+  const bool node_is_too_small =
+      std::any_of(parts.begin(), parts.end(), [&](const Range& part) { return part.size() < wanted; });
+  if (node_is_too_small) parts = {{0, nodes.size()}};
+
+  std::vector<int> groups(nodes.size());
+  int next = 0;
+  for (const Range& part : parts) {
+    const std::size_t count = (part.size() + wanted - 1) / wanted;
+    for (std::size_t i = 0; i < part.size(); ++i)
+      groups[part.begin + i] = next + static_cast<int>(block_owner(part.size(), count, i));
+    next += static_cast<int>(count);
+  }
+  return groups;
+}
+
+SweepResult run_sweep(const Communicator& world, const SweepPlan& plan, const SweepSelection& selection,
+                      SweepObserver& observer) {
+  return SweepJob(world, plan, selection, observer).run();
+}
+
+}  // namespace lockstep

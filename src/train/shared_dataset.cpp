@@ -1,0 +1,217 @@
+#include "lockstep/train/shared_dataset.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+
+#include "lockstep/dist/agreement.hpp"
+#include "lockstep/dist/mpi_error.hpp"
+#include "lockstep/io/shard_reader.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t alignment = 64;
+
+std::size_t aligned(std::size_t bytes) {
+  return (bytes + alignment - 1) / alignment * alignment;
+}
+
+/// Makes what each rank wrote to shared memory visible to the others. Collective.
+void publish(const Communicator& sharers) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  sharers.barrier();
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+/// Arrays one after the other in shared memory.
+class Placement {
+ public:
+  template <class E>
+  std::size_t place(std::size_t elements) {
+    const std::size_t start = bytes_;
+    bytes_ += aligned(elements * sizeof(E));
+    return start;
+  }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::size_t bytes_ = 0;
+};
+
+template <class E>
+E* at(const SharedMemory& memory, std::size_t start) {
+  return reinterpret_cast<E*>(memory.data() + start);
+}
+
+/// Writes this rank's rows of an array, `columns` numbers a row, and returns all of it.
+template <class E>
+std::span<const E> share_array(const SharedMemory& memory, std::size_t start, const std::vector<E>& mine,
+                               std::size_t first_row, std::size_t rows, std::size_t columns) {
+  if (columns == 0) return {};
+  E* const all = at<E>(memory, start);
+  std::copy(mine.begin(), mine.end(), all + first_row * columns);
+  return {all, rows * columns};
+}
+
+/// Bytes that a split's rows and the places of their non-zero elements need at most.
+std::size_t most_bytes(const DatasetInfo& info, Split split, std::size_t number_bytes) {
+  const std::size_t rows = info.rows(split);
+  const std::size_t x_bytes = info.x_type == "uint8" ? 1 : number_bytes;
+  const std::size_t y_bytes =
+      info.task == Task::classification ? sizeof(std::int32_t) : info.outputs * number_bytes;
+  const double elements = static_cast<double>(rows) * static_cast<double>(info.features);
+  const auto nonzeros = static_cast<std::size_t>(sparse_share * elements) * sizeof(std::uint16_t);
+  return rows * (info.features * x_bytes + y_bytes + sizeof(std::size_t)) + nonzeros + 8 * alignment;
+}
+
+/// Why the ranks of a node cannot share so many bytes; empty if they can. Collective.
+std::string why_not_shared(const Communicator& node, std::size_t bytes) {
+  if (node.size() == 1) return "";
+  std::string reason = node.broadcast(shared_memory_shortage(bytes));
+  if (!reason.empty()) return reason;
+  try {
+    const SharedMemory probe(node, 1);
+  } catch (const MpiError& error) {
+    reason = error.what();
+  }
+  const bool fails = node.all_reduce_max(reason.empty() ? 0 : 1) == 1;
+  return fails && reason.empty() ? "another rank of the node cannot" : reason;
+}
+
+}  // namespace
+
+template <class T>
+void index_nonzeros(const Communicator& world, std::size_t all_rows, Rows<T>& rows) {
+  if (rows.features > NonZeroIndex::most_columns || all_rows == 0) return;
+  std::vector<T> row(rows.features);
+  std::int64_t nonzeros = 0, too_small = 0;
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    rows.copy_x(i, row.data());
+    for (const T value : row) {
+      nonzeros += value != T(0) ? 1 : 0;
+      too_small += value != T(0) && std::abs(value) < T(NonZeroIndex::least_magnitude) ? 1 : 0;
+    }
+  }
+  const double all_elements = static_cast<double>(all_rows) * static_cast<double>(rows.features);
+  const auto all_nonzeros = static_cast<double>(world.all_reduce_sum(nonzeros));
+  if (world.all_reduce_sum(too_small) > 0 || all_nonzeros > sparse_share * all_elements) return;
+
+  rows.nonzeros.reserve(rows.count, static_cast<std::size_t>(nonzeros));
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    rows.copy_x(i, row.data());
+    rows.nonzeros.append(std::span<const T>(row));
+  }
+}
+
+template <class T>
+RowsView<T> neighbouring_rows(const RowsView<T>& rows, Range some) {
+  const auto part = [&](const auto& array, std::size_t columns) {
+    return array.empty() ? array : array.subspan(some.begin * columns, some.size() * columns);
+  };
+  RowsView<T> result = rows;
+  result.count = some.size();
+  result.x_u8 = part(rows.x_u8, rows.features);
+  result.x_real = part(rows.x_real, rows.features);
+  result.classes = part(rows.classes, 1);
+  result.values = part(rows.values, rows.value_columns);
+  if (!rows.nonzeros.empty())
+    result.nonzeros.starts = rows.nonzeros.starts.subspan(some.begin, some.size() + 1);
+  return result;
+}
+
+SharedDataset::SharedDataset(const Communicator& world, DatasetInfo info, bool float32, bool float64)
+    : info_(std::move(info)) {
+  const Communicator node = world.split(world.node());
+  const Communicator alone = world.split(world.rank());
+  std::size_t bytes = 0;
+  for (const Split split : {Split::train, Split::test}) {
+    if (float32) bytes += most_bytes(info_, split, sizeof(float));
+    if (float64) bytes += most_bytes(info_, split, sizeof(double));
+  }
+  fallback_ = why_not_shared(node, bytes);
+  const Communicator& sharers = fallback_.empty() ? node : alone;
+  // The ranks that share fail together; so do all.
+  collectively(world, [&] {
+    if (float32) float32_.emplace(load<float>(sharers));
+    if (float64) float64_.emplace(load<double>(sharers));
+  });
+}
+
+template <class T>
+SharedDataset::AllRows<T> SharedDataset::load(const Communicator& sharers) const {
+  AllRows<T> all;
+  all.train.emplace(load_split<T>(sharers, Split::train));
+  if (info_.test_rows > 0) all.test.emplace(load_split<T>(sharers, Split::test));
+  return all;
+}
+
+template <class T>
+SharedDataset::SplitRows<T> SharedDataset::load_split(const Communicator& sharers, Split split) const {
+  const std::size_t rows = info_.rows(split);
+  const Range part = block_partition(rows, static_cast<std::size_t>(sharers.size()),
+                                     static_cast<std::size_t>(sharers.rank()));
+  Rows<T> mine = read_rows<T>(sharers, info_, split, part.empty() ? RowRuns{} : RowRuns{part});
+  if (split == Split::train) index_nonzeros(sharers, rows, mine);
+
+  const bool bytes = info_.x_type == "uint8";
+  const bool classes = info_.task == Task::classification;
+  Placement placement;
+  const std::size_t x_start = bytes ? placement.place<std::uint8_t>(rows * info_.features)
+                                    : placement.place<T>(rows * info_.features);
+  const std::size_t y_start =
+      classes ? placement.place<std::int32_t>(rows) : placement.place<T>(rows * mine.value_columns);
+  SharedMemory numbers(sharers, placement.bytes());
+  RowsView<T> view;
+  view.count = rows;
+  view.features = info_.features;
+  view.x_scale = info_.x_scale;
+  view.value_columns = mine.value_columns;
+  view.x_u8 = share_array(numbers, x_start, mine.x_u8, part.begin, rows, bytes ? info_.features : 0);
+  view.x_real = share_array(numbers, x_start, mine.x_real, part.begin, rows, bytes ? 0 : info_.features);
+  view.classes = share_array(numbers, y_start, mine.classes, part.begin, rows, classes ? 1 : 0);
+  view.values = share_array(numbers, y_start, mine.values, part.begin, rows, mine.value_columns);
+
+  const NonZeroView found = mine.nonzeros.view();
+  const std::uint64_t mine_count = found.columns.size();
+  const std::vector<std::uint64_t> counts = sharers.all_gather_v(std::span(&mine_count, 1));
+  std::size_t first = 0, all_nonzeros = 0;
+  for (std::size_t rank = 0; rank < counts.size(); ++rank) {
+    if (static_cast<int>(rank) < sharers.rank()) first += counts[rank];
+    all_nonzeros += counts[rank];
+  }
+  Placement index;
+  const std::size_t columns_start = index.place<std::uint16_t>(all_nonzeros);
+  const std::size_t starts_start = index.place<std::size_t>(rows + 1);
+  SharedMemory nonzeros(sharers, all_nonzeros > 0 ? index.bytes() : alignment);
+  if (all_nonzeros > 0) {
+    auto* const columns = at<std::uint16_t>(nonzeros, columns_start);
+    auto* const starts = at<std::size_t>(nonzeros, starts_start);
+    std::copy(found.columns.begin(), found.columns.end(), columns + first);
+    for (std::size_t i = 0; i < part.size(); ++i) starts[part.begin + i + 1] = first + found.starts[i + 1];
+    view.nonzeros = {{starts, rows + 1}, {columns, all_nonzeros}};
+  }
+  publish(sharers);
+  return {std::move(numbers), std::move(nonzeros), view};
+}
+
+template <class T>
+const RowsView<T>& SharedDataset::rows(Split split) const {
+  const AllRows<T>* all = nullptr;
+  if constexpr (sizeof(T) == sizeof(float)) {
+    all = &float32_.value();
+  } else {
+    all = &float64_.value();
+  }
+  return split == Split::train ? all->train.value().view : all->test.value().view;
+}
+
+template const RowsView<float>& SharedDataset::rows<float>(Split) const;
+template const RowsView<double>& SharedDataset::rows<double>(Split) const;
+template RowsView<float> neighbouring_rows(const RowsView<float>&, Range);
+template RowsView<double> neighbouring_rows(const RowsView<double>&, Range);
+template void index_nonzeros(const Communicator&, std::size_t, Rows<float>&);
+template void index_nonzeros(const Communicator&, std::size_t, Rows<double>&);
+
+}  // namespace lockstep

@@ -1,0 +1,127 @@
+#include "lockstep/train/shared_dataset.hpp"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "lockstep/dist/agreement.hpp"
+#include "lockstep/train/training_data.hpp"
+#include "temporary_directory.hpp"
+#include "train/synthetic_dataset.hpp"
+
+namespace lockstep {
+namespace {
+
+class SharedRows : public ::testing::Test {
+ protected:
+  SharedRows() {
+    if (world.is_root()) {
+      directory.emplace();
+      testing::write_synthetic_dataset(*directory / "data.h5", 203, 90);
+    }
+    path = world.broadcast(directory ? directory->path() : "") + "/data.h5";
+    world.barrier();
+    info = read_dataset_info(path);
+  }
+  ~SharedRows() override { world.barrier(); }
+
+  const Communicator world = Communicator::world();
+  std::optional<TemporaryDirectory> directory;
+  std::string path;
+  DatasetInfo info;
+};
+
+template <class T>
+std::vector<T> all_x(const RowsView<T>& rows) {
+  std::vector<T> x(rows.count * rows.features);
+  for (std::size_t i = 0; i < rows.count; ++i) rows.copy_x(i, x.data() + i * rows.features);
+  return x;
+}
+
+template <class T>
+std::vector<std::int32_t> all_classes(const RowsView<T>& rows) {
+  std::vector<std::int32_t> classes;
+  for (std::size_t i = 0; i < rows.count; ++i) classes.push_back(rows.classes[rows.place(i)]);
+  return classes;
+}
+
+TEST_F(SharedRows, AreAllRowsOfTheFileOnEveryRank) {
+  const SharedDataset shared(world, info, true, true);
+  EXPECT_EQ(shared.fallback(), "");
+  for (const auto& [split, expected] : {std::pair(Split::train, testing::SyntheticRows(203, 7, 1)),
+                                        std::pair(Split::test, testing::SyntheticRows(90, 7, 2))}) {
+    EXPECT_EQ(all_x(shared.rows<float>(split)), expected.x);
+    EXPECT_EQ(all_classes(shared.rows<float>(split)), expected.classes);
+    EXPECT_EQ(all_x(shared.rows<double>(split)), std::vector<double>(expected.x.begin(), expected.x.end()));
+  }
+}
+
+TEST_F(SharedRows, GiveTrainingTheRowsItWouldRead) {
+  const SharedDataset shared(world, info, true, false);
+  for (const char* stratified : {"off", "on"}) {
+    for (const char* evaluator : {"rank0", "all"}) {
+      TrainConfig config;
+      config.data = path;
+      for (const auto& [name, text] :
+           std::vector<std::pair<std::string, std::string>>{{"hidden", "6"},
+                                                            {"batch-size", "25"},
+                                                            {"limit-train", "190"},
+                                                            {"limit-test", "71"},
+                                                            {"validation-split", "0.3"},
+                                                            {"validation-stratified", stratified},
+                                                            {"evaluator", evaluator}})
+        set_option(config, name, text);
+      config = resolve(config, info);
+      const TrainingData<float> read = load_training_data<float>(world, config, info);
+      const TrainingData<float> seen = load_training_data<float>(world, config, info, &shared);
+      EXPECT_EQ(seen.validation_rows, read.validation_rows);
+      EXPECT_EQ(seen.test_rows, read.test_rows);
+      for (const auto part :
+           {&TrainingData<float>::train, &TrainingData<float>::validation, &TrainingData<float>::test}) {
+        EXPECT_EQ(all_x(seen.*part), all_x(read.*part));
+        EXPECT_EQ(all_classes(seen.*part), all_classes(read.*part));
+      }
+    }
+  }
+}
+
+/// A dataset of bytes, most of them zeros.
+void write_sparse_dataset(const std::string& path) {
+  const DatasetAttributes attributes{Task::classification, {"a", "b"}, 1.0 / 255, "sparse"};
+  write_dataset(path, attributes, [](DatasetWriter& writer) {
+    std::vector<std::uint8_t> x(101 * 12);
+    std::vector<std::int32_t> classes(101);
+    for (std::size_t i = 0; i < x.size(); i += 5) x[i] = static_cast<std::uint8_t>(i % 255 + 1);
+    for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = static_cast<std::int32_t>(i % 2);
+    ArrayWriter x_writer = writer.array(Split::train, "x", ElementType::uint8, {101, 12});
+    x_writer.append(x.data(), 101);
+    x_writer.finish();
+    ArrayWriter y_writer = writer.array(Split::train, "y", ElementType::int32, {101});
+    y_writer.append(classes.data(), 101);
+    y_writer.finish();
+  });
+}
+
+TEST_F(SharedRows, KnowWhereTheirElementsAreNotZero) {
+  const std::string sparse = path + ".sparse.h5";
+  if (world.is_root()) write_sparse_dataset(sparse);
+  world.barrier();
+  const SharedDataset shared(world, read_dataset_info(sparse), true, false);
+  const RowsView<float>& rows = shared.rows<float>(Split::train);
+  ASSERT_FALSE(rows.nonzeros.empty());
+  for (const Range some : {Range{0, 101}, Range{40, 77}, Range{100, 101}}) {
+    const RowsView<float> part = neighbouring_rows(rows, some);
+    const std::vector<float> x = all_x(part);
+    for (std::size_t i = 0; i < part.count; ++i) {
+      std::vector<std::uint16_t> expected;
+      for (std::size_t j = 0; j < 12; ++j) {
+        if (x[i * 12 + j] != 0) expected.push_back(static_cast<std::uint16_t>(j));
+      }
+      const NonZeroColumns found = part.nonzeros[i];
+      EXPECT_EQ(std::vector<std::uint16_t>(found.begin(), found.end()), expected) << some.begin + i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lockstep
