@@ -7,8 +7,6 @@
 
 #include "lockstep/core/instruction_set.hpp"
 
-#include "lockstep/core/instruction_set.hpp"
-
 namespace lockstep {
 
 template <class T>

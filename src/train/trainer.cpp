@@ -335,9 +335,8 @@ TrainResult Training<T>::end(ExitStatus status, const std::string& reason) {
 /// Not collective; rank 0 only.
 template <class T>
 void Training<T>::write_summary(const TrainResult& result) const {
-  run_directory_->write_summary(
-      training_summary(config_, dataset_, layout_, progress_, result, seconds(), hosts_,
-                                                 state_.exchange.transport()));
+  run_directory_->write_summary(training_summary(config_, dataset_, layout_, progress_, result, seconds(),
+                                                 hosts_, state_.exchange.transport()));
 }
 
 /// Not collective: all ranks know of the failure. The summary of an earlier part of the run would pass for

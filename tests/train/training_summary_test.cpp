@@ -32,7 +32,8 @@ TEST(TrainingSummary, HoldsWhatARepetitionNeeds) {
     EXPECT_TRUE(summary.contains(key)) << key;
   }
   result.status = ExitStatus::resumable;
-  EXPECT_EQ(training_summary(config, dataset, layout, progress, result, 1, {"a"}, "none")["status"], "stopped");
+  EXPECT_EQ(training_summary(config, dataset, layout, progress, result, 1, {"a"}, "none")["status"],
+            "stopped");
   result.status = ExitStatus::failure;
   result.parameters_sha256.clear();
   const nlohmann::json failed = training_summary(config, dataset, layout, progress, result, 1, {"a"}, "none");
