@@ -63,6 +63,12 @@ void index_nonzeros(const Communicator& world, const DatasetInfo& info, std::siz
   }
 }
 
+std::size_t rows_of(const BatchPlan& plan, Range shards) {
+  std::size_t rows = 0;
+  for (std::size_t shard = shards.begin; shard < shards.end; ++shard) rows += plan.shard_rows(shard);
+  return rows;
+}
+
 }  // namespace
 
 RowSplit select_training_rows(const Communicator& world, const TrainConfig& config, const DatasetInfo& info) {
@@ -85,6 +91,8 @@ TrainingData<T> load_training_data(const Communicator& world, const TrainConfig&
   data.plan = collectively(world, [&] { return make_batch_plan(config, row_count(split.training)); });
   data.own_shards = block_partition(*config.shards, static_cast<std::size_t>(world.size()),
                                     static_cast<std::size_t>(world.rank()));
+  // Before the rows are listed, which takes memory and time for a file that promises more than there can be.
+  collectively(world, [&] { check_rows_fit<T>(info, Split::train, rows_of(data.plan, data.own_shards)); });
   data.train =
       read_rows<T>(world, info, Split::train, rows_of_shards(data.plan, data.own_shards, split.training));
   if (config.arithmetic == Arithmetic::exact) index_nonzeros(world, info, data.plan.rows, data.train);

@@ -30,6 +30,10 @@ std::string program_name(const std::vector<std::string>& arguments);
 std::string parse_choice(const std::string& text, const std::string& flag,
                          const std::vector<std::string>& choices);
 
+/// What stands between the fields of a CSV file: one character, or "tab". Throws UserError naming
+/// --separator.
+char parse_separator(const std::string& text);
+
 /// Parses the arguments and runs the subcommand. Collective. Throws AgreedError for mistakes in the
 /// arguments.
 ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments);
