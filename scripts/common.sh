@@ -81,18 +81,22 @@ prepare_mpi() {
 
 # build PRESET [TARGET…]: configures (quick when nothing changed) and builds build/PRESET.
 build() {
-  local preset=$1 options=() targets=()
+  local preset=$1 targets=()
   shift
-  # The system's Python is the one that Debian's h5py and NumPy belong to.
-  if [ -x /usr/bin/python3 ]; then
-    options+=(-DPython3_EXECUTABLE=/usr/bin/python3)
-  fi
   if [ $# -gt 0 ]; then
     targets=(--target "$@")
   fi
   (
     cd "$project_dir" &&
-      cmake --preset "$preset" --no-warn-unused-cli "${options[@]}" &&
+      cmake --preset "$preset" &&
       cmake --build "build/$preset" "${targets[@]}"
   ) >&2
 }
+
+# What a script says of itself is the comment at its top.
+case ${1:-} in
+  -h | --help)
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+esac

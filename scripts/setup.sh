@@ -35,5 +35,5 @@ if [ $check_only = no ] && install_packages "${missing[@]}"; then
   fi
 fi
 say "These Debian packages are missing. Install them as root, then try again:"
-say "  apt-get install --no-install-recommends ${missing[*]}"
+say "  apt-get update && apt-get install --no-install-recommends ${missing[*]}"
 exit 2

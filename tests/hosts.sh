@@ -4,15 +4,28 @@
 #   hosts.sh MPIEXEC RANKS[,RANKS…] PROGRAM [ARGUMENT…]      2,2: two hosts with two ranks each
 # Exit status 77 if namespaces are not permitted here.
 set -eu
+usage() {
+  echo "usage: hosts.sh MPIEXEC RANKS[,RANKS…] PROGRAM [ARGUMENT…], e.g. hosts.sh mpirun 2,2 hostname" >&2
+  exit 2
+}
+[ $# -ge 3 ] || usage
+case ,$2, in *[!0-9,]* | *,,* | *,0*) usage ;; esac
 mpiexec=$1 ranks=$2
 shift 2
 name=lockstep-$$
 work=$(mktemp -d)
 
-namespaces() { ip netns list | cut -d' ' -f1 | grep "^$name-" || true; }
+namespaces() { ip netns list | cut -d' ' -f1 | grep "^lockstep-$1-" || true; }
 clean_up() {
-  for space in $(namespaces); do ip netns delete "$space"; done
+  for space in $(namespaces $$); do ip netns delete "$space"; done
   rm -rf "$work"
+}
+# What a call that was killed could not clean up.
+remove_remains() {
+  for space in $(namespaces '[0-9]*'); do
+    owner=${space#lockstep-}
+    kill -0 "${owner%%-*}" 2> /dev/null || ip netns delete "$space" 2> /dev/null || true
+  done
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
@@ -22,7 +35,9 @@ skip() {
   exit 77
 }
 [ "$(id -u)" = 0 ] || skip "network namespaces need root"
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 command -v ip > /dev/null || skip "ip (Debian: iproute2) is not installed"
+remove_remains
 ip netns add "$name-switch" 2> /dev/null || skip "network namespaces are not permitted here"
 ip -n "$name-switch" link add bridge type bridge 2> /dev/null || skip "network bridges are not permitted here"
 unshare --uts true 2> /dev/null || skip "host name namespaces are not permitted here"

@@ -94,7 +94,8 @@ std::string to_text(const nlohmann::ordered_json& json, const std::string& inden
 }
 
 bool is_dataset(const std::string& path) {
-  if (std::filesystem::is_directory(path)) return false;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return false;
   return file_format(path) == "lockstep-dataset";
 }
 

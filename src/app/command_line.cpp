@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
+#include <memory>
 
 #include "lockstep/core/text.hpp"
 #include "lockstep/core/version.hpp"
@@ -40,9 +41,31 @@ void refuse_remaining(const CLI::App& app, const std::string& who) {
 
 std::string message_of(const CLI::ParseError& error) {
   const std::string text = error.what();
+  const std::size_t name = text.find("--"), equals = text.find(" = ");
+  const bool flag_has_value = dynamic_cast<const CLI::ConversionError*>(&error) != nullptr && name < equals &&
+                              equals != std::string::npos;  // "Could not convert: --verify = x"
+  if (flag_has_value) {
+    return text.substr(name, equals - name) + ": expected no value, found '" + text.substr(equals + 3) + "'";
+  }
   const bool value_is_missing = dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr;
   return value_is_missing ? text.substr(0, text.find(':')) + ": expected a value, found none" : text;
 }
+
+namespace {
+
+/// Tells defaults in words: "--epochs N   Passes over the training rows (default 10)".
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_opts(const CLI::Option* option) const override {
+    return option->get_type_size() == 0 ? "" : " " + option->get_type_name();
+  }
+  std::string make_option_desc(const CLI::Option* option) const override {
+    const std::string text = option->get_default_str();
+    return option->get_description() + (text.empty() ? "" : " (default " + text + ")");
+  }
+};
+
+}  // namespace
 
 std::span<const Subcommand> subcommands() {
   static const std::vector<Subcommand> all{
@@ -72,11 +95,22 @@ std::string parse_choice(const std::string& text, const std::string& flag,
                   suggestion(text, choices));
 }
 
+char parse_separator(const std::string& text) {
+  if (text == "tab" || text == "\\t") return '\t';
+  const bool usable = text.size() == 1 && text != "\"" && text != "\n" && text != "\r";
+  if (!usable) {
+    throw UserError("--separator: expected one character that is no quote and no line end, or tab, found '" +
+                    text + "'");
+  }
+  return text.front();
+}
+
 ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments) {
   // Every rank parses the same arguments, so all of them end alike.
   CLI::App app(
       "lockstep trains multilayer perceptrons: the same weights, bit for bit, on any number of ranks.",
       "lockstep");
+  app.formatter(std::make_shared<HelpFormatter>());  // for subcommands too
   app.set_version_flag("--version", "lockstep " + version());
   app.require_subcommand(0, 1);
   app.allow_extras();
@@ -106,12 +140,16 @@ ExitStatus run_command_line(const Communicator& world, const std::vector<std::st
   if (!run) {
     const std::vector<std::string> remaining = app.remaining();
     const std::string names = join(subcommand_names());
+    const bool is_flag = !remaining.empty() && remaining.front().starts_with("-");
+    const std::string kind = is_flag ? "flag" : "subcommand";
     const std::string problem = remaining.empty() ? "expected a subcommand (" + names + "), found none"
-                                                  : "unknown subcommand '" + remaining.front() + "'" +
+                                                  : "unknown " + kind + " '" + remaining.front() + "'" +
                                                         suggestion(remaining.front(), subcommand_names()) +
                                                         "; there are " + names;
     throw AgreedError(problem + "; see lockstep --help", ExitStatus::user_error, 0, world.host());
   }
+  // Not first where a rank computes, when others may wait for it already.
+  collectively(world, [] { instruction_set(); });
   return run(world);
 }
 

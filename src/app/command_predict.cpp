@@ -20,7 +20,7 @@ namespace lockstep {
 namespace {
 
 struct PredictArguments {
-  std::string checkpoint, output, drop_columns;
+  std::string checkpoint, output, drop_columns, separator = ",";
   FeatureSource input;
 };
 
@@ -70,16 +70,24 @@ void write_csv(const std::string& path, const ModelDescription& model, std::span
   });
 }
 
+/// Whether CSV is to be written, else HDF5. Throws UserError for names that say neither.
+bool is_csv(const std::string& output) {
+  const std::string extension = std::filesystem::path(output).extension();
+  if (extension != ".csv" && extension != ".h5" && extension != ".hdf5") {
+    throw UserError("--output " + output + ": expected a name ending in .csv, .h5 or .hdf5");
+  }
+  return extension == ".csv";
+}
+
 template <class T>
 void predict_rows(const PredictArguments& arguments, const std::string& path,
                   const ModelDescription& description) {
   const TrainedModel<T> model(path, description);
   const Rows<T> rows = read_features<T>(arguments.input, model.spec.inputs(), description.x_scale);
   const std::vector<T> predictions = predict<T>(model.spec, model.layout, model.parameters, rows);
-  const std::string extension = std::filesystem::path(arguments.output).extension();
-  if (extension == ".csv") {
+  if (is_csv(arguments.output)) {
     write_csv<T>(arguments.output, description, predictions);
-  } else if (extension == ".h5" || extension == ".hdf5") {
+  } else {
     std::vector<std::int32_t> classes;
     for (std::size_t i = 0; i < rows.count && description.task != Task::regression; ++i) {
       const std::span<const T> row =
@@ -87,8 +95,6 @@ void predict_rows(const PredictArguments& arguments, const std::string& path,
       classes.push_back(static_cast<std::int32_t>(predicted_class(description, row)));
     }
     write_predictions<T>(arguments.output, description, predictions, classes);
-  } else {
-    throw UserError("--output " + arguments.output + ": expected a name ending in .csv, .h5 or .hdf5");
   }
   std::cout << fmt::format("wrote {}: {} rows\n", arguments.output, rows.count);
 }
@@ -104,6 +110,9 @@ std::function<ExitStatus(const Communicator&)> declare_predict(CLI::App& app) {
   app.add_option("--dataset", a->input.dataset, "HDF5 array; default the first of /x, /test/x, /train/x")
       ->type_name("PATH");
   app.add_option("--drop-columns", a->drop_columns, "CSV columns that are no features")->type_name("LIST");
+  app.add_option("--separator", a->separator, "Between CSV fields: one character, or tab")
+      ->type_name("CHAR")
+      ->capture_default_str();
   app.add_option("--output,-o", a->output, "predictions.csv or predictions.h5")->type_name("FILE");
   return [a](const Communicator& world) {
     use_one_blas_thread();
@@ -112,8 +121,10 @@ std::function<ExitStatus(const Communicator&)> declare_predict(CLI::App& app) {
         throw UserError("--checkpoint: expected a checkpoint or run directory, found none");
       if (a->input.path.empty()) throw UserError("--input: expected a file with rows, found none");
       if (a->output.empty()) throw UserError("--output: expected a file to write, found none");
+      is_csv(a->output);  // before anything is computed
       PredictArguments arguments = *a;
       arguments.input.drop_columns = split_list(a->drop_columns);
+      arguments.input.separator = parse_separator(a->separator);
       const std::string path = find_checkpoint(a->checkpoint);
       const ModelDescription model = read_checkpoint_state(path).model;
       if (model.precision == "float64") {

@@ -63,12 +63,8 @@ void declare_flags(CLI::App& app, TrainArguments& arguments) {
                                   ->description(option.help)
                                   ->group(option.group)
                                   ->type_name(option.value_name);
-    if (option.kind == TrainOption::Kind::on_off) {
-      flag->expected(0, 1);
-      flag->description(option.help + " (default " + option.default_text + ")");
-    } else {
-      flag->expected(1)->default_str(option.default_text);
-    }
+    flag->expected(option.kind == TrainOption::Kind::on_off ? 0 : 1, 1);
+    if (option.name != "data") flag->default_str(option.default_text);  // which is required
     arguments.options[option.name] = flag;
   }
 }

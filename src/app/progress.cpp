@@ -6,25 +6,9 @@
 #include <iostream>
 
 #include "lockstep/app/terminal.hpp"
-#include "lockstep/core/text.hpp"
 #include "lockstep/train/progress_text.hpp"
 
 namespace lockstep {
-namespace {
-
-std::string activation_names(const TrainConfig& config) {
-  std::vector<std::string> names;
-  for (const Activation& activation : config.activation) names.push_back(activation.text());
-  if (names.empty()) return "none";
-  if (std::all_of(names.begin(), names.end(),
-                  [&](const std::string& name) { return name == names.front(); })) {
-    names.resize(std::min<std::size_t>(names.size(), 1));
-  }
-  return join(names);
-}
-
-}  // namespace
-
 Progress::Progress(ProgressStyle style, bool quiet) : quiet_(quiet) {
   const bool terminal = shows_on_terminal();
   bar_ = !quiet && (style == ProgressStyle::bar || (style == ProgressStyle::automatic && terminal));
@@ -48,16 +32,9 @@ void Progress::started(const TrainConfig& config, std::uint64_t first_step, std:
   steps_per_epoch_ = steps_per_epoch;
   batch_size_ = config.batch_size;
   if (!lines_) return;
-  std::vector<std::string> widths, initializers;
-  for (const std::size_t width : config.hidden) widths.push_back(std::to_string(width));
-  for (const Initializer& initializer : config.init) initializers.push_back(initializer.text());
-  print_line(fmt::format("hidden {}  activation {}  init {}  optimizer {}  learning rate {}",
-                         widths.empty() ? "none" : join(widths, ","), activation_names(config),
-                         join(initializers), config.optimizer, config.learning_rate.value_or(0)));
-  print_line(fmt::format("batch {}  shards {}  {}  {} arithmetic  seed {}  run directory {}",
-                         config.batch_size, config.shards.value_or(0), precision_name(config.precision),
-                         arithmetic_name(config.arithmetic), config.seed, config.run_dir));
-  if (first_step > 0) print_line(fmt::format("going on after step {} of {}", first_step, total_steps));
+  print_line(opening_lines(config));
+  if (first_step > 0 && first_step < total_steps)
+    print_line(fmt::format("going on after step {} of {}", first_step, total_steps));
 }
 
 void Progress::progressed(std::uint64_t step, double local_mean_loss, double samples_per_second) {

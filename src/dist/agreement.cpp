@@ -2,7 +2,9 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <new>
+#include <system_error>
 
 #include "launch_settings.hpp"
 
@@ -12,6 +14,19 @@ AgreedError::AgreedError(std::string message, ExitStatus status, int rank, std::
     : message_(std::move(message)), status_(status), rank_(rank), host_(std::move(host)) {}
 
 namespace detail {
+namespace {
+
+/// Paths that may not be used are the user's mistake; a disk that is full or broken is not.
+ExitStatus status_of(const std::error_code& error) {
+  for (const std::errc mistake :
+       {std::errc::permission_denied, std::errc::operation_not_permitted, std::errc::read_only_file_system,
+        std::errc::not_a_directory, std::errc::filename_too_long, std::errc::too_many_symbolic_link_levels}) {
+    if (error == mistake) return ExitStatus::user_error;
+  }
+  return ExitStatus::failure;
+}
+
+}  // namespace
 
 Outcome outcome_of_current_exception() {
   try {
@@ -22,6 +37,8 @@ Outcome outcome_of_current_exception() {
     return {true, error.what(), error.status()};
   } catch (const UserError& error) {
     return {true, error.what(), ExitStatus::user_error};
+  } catch (const std::filesystem::filesystem_error& error) {
+    return {true, error.path1().string() + ": " + error.code().message(), status_of(error.code())};
   } catch (const std::bad_alloc&) {
     return {true, "out of memory", ExitStatus::failure};
   } catch (const std::exception& error) {

@@ -67,6 +67,18 @@ MemoryPlan plan_memory(const ParameterLayout& layout, std::size_t element_size, 
   return plan;
 }
 
+/// What a member of the group, if it is one, writes most; the first one also what all of them write.
+std::vector<Range> bytes_of_member(const MemoryPlan& plan, std::size_t member) {
+  const std::size_t members = plan.node_sums.size();
+  if (member >= members) return {};
+  const Range part = block_partition(plan.node_sums.front() - plan.parameters, members, member);
+  const std::size_t end = member + 1 < members ? plan.node_sums[member + 1] : plan.total;
+  std::vector<Range> bytes{{plan.parameters + part.begin, plan.parameters + part.end},
+                           {plan.node_sums[member], end}};
+  if (member == 0) bytes.push_back({0, plan.parameters});
+  return bytes;
+}
+
 /// Starts of messages of the given lengths that follow one another. Returns their total length.
 std::size_t set_starts(const std::vector<int>& counts, std::vector<int>& starts) {
   int end = 0;
@@ -134,7 +146,9 @@ GradientExchange<T>::GradientExchange(const Communicator& communicator, const Pa
       groups_(make_rank_groups(communicator, transport,
                                [&](std::size_t first, std::size_t size) {
                                  const Range members{first, first + size};
-                                 return plan_memory(layout, sizeof(T), shards, ranks_, members).total;
+                                 const MemoryPlan plan =
+                                     plan_memory(layout, sizeof(T), shards, ranks_, members);
+                                 return GroupMemory{plan.total, bytes_of_member(plan, rank_ - first)};
                                })),
       group_(rank_ / groups_.group_size()),
       member_(rank_ % groups_.group_size()),
@@ -151,7 +165,6 @@ GradientExchange<T>::GradientExchange(const Communicator& communicator, const Pa
   plan_messages();
 }
 
-/// Each rank is the first to touch what it will write most.
 template <class T>
 void GradientExchange<T>::take_memory(const ParameterLayout& layout) {
   const std::size_t first = group_ * groups_.group_size();
@@ -165,8 +178,6 @@ void GradientExchange<T>::take_memory(const ParameterLayout& layout) {
   for (const std::size_t start : plan.node_sums) member_sums_.push_back(reinterpret_cast<T*>(memory + start));
   accumulator_ = TreeAccumulator<T>(shards_, own_shards_, layout.size(), member_sums_[member_]);
 
-  std::fill_n(parameters_.begin() + static_cast<std::ptrdiff_t>(own_slice().begin), own_slice().size(), T{});
-  std::fill_n(member_sums_[member_], accumulator_.nodes().size() * layout.size(), T{});
   groups_.group.barrier();
 }
 

@@ -1,8 +1,10 @@
 #include "lockstep/dist/shared_memory.hpp"
 
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
@@ -81,8 +83,21 @@ std::string shared_memory_shortage(std::size_t bytes) {
   if (statvfs(directory.c_str(), &found) != 0) return directory + ": " + std::strerror(errno);
   const std::size_t free_bytes = found.f_bavail * found.f_frsize;
   if (bytes <= free_bytes && free_bytes - bytes >= reserve) return "";
-  return directory + " has " + format_bytes(free_bytes) + " free, expected " + format_bytes(bytes) + " and " +
-         format_bytes(reserve) + " to spare";
+  return directory + " has " + format_bytes(free_bytes) + " free, expected " +
+         (bytes > 0 ? format_bytes(bytes) + " and " : "") + format_bytes(reserve) + " to spare";
+}
+
+bool take_pages(std::span<std::byte> memory) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(memory.data()) / page_bytes * page_bytes;
+  const auto end = reinterpret_cast<std::uintptr_t>(memory.data() + memory.size());
+  auto* const pages = reinterpret_cast<std::byte*>(begin);
+  const std::size_t bytes = whole_pages(end - begin);
+  if (memory.empty() || ::madvise(pages, bytes, MADV_POPULATE_WRITE) == 0) return true;
+  if (errno != EINVAL) return false;
+  for (std::size_t page = 0; page < bytes; page += page_bytes) {
+    std::atomic_ref(reinterpret_cast<unsigned char&>(pages[page])).fetch_or(0);
+  }
+  return true;
 }
 
 }  // namespace lockstep

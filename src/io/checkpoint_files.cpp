@@ -36,7 +36,9 @@ std::string checkpoint_file_name(std::uint64_t step) {
 std::vector<std::string> checkpoints_newest_first(const std::string& directory) {
   std::vector<std::pair<std::uint64_t, std::string>> found;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
+  fs::directory_iterator entries(directory, error);
+  if (error == std::errc::permission_denied) throw FileError(directory + ": " + error.message());
+  for (const fs::directory_entry& entry : entries) {
     if (const auto step = step_of(entry.path().filename().string()))
       found.emplace_back(*step, entry.path().string());
   }
@@ -60,8 +62,10 @@ void mark_last_checkpoint(const std::string& path) {
 }
 
 std::string find_checkpoint(const std::string& path) {
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) throw FileError(path + ": no such checkpoint or run directory");
+  std::error_code ignored, error;
+  if (!fs::exists(path, error)) {
+    throw FileError(path + ": " + (error ? error.message() : "no such checkpoint or run directory"));
+  }
   if (!fs::is_directory(path, ignored)) return path;
   for (const std::string& directory : {path + "/checkpoints", path}) {
     for (const char* name : {"/best", "/last"}) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,8 +10,15 @@
 
 namespace lockstep {
 
+/// A name that stands for more than one class.
+inline std::optional<std::string> repeated_name(std::vector<std::string> names) {
+  std::sort(names.begin(), names.end());
+  const auto found = std::adjacent_find(names.begin(), names.end());
+  return found == names.end() ? std::nullopt : std::optional(*found);
+}
+
 /// The names that the user gave, or "0", "1", … where there are none. Throws UserError, naming `where`, if
-/// they are fewer than the classes.
+/// they are fewer than the classes or not different.
 inline std::vector<std::string> names_or_numbers(std::vector<std::string> names, std::size_t classes,
                                                  const std::string& where) {
   if (names.empty()) {
@@ -18,6 +27,9 @@ inline std::vector<std::string> names_or_numbers(std::vector<std::string> names,
   if (names.size() < classes) {
     throw UserError(where + ": expected names for " + std::to_string(classes) + " classes, found " +
                     std::to_string(names.size()));
+  }
+  if (const auto name = repeated_name(names)) {
+    throw UserError(where + ": expected different names of the classes, found '" + *name + "' twice");
   }
   return names;
 }

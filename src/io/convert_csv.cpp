@@ -44,6 +44,34 @@ double read_feature(const CsvReader& reader, const std::vector<std::string>& fie
   return number;
 }
 
+/// Indices of columns.
+struct Columns {
+  std::vector<std::size_t> targets, features;
+};
+
+Columns choose_columns(const CsvReader& reader, const CsvSource& source,
+                       const std::vector<std::string>& target_names) {
+  std::vector<bool> taken(reader.header().size(), false);
+  const auto take = [&](const std::string& name) {
+    const std::size_t column = reader.column(name);
+    if (taken[column]) {
+      throw UserError("--target, --drop-columns: expected every column once, found '" + name + "' twice");
+    }
+    taken[column] = true;
+    return column;
+  };
+  Columns columns;
+  for (const std::string& name : target_names) columns.targets.push_back(take(name));
+  for (const std::string& name : source.drop_columns) take(name);
+  for (std::size_t i = 0; i < taken.size(); ++i) {
+    if (!taken[i]) columns.features.push_back(i);
+  }
+  if (columns.features.empty()) {
+    throw FileError(reader.path() + ": expected columns beside the target, found none");
+  }
+  return columns;
+}
+
 CsvTable read_table(const std::string& path, const CsvSource& source,
                     const std::vector<std::string>& target_names) {
   CsvReader reader(path, source.separator);
@@ -51,18 +79,12 @@ CsvTable read_table(const std::string& path, const CsvSource& source,
   CsvTable table;
   table.path = path;
   table.target_columns = target_names.size();
-  std::vector<std::size_t> target_columns, feature_columns;
-  for (const std::string& name : target_names) target_columns.push_back(reader.column(name));
-  for (std::size_t i = 0; i < reader.header().size(); ++i) {
-    if (std::find(target_columns.begin(), target_columns.end(), i) != target_columns.end()) continue;
-    feature_columns.push_back(i);
-    table.feature_names.push_back(reader.header()[i]);
-  }
-  if (feature_columns.empty()) throw FileError(path + ": expected columns beside the target, found none");
+  const Columns columns = choose_columns(reader, source, target_names);
+  for (const std::size_t i : columns.features) table.feature_names.push_back(reader.header()[i]);
   std::vector<std::string> fields;
   while (reader.next(fields)) {
-    for (const std::size_t i : feature_columns) table.x.push_back(read_feature(reader, fields, i, narrow));
-    for (const std::size_t i : target_columns) {
+    for (const std::size_t i : columns.features) table.x.push_back(read_feature(reader, fields, i, narrow));
+    for (const std::size_t i : columns.targets) {
       if (fields[i].empty()) throw FileError(reader.place(i) + ": expected a target, found nothing");
       table.targets.push_back(fields[i]);
     }
@@ -237,14 +259,14 @@ void check_same_columns(const CsvTable& train, const CsvTable& test) {
 void check_options(const CsvSource& source, const std::vector<std::string>& targets) {
   if (targets.empty()) throw UserError(source.train + ": expected the name of the target column, found none");
   if (!(source.test_fraction >= 0 && source.test_fraction < 1)) {
-    throw UserError("test fraction: expected a number from 0 to below 1, found " +
+    throw UserError("--test-fraction: expected a number from 0 to below 1, found " +
                     format_exact(source.test_fraction));
   }
   if (!source.test.empty() && source.test_fraction > 0) {
-    throw UserError("expected either a test file or a test fraction, found both");
+    throw UserError("expected either --csv-test or --test-fraction, found both");
   }
   if (source.x_type != "float32" && source.x_type != "float64") {
-    throw UserError("x type: expected float32 or float64, found '" + source.x_type + "'");
+    throw UserError("--x-type: expected float32 or float64, found '" + source.x_type + "'");
   }
 }
 

@@ -98,7 +98,11 @@ Task choose_task(const Hdf5Source& source, hid_t file, const Hdf5Array& y) {
 }
 
 double choose_x_scale(const Hdf5Source& source, hid_t file, ElementType x_type) {
-  if (source.x_scale) return *source.x_scale;
+  if (source.x_scale) {
+    if (std::isfinite(*source.x_scale) && *source.x_scale != 0) return *source.x_scale;
+    throw UserError("--x-scale: expected a finite number other than 0, found " +
+                    format_exact(*source.x_scale));
+  }
   const std::string where = source.path + ": /";
   if (has_attribute(file, "x_scale", where)) return read_number_attribute<double>(file, "x_scale", where);
   return x_type == ElementType::uint8 ? 1.0 / 255 : 1.0;
@@ -159,6 +163,10 @@ std::vector<PreparedSplit> open_splits(const Hdf5Source& source, hid_t file) {
     throw UserError(source.path + ": expected paths of both x and y of the test split, or of neither");
   }
   if (source.test_x.empty()) return splits;
+  const Hdf5Source defaults;
+  const bool unnamed = source.test_x == defaults.test_x && source.test_y == defaults.test_y;
+  const auto absent = [&](const std::string& path) { return !hdf5_exists(file, path, source.path); };
+  if (unnamed && absent(source.test_x) && absent(source.test_y)) return splits;
   splits.push_back({Split::test, open_source_split(file, source.test_x, source.test_y, source.path), {}});
   const Hdf5Array &train = splits[0].source.x, &test = splits[1].source.x;
   if (!std::equal(train.shape.begin() + 1, train.shape.end(), test.shape.begin() + 1, test.shape.end())) {
@@ -168,9 +176,18 @@ std::vector<PreparedSplit> open_splits(const Hdf5Source& source, hid_t file) {
   return splits;
 }
 
+/// Paths count from the root, with a slash in front or without.
+Hdf5Source with_absolute_paths(Hdf5Source source) {
+  for (std::string* const path : {&source.train_x, &source.train_y, &source.test_x, &source.test_y}) {
+    if (!path->empty() && path->front() != '/') path->insert(path->begin(), '/');
+  }
+  return source;
+}
+
 }  // namespace
 
-DatasetInfo convert_hdf5(const Hdf5Source& source, const std::string& output) {
+DatasetInfo convert_hdf5(const Hdf5Source& given, const std::string& output) {
+  const Hdf5Source source = with_absolute_paths(given);
   const Hdf5Handle file = open_hdf5(source.path);
   std::vector<PreparedSplit> splits = open_splits(source, file.get());
   const Task task = choose_task(source, file.get(), splits.front().source.y);

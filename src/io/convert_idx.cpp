@@ -67,8 +67,10 @@ void copy_split(DatasetWriter& writer, Split split, IdxSplit& data) {
 }  // namespace
 
 DatasetInfo convert_idx(const IdxSource& source, const std::string& output) {
-  if (!std::filesystem::is_directory(source.directory)) {
-    throw FileError(source.directory + ": expected a directory with IDX files");
+  std::error_code error;
+  if (!std::filesystem::is_directory(source.directory, error)) {
+    throw FileError(source.directory + ": expected a directory with IDX files" +
+                    (error ? ", found: " + error.message() : ""));
   }
   IdxSplit train(source.directory, "train");
   IdxSplit test(source.directory, "t10k");

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "class_names.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/sha256.hpp"
 #include "lockstep/core/text.hpp"
@@ -140,6 +141,9 @@ std::size_t count_outputs(const DatasetInfo& info, const SplitShape& train) {
   if (info.task == Task::regression) return train.y_columns;
   const std::size_t names = info.class_names.size();
   const std::string where = info.path + ": /: attribute 'class_names': ";
+  if (const auto name = repeated_name(info.class_names)) {
+    throw FileError(where + "expected different names, found '" + *name + "' twice");
+  }
   if (info.task == Task::binary) {
     if (names != 0 && names != 2) {
       throw FileError(where + "expected two names or none, found " + std::to_string(names));

@@ -1,6 +1,7 @@
 #include "lockstep/io/hdf5.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -84,6 +85,7 @@ std::uint64_t file_size_bytes(const std::string& path) {
 bool is_hdf5(const std::string& path) {
   prepare_library();
   if (file_size_bytes(path) == 0) return false;
+  if (::access(path.c_str(), R_OK) != 0) throw FileError(path + ": " + std::strerror(errno));
   return hdf5_check(H5Fis_hdf5(path.c_str()), path, "cannot be read") > 0;
 }
 

@@ -223,6 +223,9 @@ bool hdf5_exists(hid_t file, const std::string& path, const std::string& file_na
                       " is a soft or external link");
     }
     if (end == std::string::npos) return true;
+    H5O_info_t object{};
+    hdf5_check(H5Oget_info_by_name(file, part.c_str(), &object, H5P_DEFAULT), where, "cannot be looked up");
+    if (object.type != H5O_TYPE_GROUP) return false;  // nothing is below it
   }
 }
 

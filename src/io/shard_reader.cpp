@@ -48,15 +48,6 @@ void check_runs(const RowRuns& runs, std::size_t rows, const std::string& where)
   }
 }
 
-void check_memory_for(const DatasetInfo& info, Split split, std::size_t rows, std::size_t number_bytes) {
-  const std::size_t x_bytes = info.features * (info.x_type == "uint8" ? 1 : number_bytes);
-  const std::size_t y_bytes =
-      info.task == Task::classification ? sizeof(std::int32_t) : info.outputs * number_bytes;
-  check_memory_available(checked_product(rows, x_bytes + y_bytes, "the rows' size"),
-                         info.path + ": /" + split_name(split) + ": " + std::to_string(rows) + " rows of " +
-                             std::to_string(info.features) + " numbers");
-}
-
 /// Reads the selected rows of an array, converted to `memory`, to `out`, with regular hyperslabs. Transfers
 /// are independent: measured with Open MPI 4.1, collective ones let a few aggregators read all rows and send
 /// them on, at no gain in time; so each rank reads its own rows and nothing else.
@@ -209,10 +200,20 @@ Rows<T> read_selected(const SplitArrays& arrays, const DatasetInfo& info, const 
 template <class T>
 void check_request(const DatasetInfo& info, Split split, const RowRuns& runs) {
   check_runs(runs, info.rows(split), info.path + ": /" + split_name(split));
-  check_memory_for(info, split, row_count(runs), sizeof(T));
+  check_rows_fit<T>(info, split, row_count(runs));
 }
 
 }  // namespace
+
+template <class T>
+void check_rows_fit(const DatasetInfo& info, Split split, std::size_t rows) {
+  const std::size_t x_bytes = info.features * (info.x_type == "uint8" ? 1 : sizeof(T));
+  const std::size_t y_bytes =
+      info.task == Task::classification ? sizeof(std::int32_t) : info.outputs * sizeof(T);
+  check_memory_available(checked_product(rows, x_bytes + y_bytes, "the rows' size"),
+                         info.path + ": /" + split_name(split) + ": " + std::to_string(rows) + " rows of " +
+                             std::to_string(info.features) + " numbers");
+}
 
 template <class T>
 Rows<T> read_rows_serial(const DatasetInfo& info, Split split, const RowRuns& runs) {
@@ -241,12 +242,16 @@ std::vector<std::int32_t> read_classes_serial(const DatasetInfo& info, Split spl
   if (info.task == Task::regression) {
     throw UserError(info.path + ": expected classes, found the targets of a regression");
   }
+  check_memory_available(checked_product(info.rows(split), sizeof(std::int32_t), "the labels' size"),
+                         info.path + ": /" + split_name(split) + "/y");
   const Hdf5Handle file = open_hdf5(info.path);
   const SplitArrays arrays = open_split(file.get(), info, split);
   const std::size_t classes = info.task == Task::binary ? 2 : info.outputs;
   return read_classes(arrays.y, {{0, info.rows(split)}}, classes);
 }
 
+template void check_rows_fit<float>(const DatasetInfo&, Split, std::size_t);
+template void check_rows_fit<double>(const DatasetInfo&, Split, std::size_t);
 template Rows<float> read_rows_serial<float>(const DatasetInfo&, Split, const RowRuns&);
 template Rows<double> read_rows_serial<double>(const DatasetInfo&, Split, const RowRuns&);
 template Rows<float> read_rows<float>(const Communicator&, const DatasetInfo&, Split, const RowRuns&);

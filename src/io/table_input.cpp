@@ -13,10 +13,21 @@
 namespace lockstep {
 namespace {
 
-void check_features(const std::string& where, std::size_t expected, std::size_t found) {
+void check_features(const std::string& where, std::size_t expected, std::size_t found,
+                    const std::string& hint = "") {
   if (expected == found) return;
   throw FileError(where + ": expected rows of " + std::to_string(expected) +
-                  " numbers, as the model was trained on, found " + std::to_string(found));
+                  " numbers, as the model was trained on, found " + std::to_string(found) + hint);
+}
+
+/// Flags that say something of files of another kind are mistakes.
+void check_flags(const FeatureSource& source, bool hdf5, bool csv) {
+  if (!source.dataset.empty() && !hdf5) {
+    throw UserError("--dataset: expected with an HDF5 file, found with " + source.path);
+  }
+  if (!source.drop_columns.empty() && !csv) {
+    throw UserError("--drop-columns: expected with a CSV file, found with " + source.path);
+  }
 }
 
 std::string find_array(hid_t file, const FeatureSource& source) {
@@ -59,14 +70,16 @@ void read_idx_features(const FeatureSource& source, Rows<T>& rows) {
 
 template <class T>
 void read_csv_features(const FeatureSource& source, Rows<T>& rows) {
-  CsvReader reader(source.path, ',');
+  CsvReader reader(source.path, source.separator);
   std::vector<bool> dropped(reader.header().size(), false);
   for (const std::string& name : source.drop_columns) dropped[reader.column(name)] = true;
   std::vector<std::size_t> columns;
   for (std::size_t i = 0; i < dropped.size(); ++i) {
     if (!dropped[i]) columns.push_back(i);
   }
-  check_features(source.path + ": line 1", rows.features, columns.size());
+  const bool too_many = columns.size() > rows.features;
+  check_features(source.path + ": line 1", rows.features, columns.size(),
+                 too_many ? "; --drop-columns leaves out what is no feature" : "");
   std::vector<std::string> fields;
   while (reader.next(fields)) {
     for (const std::size_t i : columns) {
@@ -89,9 +102,12 @@ Rows<T> read_features(const FeatureSource& source, std::size_t features, double 
   Rows<T> rows;
   rows.features = features;
   rows.x_scale = x_scale;
-  if (is_hdf5(source.path)) {
+  const bool hdf5 = is_hdf5(source.path);
+  const bool idx = !hdf5 && looks_like_idx(source.path);
+  check_flags(source, hdf5, !hdf5 && !idx);
+  if (hdf5) {
     read_hdf5_features(source, rows);
-  } else if (looks_like_idx(source.path)) {
+  } else if (idx) {
     read_idx_features(source, rows);
   } else {
     read_csv_features(source, rows);

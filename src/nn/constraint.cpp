@@ -57,6 +57,10 @@ void scale_columns(MatrixView<T> kernel, const std::vector<double>& scales) {
 
 }  // namespace
 
+std::string constraint_forms() {
+  return forms_text(forms());
+}
+
 Constraint::Constraint(std::string_view text) {
   const Setting setting = parse_setting("constraint", text, forms());
   kind_ = static_cast<Kind>(setting.form);

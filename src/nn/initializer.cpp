@@ -143,6 +143,10 @@ void fill_kernel(const Initializer& initializer, MatrixView<T> kernel, KernelRan
 
 }  // namespace
 
+std::string initializer_forms() {
+  return forms_text(forms());
+}
+
 Initializer::Initializer(std::string_view text) {
   const Setting setting = parse_setting("initializer", text, forms());
   name_ = forms()[setting.form].name;

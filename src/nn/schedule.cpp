@@ -27,6 +27,10 @@ double ratio(std::uint64_t part, std::uint64_t whole) {
 
 }  // namespace
 
+std::string schedule_forms() {
+  return forms_text(forms());
+}
+
 Schedule::Schedule(std::string_view text, std::uint64_t warmup_steps, std::uint64_t total_steps,
                    std::uint64_t steps_per_epoch)
     : warmup_steps_(warmup_steps), total_steps_(total_steps), steps_per_epoch_(steps_per_epoch) {

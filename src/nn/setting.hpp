@@ -65,6 +65,17 @@ struct Setting {
   std::string text;
 };
 
+/// "zeros, uniform(a,b), …", for help and documentation.
+inline std::string forms_text(std::span<const SettingForm> forms) {
+  std::vector<std::string> texts;
+  for (const SettingForm& form : forms) {
+    std::vector<std::string> names;
+    for (const SettingArgument& argument : form.arguments) names.push_back(argument.name);
+    texts.push_back(names.empty() ? form.name : form.name + "(" + join(names, ",") + ")");
+  }
+  return join(texts);
+}
+
 /// Row of `forms` with this name or alias. `kind` is for messages: "initializer". Throws UserError naming the
 /// nearest.
 inline std::size_t find_form(const std::string& kind, const std::string& name,

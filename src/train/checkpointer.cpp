@@ -265,7 +265,8 @@ double Checkpointer<T>::expected_seconds(const TrainState<T>& state) const {
 template <class T>
 std::vector<std::string> Checkpointer<T>::candidates() const {
   if (config_.resume == "auto") return checkpoints_newest_first(run_directory_->checkpoints_path());
-  if (!std::filesystem::is_directory(config_.resume)) return {find_checkpoint(config_.resume)};
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(config_.resume, ignored)) return {find_checkpoint(config_.resume)};
   std::vector<std::string> found = checkpoints_newest_first(config_.resume + "/checkpoints");
   if (found.empty()) found = checkpoints_newest_first(config_.resume);
   if (found.empty())

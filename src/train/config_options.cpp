@@ -1,5 +1,9 @@
 // The one table of training options. To add an option: its field in TrainConfig and its row here.
 
+#include "lockstep/nn/constraint.hpp"
+#include "lockstep/nn/initializer.hpp"
+#include "lockstep/nn/optimizer.hpp"
+#include "lockstep/nn/schedule.hpp"
 #include "option_builders.hpp"
 
 namespace lockstep {
@@ -115,6 +119,11 @@ TrainOption init_generator_option() {
   return option;
 }
 
+std::string optimizer_names() {
+  std::vector<std::string> names;
+  for (const OptimizerInfo& info : optimizer_table()) names.push_back(info.name);
+  return join(names);
+}
 std::string canonical_optimizer(std::string_view text) {
   return find_optimizer(text).name;
 }
@@ -149,14 +158,18 @@ Options data_options() {
 Options model_options() {
   return {
       hidden_option(),
-      item_list_option<Activation>("activation", "Activation: one for all, or one per hidden layer",
+      item_list_option<Activation>("activation",
+                                   "Activation: one for all, or one per hidden layer; `lockstep activations` "
+                                   "lists them",
                                    &TrainConfig::activation, "auto"),
       text_option("output", "NAME", "Output function: softmax, sigmoid, identity; auto: by task",
                   &TrainConfig::output, "auto"),
       text_option("loss", "NAME", "Loss: cross_entropy, binary_cross_entropy, mse, mae, huber; auto: by task",
                   &TrainConfig::loss, "auto"),
       item_list_option<Initializer>(
-          "init", "Initializer: one for all, or one per layer with the output; auto: by activation",
+          "init",
+          "Initializer: one for all, or one per layer with the output; auto: by activation; " +
+              initializer_forms(),
           &TrainConfig::init, "auto"),
       init_generator_option(),
       choice_option<Precision>("precision", "Type of parameters and arithmetic", &TrainConfig::precision,
@@ -170,9 +183,8 @@ Options model_options() {
 
 Options optimizer_options() {
   return {
-      checked_text_option("optimizer", "NAME",
-                          "sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, lars, lamb",
-                          &TrainConfig::optimizer, canonical_optimizer),
+      checked_text_option("optimizer", "NAME", optimizer_names(), &TrainConfig::optimizer,
+                          canonical_optimizer),
       optional_number_option("learning-rate", "Learning rate; auto: the optimizer's",
                              &TrainConfig::learning_rate, positive),
       optional_number_option("momentum", "Momentum (momentum, nesterov, lars, rmsprop)",
@@ -186,8 +198,7 @@ Options optimizer_options() {
       optional_number_option("weight-decay", "Decoupled weight decay (adamw, lars, lamb)",
                              &TrainConfig::weight_decay, not_negative),
       optional_number_option("trust", "Trust coefficient (lars)", &TrainConfig::trust, positive),
-      checked_text_option("schedule", "NAME",
-                          "constant, step(n,f), exponential(r), cosine(final), linear(final)",
+      checked_text_option("schedule", "NAME", "Of the learning rate: " + schedule_forms(),
                           &TrainConfig::schedule, canonical_schedule),
       count_option("warmup-steps", "Steps in which the learning rate rises linearly",
                    &TrainConfig::warmup_steps, 0),
@@ -222,11 +233,9 @@ Options regularization_options() {
                     not_negative),
       number_option("clip-value", "Cut each gradient element to [-X, X]", &TrainConfig::clip_value,
                     not_negative),
-      item_list_option<Constraint>(
-          "constraint",
-          "none, nonneg, max_norm(c), unit_norm: one for all, or one per layer with the "
-          "output",
-          &TrainConfig::constraint, "none"),
+      item_list_option<Constraint>("constraint",
+                                   constraint_forms() + ": one for all, or one per layer with the output",
+                                   &TrainConfig::constraint, "none"),
       count_option("early-stopping", "Stop after N evaluations without improvement of --monitor",
                    &TrainConfig::early_stopping, 0, "off"),
       choice_option<std::string>("monitor", "What early stopping and the best checkpoint go by",

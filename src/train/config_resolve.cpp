@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <limits>
 
 #include "lockstep/core/checked_cast.hpp"
 #include "lockstep/core/error.hpp"
@@ -125,7 +126,13 @@ void resolve_batches(TrainConfig& config, const DatasetInfo& dataset) {
                     dataset.path);
   }
   const std::size_t rows = limited_train_rows(config, dataset);
-  make_batch_plan(config, row_count(split_last(rows, config.validation_split).training));
+  const BatchPlan plan =
+      make_batch_plan(config, row_count(split_last(rows, config.validation_split).training));
+  const std::size_t most_epochs = std::numeric_limits<std::int64_t>::max() / plan.steps_per_epoch();
+  if (config.epochs > most_epochs) {
+    throw UserError("--epochs: expected at most " + std::to_string(most_epochs) +
+                    ", whose steps can still be counted, found " + std::to_string(config.epochs));
+  }
 }
 
 void resolve_monitor(TrainConfig& config, Task task) {

@@ -22,6 +22,7 @@ void LoggingObserver::log(Level level, const std::string& text) const {
 void LoggingObserver::started(const TrainConfig& config, std::uint64_t first_step, std::uint64_t total_steps,
                               std::uint64_t steps_per_epoch) {
   epochs_ = config.epochs;
+  log(Level::info, opening_lines(config));
   log(Level::info, fmt::format("training on {} from step {} to {}, {} steps an epoch", config.data,
                                first_step, total_steps, steps_per_epoch));
   next_.started(config, first_step, total_steps, steps_per_epoch);

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
+
+#include "lockstep/core/text.hpp"
 
 #include "lockstep/core/text.hpp"
 
@@ -14,7 +17,26 @@ void append(std::string& line, const char* name, double value) {
   if (!std::isnan(value)) line += fmt::format("  {} {:.4f}", name, value);
 }
 
+/// The texts of all layers, or of one where they are equal.
+template <class Item>
+std::string layer_texts(const std::vector<Item>& items) {
+  std::vector<std::string> texts;
+  for (const Item& item : items) texts.push_back(item.text());
+  if (texts.empty()) return "none";
+  if (std::count(texts.begin(), texts.end(), texts.front()) == std::ssize(texts)) return texts.front();
+  return join(texts);
+}
+
 }  // namespace
+
+std::string opening_lines(const TrainConfig& config) {
+  return fmt::format(
+      "hidden {}  activation {}  init {}  optimizer {}  learning rate {}\n"
+      "batch {}  shards {}  {}  {} arithmetic  seed {}  run directory {}",
+      find_train_option("hidden").get(config), layer_texts(config.activation), layer_texts(config.init),
+      config.optimizer, config.learning_rate.value_or(0), config.batch_size, config.shards.value_or(0),
+      precision_name(config.precision), arithmetic_name(config.arithmetic), config.seed, config.run_dir);
+}
 
 std::string epoch_line(const EpochMetrics& metrics, std::uint64_t epochs) {
   std::string line = fmt::format("epoch {}/{}", metrics.epoch, epochs);

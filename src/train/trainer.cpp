@@ -57,6 +57,7 @@ class Training {
 
  private:
   void start_or_resume();
+  void write_config();
   TrainResult train_epochs();
   StepFlags take_step();
   bool finish_epoch(StepFlags flags);
@@ -152,6 +153,7 @@ Training<T>::Training(const Communicator& world, const TrainConfig& config, cons
 template <class T>
 TrainResult Training<T>::run() {
   start_or_resume();
+  write_config();
   // What fails from here on, a full disk for one, must not take the run with it.
   if (world_.is_root()) run_directory_->keep();
   try {
@@ -160,6 +162,17 @@ TrainResult Training<T>::run() {
     record_failure(error);
     throw;
   }
+}
+
+/// Fewer epochs or steps than a run has done already change nothing: its config stays the one that repeats
+/// it.
+template <class T>
+void Training<T>::write_config() {
+  const bool goes_on = !finished() && !(config_.max_steps && progress_.step >= *config_.max_steps);
+  on_root(world_, [&] {
+    if (resumed_ && !goes_on && std::filesystem::exists(run_directory_->config_path())) return;
+    run_directory_->write_config(config_toml(config_));
+  });
 }
 
 template <class T>
@@ -461,13 +474,13 @@ void prepare(const RunDirectory& directory, const TrainConfig& config) {
   }
   std::filesystem::create_directories(directory.checkpoints_path());
   remove_temporary_files(directory.checkpoints_path());
-  directory.write_config(config_toml(config));
 }
 
 /// Before the run directory is touched: whether it holds another config.
 void check_stored_config(const TrainConfig& config) {
   const std::string path = config.run_dir + "/config.toml";
-  if (config.resume == "never" || !std::filesystem::exists(path)) return;
+  std::error_code ignored;  // what may not be looked at is refused with the run directory
+  if (config.resume == "never" || !std::filesystem::exists(path, ignored)) return;
   TrainConfig stored;
   apply_config_file(stored, path);
   const std::vector<ConfigDifference> differences = differing_keys(config_map(stored), config);

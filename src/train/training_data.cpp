@@ -118,6 +118,12 @@ void read_all(const Communicator& world, const TrainConfig& config, const Datase
   data.test = data.own_test;
 }
 
+std::size_t rows_of(const BatchPlan& plan, Range shards) {
+  std::size_t rows = 0;
+  for (std::size_t shard = shards.begin; shard < shards.end; ++shard) rows += plan.shard_rows(shard);
+  return rows;
+}
+
 }  // namespace
 
 RowSplit select_training_rows(const Communicator& world, const TrainConfig& config, const DatasetInfo& info,
@@ -147,6 +153,8 @@ TrainingData<T> load_training_data(const Communicator& world, const TrainConfig&
   data.validation_rows = row_count(split.validation);
   data.test_rows = config.limit_test ? std::min(*config.limit_test, info.test_rows) : info.test_rows;
 
+  // Before the rows are listed, which takes memory and time for a file that promises more than there can be.
+  collectively(world, [&] { check_rows_fit<T>(info, Split::train, rows_of(data.plan, data.own_shards)); });
   const RowRuns train = rows_of_shards(data.plan, data.own_shards, split.training);
   const RowRuns validation =
       take(split.validation, evaluation_rows(data.validation_rows, world, all_evaluate));

@@ -19,12 +19,13 @@ class BadInputTestCase(cli.CliTestCase):
         self.data = self.dir / "good.h5"
         cli.write_classification(self.data, rows=40, test_rows=20)
 
-    def refused(self, arguments, *expected, ranks=(1, RANKS), cwd=None):
+    def refused(self, arguments, *expected, ranks=(1, RANKS), cwd=None, env=None, launcher=None):
         """Runs the command, which has to be refused with a message that holds every expected text."""
         before = cli.tree(self.dir)
         for count in ranks:
             with self.subTest(" ".join(map(str, arguments)), ranks=count):
-                result = cli.run(*arguments, ranks=count, cwd=cwd or self.dir)
+                result = cli.run(*arguments, ranks=count, cwd=cwd or self.dir, env=env,
+                                 launcher=launcher and launcher(count))
                 self.assertEqual(result.status, cli.USER_ERROR, str(result))
                 messages = cli.error_lines(result.err)
                 self.assertEqual(len(messages), 1, str(result))
@@ -45,6 +46,7 @@ class CommandLine(BadInputTestCase):
         self.refused([], "expected a subcommand", "train")
         self.refused(["trian"], "'trian'", "did you mean 'train'")
         self.refused(["sweep"], "unknown subcommand 'sweep'", "train, evaluate", ranks=(1,))
+        self.refused(["--hepl"], "unknown flag '--hepl'", "see lockstep --help", ranks=(1,))
 
     def test_flags(self):
         self.refused(["train", "--lerning-rate", "1"], "'--lerning-rate'", "did you mean '--learning-rate'")
@@ -76,6 +78,8 @@ class CommandLine(BadInputTestCase):
                 (["--batch-size", "1.5"], one_rank, "--batch-size", "'1.5'"),
                 (["--batch-size", "99999999999999999999"], one_rank, "--batch-size", "'99999999999999999999'"),
                 (["--epochs", "0"], one_rank, "--epochs", "'0'"),
+                (["--epochs", "9223372036854775808", "--schedule", "cosine"], several, "--epochs", "at most",
+                 "found 9223372036854775808"),
                 (["--shards", "0"], one_rank, "--shards", "'0'"),
                 (["--hidden", "0"], one_rank, "--hidden", "'0'"),
                 (["--hidden", "12,,3"], one_rank, "--hidden"),
@@ -153,6 +157,10 @@ class CommandLine(BadInputTestCase):
         self.refused(["evaluate", "--limit", "-1"], "--limit", "-1", ranks=(1,))
         self.refused(["evaluate", "--top-k", "0"], "--top-k", "0", ranks=(1,))
         self.refused(["activations", "rleu"], "'rleu'", "did you mean 'relu'", ranks=(1,))
+        self.refused(["inspect", "--verify=soon", self.data], "--verify: expected no value, found 'soon'", ranks=(1,))
+
+    def test_environment(self):
+        self.refused_train([], "LOCKSTEP_ISA", "avx2", "'sse9'", env={"LOCKSTEP_ISA": "sse9"})
 
 
 class ConfigFiles(BadInputTestCase):
@@ -237,6 +245,8 @@ class DatasetFiles(BadInputTestCase):
                 ("float_labels", lambda f: replace(f, "train/y", y.astype(np.float32)), "/train/y", "float32"),
                 ("no_x", lambda f: f.pop("train/x"), "/train/x"),
                 ("no_task", lambda f: f.attrs.pop("task"), "task"),
+                ("below_an_array", lambda f: replace(f, "train", y), "/train/x", "expected an array"),
+                ("names", lambda f: f.attrs.update(class_names=["a", "b", "c", "b"]), "class_names", "'b' twice"),
                 ("odd_task", lambda f: f.attrs.update(task="guess"), "task", "classification", "guess")):
             classification_file(self.dir / f"{name}.h5", change=change)
             several = name in ("length", "no_x", "one_axis")
@@ -291,7 +301,9 @@ class DatasetFiles(BadInputTestCase):
         classification_file(self.dir / "rows.h5", change=promise((2**28, 100_000)))
         self.refused_data("rows.h5", "memory")
         classification_file(self.dir / "more_rows.h5", change=promise((2**40, 1000)))
-        self.refused_data("more_rows.h5", "memory", ranks=(1,))
+        self.refused_data("more_rows.h5", "memory")
+        self.refused_train(["--validation-split", "0.5", "--validation-stratified"], "memory",
+                           data=self.dir / "more_rows.h5")
         classification_file(self.dir / "overflow.h5", change=promise((2**61, 100), write=False))
         self.refused_data("overflow.h5", "/train/x")
 
@@ -390,8 +402,24 @@ class CsvFiles(BadInputTestCase):
         self.refused(["convert", "--csv", "missing.csv", "--target", "y", "--output", "out.h5"], "missing.csv")
         self.refused_csv(gzip.compress(b"a,b,y\n1,2,0\n3,4,1\n" * 99)[:-10], "rows.csv")
         self.refused(["convert", "--csv", "x.csv", "--output", "out.h5"], "--target", "found none", ranks=(1,))
-        self.refused(["convert", "--csv", "x.csv", "--hdf5", "y.h5", "--output", "out.h5"], "exactly one", "found 2",
-                     ranks=(1,))
+        self.refused(["convert", "--csv", "x.csv", "--hdf5", "y.h5", "--output", "out.h5"], "exactly one",
+                     "found --csv and --hdf5", ranks=(1,))
+        self.refused(["convert", "--output", "out.h5"], "exactly one", "found none", ranks=(1,))
+        convert = ["convert", "--hdf5", self.data, "--output", "out.h5"]
+        self.refused([*convert, "--x-scale", "0"], "--x-scale", "other than 0", ranks=(1,))
+        self.refused([*convert, "--class-names", "a,b,c,c"], "different names", "'c' twice", ranks=(1,))
+
+    def test_flags_of_other_sources(self):
+        for flags, *expected in ((["--csv", "x.csv", "--target", "y", "--class-names", "a,b"], "--class-names",
+                                  "--idx-dir or --hdf5", "found with --csv"),
+                                 (["--csv", "x.csv", "--target", "y", "--x-scale", "2"], "--x-scale", "with --hdf5"),
+                                 (["--idx-dir", ".", "--test-fraction", "0.2"], "--test-fraction", "with --csv"),
+                                 (["--hdf5", "x.h5", "--target", "y"], "--target", "with --csv", "found with --hdf5")):
+            self.refused(["convert", *flags, "--output", "out.h5"], *expected, ranks=(1,))
+
+    def test_separators(self):
+        for separator in ("", ";;", '"', "\n"):
+            self.refused_csv("a;b;y\n1;2;0\n3;4;1\n", "--separator", "one character", flags=["--separator", separator])
 
     def test_output_that_cannot_be_written(self):
         (self.dir / "rows.csv").write_text("a,b,y\n1,2,0\n3,4,1\n")
@@ -406,10 +434,24 @@ class RunDirectories(BadInputTestCase):
         for run_dir in ("file", "file/below", "/proc/lockstep-run"):
             self.refused(["train", "--data", self.data, "--run-dir", run_dir], "--run-dir", run_dir)
 
-    @unittest.skipIf(os.geteuid() == 0, "root may write everywhere")
     def test_without_permission(self):
-        (self.dir / "closed").mkdir(mode=0o500)
-        self.refused(["train", "--data", self.data, "--run-dir", "closed/run"], "--run-dir", "Permission denied")
+        closed = self.dir / "closed"
+        self.train(closed / "run", "--data", self.data, "--epochs", "1", "--hidden", "3")
+        self.addCleanup(closed.chmod, 0o700)
+        limited = {"launcher": cli.bound_by_permissions}
+        for mode in (0o500, 0):
+            closed.chmod(mode)
+            for run_dir in ("closed", "closed/new", "closed/new/deep"):
+                self.refused(["train", "--data", self.data, "--run-dir", run_dir], "--run-dir", "Permission denied",
+                             **limited)
+        for path in ("closed", "closed/run", "closed/run/checkpoints/best"):
+            for arguments in (["train", "--data", self.data, "--run-dir", "runs/new", "--resume", path],
+                              ["evaluate", "--checkpoint", path, "--data", self.data], ["inspect", path]):
+                self.refused(arguments, path, "Permission denied", ranks=(1,), **limited)
+        for arguments in (["convert", "--idx-dir", "closed", "--output", "out.h5"], ["inspect", "closed/data.h5"],
+                          ["train", "--data", "closed/data.h5"], ["train", "--config", "closed/config.toml"],
+                          ["predict", "--checkpoint", "closed/run", "--input", self.data, "--output", "closed/p.csv"]):
+            self.refused(arguments, "closed", "Permission denied", **limited)
 
     def test_an_old_directory_keeps_what_it_holds(self):
         (self.dir / "old").mkdir()
@@ -471,6 +513,10 @@ class Checkpoints(BadInputTestCase):
         (self.dir / "rows.csv").write_text(",".join(f"x{i}" for i in range(30)) + "\n" + ",".join(["1"] * 29 + ["?"]))
         self.refused([*predict, "--input", "rows.csv"], "rows.csv", "line 2", "x29", "'?'")
         self.refused([*predict, "--input", "missing.csv"], "missing.csv", ranks=(1,))
+        (self.dir / "wide.csv").write_text(",".join(f"x{i}" for i in range(31)) + "\n" + ",".join(["1"] * 31))
+        self.refused([*predict, "--input", "wide.csv"], "30", "found 31", "--drop-columns", ranks=(1,))
+        self.refused([*predict, "--input", "wide.csv", "--dataset", "/x"], "--dataset", "HDF5", "wide.csv", ranks=(1,))
+        self.refused([*predict, "--input", self.data, "--drop-columns", "x1"], "--drop-columns", "CSV", ranks=(1,))
         self.refused([*predict, "--input", self.data, "--dataset", "/nothing"], "/nothing", ranks=(1,))
         self.refused([*predict, "--input", self.data, "--output", "p.txt"], "--output", ".csv", "p.txt", ranks=(1,))
         self.refused([*predict, "--input", self.data, "--output", "nowhere/p.csv"], "nowhere/p.csv", ranks=(1,))

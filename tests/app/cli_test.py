@@ -54,6 +54,9 @@ class HelpAndVersion(cli.CliTestCase):
         self.assertGreater(len(keys), 30)
         for key in keys:
             self.assertRegex(text, rf"--{key.replace('_', '-')} \S+\s+\S")
+        for part in (r"--epochs N +Passes over the training rows \(default 10\)", r"--init LIST .*\buniform\(a,b\)",
+                     r"--optimizer NAME .*\blamb\b", r"--schedule NAME .*\bcosine\(final\)"):
+            self.assertRegex(text, part)
 
 
 class ActivationsAndDoctor(cli.CliTestCase):
@@ -134,10 +137,10 @@ class Convert(cli.CliTestCase):
         self.assertEqual([names[i] for i in found["test/y"]], ["ant"])
 
     def test_csv_regression_with_a_test_file(self):
-        (self.dir / "train.csv").write_text("x;u;v\n1;2.5;3\n4;5.25;6\n")
-        (self.dir / "test.csv").write_text("v;u;x\n9;8.5;7\n")
+        (self.dir / "train.csv").write_text("name;x;u;v\nAnn;1;2.5;3\nBob;4;5.25;6\n")
+        (self.dir / "test.csv").write_text("v;u;x;name\n9;8.5;7;Eve\n")
         cli.run_well("convert", "--csv", self.dir / "train.csv", "--csv-test", self.dir / "test.csv", "--target", "u,v",
-                     "--task", "regression", "--separator", ";", "--output", self.dir / "out.h5")
+                     "--drop-columns", "name", "--task", "regression", "--separator", ";", "--output", self.dir / "out.h5")
         found = self.arrays()
         np.testing.assert_array_equal(found["train/y"], [[2.5, 3], [5.25, 6]])
         np.testing.assert_array_equal(found["test/x"], [[7]])
@@ -154,6 +157,18 @@ class Convert(cli.CliTestCase):
         np.testing.assert_array_equal(self.arrays()["train/y"], y)
         info = cli.run_well("inspect", "--verify", "--format", "json", self.dir / "out.h5").json()
         self.assertEqual((info["class_names"], info["test_rows"], info["x_type"]), (["a", "b", "c"], 0, "float64"))
+
+
+    def test_hdf5_without_a_test_split(self):
+        with h5py.File(self.dir / "other.h5", "w") as file:
+            file["train/x"], file["train/y"] = np.ones((30, 5), np.float32), np.arange(30) % 3
+        convert = ["convert", "--hdf5", self.dir / "other.h5", "--output", self.dir / "out.h5"]
+        cli.run_well(*convert, "--train-x", "train/x")
+        self.assertEqual(set(self.arrays()), {"train/x", "train/y"})
+        self.assertEqual(cli.run(*convert, "--test-x", "/test/z").status, cli.USER_ERROR)
+        with h5py.File(self.dir / "other.h5", "r+") as file:
+            file["test/x"] = np.ones((3, 5), np.float32)
+        self.assertEqual(cli.run(*convert).status, cli.USER_ERROR, "half a split is a mistake")
 
 
 class TrainedNetwork(cli.CliTestCase):
@@ -248,7 +263,9 @@ class TrainedNetwork(cli.CliTestCase):
         with h5py.File(self.dir / "rows.h5", "w") as file:
             file["deep/inside"] = x
         self.predict("expected.csv")
+        (self.dir / "tabs.csv").write_text("\n".join(lines).replace(",", "\t"))
         for name, *flags in (("rows.idx",), ("rows.csv.gz", "--drop-columns", "id"),
+                             ("tabs.csv", "--drop-columns", "id", "--separator", "tab"),
                              ("rows.h5", "--dataset", "deep/inside")):
             cli.run_well("predict", "--checkpoint", self.run_dir, "--input", self.dir / name, *flags, "--output",
                          self.dir / "found.csv")

@@ -33,8 +33,17 @@ def command(arguments, ranks=1, launcher=None):
         return [*launcher, *program]
     if not (ranks > 1 if launcher is None else launcher):
         return program
-    return [MPIEXEC, "-n", str(ranks), "--oversubscribe", "--bind-to", "none",
-            "--mca", "mpi_yield_when_idle", "1", *program]
+    return [*mpirun(ranks), *program]
+
+
+def mpirun(ranks):
+    return [MPIEXEC, "-n", str(ranks), "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1"]
+
+
+def bound_by_permissions(ranks):
+    """A launcher under which not even root may use files without permission."""
+    drop = [] if os.geteuid() else ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+    return [*drop, *(mpirun(ranks) if ranks > 1 else [])]
 
 
 def environment(**changes):

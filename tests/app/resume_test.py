@@ -96,6 +96,16 @@ class StopAndGoOn(ResumeTestCase):
         self.train(run_dir, *self.flags("--epochs", 4), ranks=3)
         self.assert_same_run(run_dir, expected)
 
+    def test_fewer_epochs_than_are_done_change_nothing(self):
+        run_dir = self.never_stopped("--epochs", 3)
+        before = cli.tree(run_dir)
+        for flags in (["--epochs", 2], ["--epochs", 3, "--max-steps", 5]):
+            result = self.train(run_dir, *self.flags(*flags), ranks=2)
+            self.assertNotIn("going on", result.out)
+            after = cli.tree(run_dir)
+            for name in ("config.toml", "metrics.csv", "summary.json", "checkpoints/last"):
+                self.assertEqual(after[name], before[name], name)
+
     def test_from_another_run_directory(self):
         expected = self.never_stopped()
         self.train(self.dir / "first", *self.flags("--max-steps", 10))

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <memory>
 #include <new>
 #include <optional>
@@ -51,6 +52,19 @@ TEST(Collectively, AnErrorOnOneRankIsThrownOnAllAndNamesTheRank) {
     EXPECT_EQ(error.status(), ExitStatus::user_error);
     EXPECT_EQ(error.rank(), failing);
     EXPECT_EQ(error.host(), host);
+  }
+}
+
+TEST(Collectively, APathThatMayNotBeUsedIsTheUsersMistake) {
+  const Communicator world = Communicator::world();
+  for (const auto& [reason, status] : {std::pair(std::errc::permission_denied, ExitStatus::user_error),
+                                       {std::errc::no_space_on_device, ExitStatus::failure}}) {
+    const std::error_code code = std::make_error_code(reason);
+    const AgreedError error = agreed_error_of(world, [&] {
+      collectively(world, [&] { throw std::filesystem::filesystem_error("status", "runs/a", code); });
+    });
+    EXPECT_EQ(std::string(error.what()), "runs/a: " + code.message());
+    EXPECT_EQ(error.status(), status);
   }
 }
 

@@ -111,6 +111,14 @@ TEST_F(ConvertCsv, StoresFloat32WhereAskedFor) {
   expect_parts(message_for("x,y\n1,a\n1e39,b\n", source), {"line 3, column 'x'", "float32", "'1e39'"});
 }
 
+TEST_F(ConvertCsv, LeavesColumnsOut) {
+  CsvSource source;
+  source.drop_columns = {"name", "id"};
+  const DatasetInfo info = convert_text("id,x,name,y\n1,0.5,Ann,a\n2,1.5,Bob,b\n", source);
+  EXPECT_EQ(info.features, 1U);
+  EXPECT_EQ(read_rows_serial<double>(info, Split::train, {{0, 2}}).x_real, (std::vector<double>{0.5, 1.5}));
+}
+
 TEST_F(ConvertCsv, NamesLineAndColumnOfFaults) {
   expect_parts(message_for("x,y\n1,a\nbad,b\n"), {directory_ / "a.csv", "line 3, column 'x'", "'bad'"});
   expect_parts(message_for("x,y\n1,a\n,b\n"), {"line 3, column 'x'", "''"});
@@ -132,7 +140,13 @@ TEST_F(ConvertCsv, NamesWrongOptions) {
   expect_parts(message_for<UserError>(text, source), {"'z'"});
   source = {};
   source.test_fraction = 1.5;
-  expect_parts(message_for<UserError>(text, source), {"test fraction", "1.5"});
+  expect_parts(message_for<UserError>(text, source), {"--test-fraction", "1.5"});
+  source = {};
+  source.drop_columns = {"x", "y"};
+  expect_parts(message_for<UserError>(text, source), {"--drop-columns", "'y' twice"});
+  source.drop_columns = {"w"};
+  expect_parts(message_for<UserError>(text, source), {"a column 'w'"});
+  source = {};
   source.test_fraction = 0.9;
   expect_parts(message_for<UserError>(text, source), {"0.9", "empty"});
   source = {};

@@ -5,6 +5,21 @@
 namespace lockstep {
 namespace {
 
+TEST(ProgressText, TheOpeningNamesEqualLayersOnce) {
+  TrainConfig config;
+  config.run_dir = "runs/a";
+  config.shards = 8;
+  for (const auto& [name, value] : {std::pair("hidden", "5,5"), std::pair("activation", "tanh,tanh"),
+                                    std::pair("init", "he_uniform,he_uniform,zeros")}) {
+    set_option(config, name, value);
+  }
+  const std::string text = opening_lines(config);
+  for (const char* part : {"hidden 5,5  activation tanh  init he_uniform, he_uniform, zeros  optimizer adam",
+                           "\nbatch 128  shards 8  float32  exact", "run directory runs/a"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+}
+
 TEST(ProgressText, AnEpochIsOneLineWithoutWhatWasNotEvaluated) {
   EpochMetrics metrics;
   metrics.epoch = 3;

@@ -38,6 +38,10 @@ void refuse_remaining(const CLI::App& app, const std::string& who);
 /// The parser's messages in our words.
 std::string message_of(const CLI::ParseError& error);
 
+/// What stands between the fields of a CSV file: one character, or "tab". Throws UserError naming
+/// --separator.
+char parse_separator(const std::string& text);
+
 /// Parses the arguments and runs the subcommand. Collective. Throws AgreedError for mistakes in the
 /// arguments.
 ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments);

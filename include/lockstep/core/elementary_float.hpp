@@ -82,16 +82,16 @@ inline float log1p_reduced(float n, float f) {
   return std::fma(n, float_ln2_high, f + std::fma(f * f, tail, n * float_ln2_low));
 }
 
-/// x = 2ⁿ · mantissa, mantissa in [√½, √2), for normal x.
+/// x = 2ⁿ · mantissa, mantissa in [√½, √2), for normal x; any two numbers for others, without overflow.
 struct NormalizedFloat {
   std::int32_t n;
   float mantissa;
 };
 inline NormalizedFloat normalize(float x) {
-  constexpr std::int32_t bits_of_sqrt_half = 0x3f3504f3;
-  const auto bits = std::bit_cast<std::int32_t>(x);
-  const std::int32_t n = (bits - bits_of_sqrt_half) >> 23;
-  return {n, std::bit_cast<float>(bits - n * (1 << 23))};
+  constexpr std::uint32_t bits_of_sqrt_half = 0x3f3504f3;
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const std::int32_t n = static_cast<std::int32_t>(bits - bits_of_sqrt_half) >> 23;
+  return {n, std::bit_cast<float>(bits - (static_cast<std::uint32_t>(n) << 23))};
 }
 
 inline float log(float x) {
@@ -107,7 +107,7 @@ inline float log1p(float x) {
   const float u = 1 + x;
   const float lost = x < 1 ? x - (u - 1) : 1 - (u - x);  // by rounding
   const NormalizedFloat normal = normalize(u);
-  const float scaled_lost = lost * std::bit_cast<float>((127 - normal.n) * (1 << 23));
+  const float scaled_lost = lost * std::bit_cast<float>(static_cast<std::uint32_t>(127 - normal.n) << 23);
   // Beyond 2³⁰ nothing is lost that counts, and 2⁻ⁿ may be too small for a normal number.
   const float f = (normal.mantissa - 1) + (u < 0x1p30F ? scaled_lost : 0);
   const float value = log1p_reduced(static_cast<float>(normal.n), f);

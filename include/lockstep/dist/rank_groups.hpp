@@ -3,7 +3,9 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <vector>
 
+#include "lockstep/core/partition.hpp"
 #include "lockstep/dist/communicator.hpp"
 #include "lockstep/dist/shared_memory.hpp"
 
@@ -29,9 +31,15 @@ struct RankGroups {
   std::size_t groups() const { return static_cast<std::size_t>(lane.size()); }
 };
 
-/// Collective. `memory_bytes(first rank, group size)` is what a group needs. Throws AgreedError if
-/// `shared` is not possible.
+/// What a group needs.
+struct GroupMemory {
+  std::size_t bytes = 0;
+  std::vector<Range> own_bytes;  // those that this rank writes first or most; none if it is of another group
+};
+
+/// Collective. `memory_of(first rank, group size)` is what a group needs; together the members' own bytes are
+/// all. Throws AgreedError if `shared` is not possible.
 RankGroups make_rank_groups(const Communicator& world, Transport transport,
-                            const std::function<std::size_t(std::size_t, std::size_t)>& memory_bytes);
+                            const std::function<GroupMemory(std::size_t, std::size_t)>& memory_of);
 
 }  // namespace lockstep

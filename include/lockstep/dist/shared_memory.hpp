@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "lockstep/dist/communicator.hpp"
@@ -11,8 +12,9 @@
 namespace lockstep {
 
 /// Memory that all ranks of a group on one node read and write: an MPI shared window, or plain memory for a
-/// group of one. Filled with zeros; which core's memory a page takes is settled by the rank that writes it
-/// first. Starts at a multiple of 4096 bytes. Ranks see each other's writes only as RankBarrier says.
+/// group of one. Filled with zeros; which core's memory a page takes is settled by the rank that takes or
+/// writes it first. Starts at a multiple of 4096 bytes. Ranks see each other's writes only as RankBarrier
+/// says.
 class SharedMemory {
  public:
   /// Collective over `group`, whose ranks are on one node. Throws MpiError.
@@ -35,5 +37,10 @@ class SharedMemory {
 /// Why this node cannot hold so many bytes in shared windows, empty if it can. Writing to a window that the
 /// file system behind it has no room for would end the process.
 std::string shared_memory_shortage(std::size_t bytes);
+
+/// Takes the pages that hold these bytes, zeros so far, from the operating system, on this core's memory;
+/// what other processes take later leaves them alone. Returns whether it got them. Linux before 5.14 cannot
+/// refuse them: there the process ends (SIGBUS).
+bool take_pages(std::span<std::byte> memory);
 
 }  // namespace lockstep

@@ -90,6 +90,7 @@ void read_checkpoint_parameters(const std::string& path, const ParameterLayout& 
 std::string checkpoint_file_name(std::uint64_t step);
 
 /// Paths of the step-*.h5 files in a directory, latest step first; nothing if the directory is missing.
+/// Throws FileError if it may not be read.
 std::vector<std::string> checkpoints_newest_first(const std::string& directory);
 
 /// Deletes all but the `keep` latest step-*.h5 files. `best` and `last` stay.

@@ -27,11 +27,12 @@ struct CsvSource {
   std::string train;   // file
   std::string test;    // file; empty: `test_fraction` of the rows of `train`
   std::string target;  // name of the column that is predicted, "a,b" for several (regression)
+  std::vector<std::string> drop_columns;  // columns that are left out
   /// Empty: classification if targets are not numbers or are whole numbers with at most 100 different values,
   /// else regression.
   std::optional<Task> task;
   double test_fraction = 0;  // of rows; 0: no test split
-  /// Draws the test rows at random; empty: the last rows become the test split.
+  /// Permutes the rows of `train` first; empty: its last rows become the test split.
   std::optional<std::uint64_t> shuffle_seed;
   std::string x_type = "float64";  // or "float32"
   char separator = ',';
@@ -43,7 +44,8 @@ DatasetInfo convert_csv(const CsvSource& source, const std::string& output);
 struct Hdf5Source {
   std::string path;
   std::string train_x = "/train/x", train_y = "/train/y";
-  std::string test_x = "/test/x", test_y = "/test/y";  // both empty: no test split
+  /// Both empty, or these and not there: no test split.
+  std::string test_x = "/test/x", test_y = "/test/y";
   /// Empty: the root attribute `task`; else, by y: whole numbers are classes, others regression.
   std::optional<Task> task;
   std::vector<std::string> class_names;  // empty: the root attribute, else "0", "1", …

@@ -16,6 +16,10 @@ using RowRuns = std::vector<Range>;
 /// Number of rows in the runs.
 std::size_t row_count(const RowRuns& runs);
 
+/// Throws UserError if the memory that this process may take now has no room for so many rows of a split.
+template <class T>
+void check_rows_fit(const DatasetInfo& info, Split split, std::size_t rows);
+
 /// Reads the rows `mine` of a split through parallel HDF5 (collective; every rank gives its own runs,
 /// possibly none) and checks them: every x and regression target finite, classes in [0, outputs), binary
 /// targets 0 or 1. A rank reads the bytes of its own rows and no others. Rows go straight into the result;

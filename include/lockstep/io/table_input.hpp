@@ -13,6 +13,7 @@ struct FeatureSource {
   std::string path;
   std::string dataset;  // HDF5: the array; empty: the first of /x, /test/x, /train/x that is there
   std::vector<std::string> drop_columns;  // CSV: columns that are no features, e.g. the target
+  char separator = ',';                   // CSV: between fields
 };
 
 /// Reads features alone (no classes, no values), one process. `features` and `x_scale` are the model's; every

@@ -29,4 +29,7 @@ class Constraint {
   double limit_ = 0;
 };
 
+/// All there are: "none, nonneg, max_norm(limit), unit_norm".
+std::string constraint_forms();
+
 }  // namespace lockstep

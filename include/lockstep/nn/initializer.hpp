@@ -32,6 +32,9 @@ class Initializer {
   std::string text_;
 };
 
+/// All there are: "zeros, constant(c), uniform(a,b), …".
+std::string initializer_forms();
+
 /// The generators of --init-generator.
 enum class InitGenerator { philox, mt19937 };
 InitGenerator parse_init_generator(std::string_view text);

@@ -39,4 +39,7 @@ class Schedule {
   std::string text_;
 };
 
+/// All there are: "constant, step(every_epochs,factor), …".
+std::string schedule_forms();
+
 }  // namespace lockstep

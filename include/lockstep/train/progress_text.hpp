@@ -7,6 +7,9 @@
 
 namespace lockstep {
 
+/// What a run trains and how, in two lines; `config` is the resolved one.
+std::string opening_lines(const TrainConfig& config);
+
 /// One line an epoch, as the terminal and log.txt show it:
 /// "epoch 3/10  loss 0.1234  accuracy 0.9650  …  21000 rows/s  12.5 s".
 std::string epoch_line(const EpochMetrics& metrics, std::uint64_t epochs);
