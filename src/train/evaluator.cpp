@@ -81,7 +81,8 @@ std::vector<T> predict(const ModelSpec& spec, const ParameterLayout& layout, std
 }
 
 template Evaluation evaluate<float>(const Communicator&, const ModelSpec&, const ParameterLayout&,
-                                    std::span<const float>, const RowsView<float>&, std::size_t, ProgressBoard*);
+                                    std::span<const float>, const RowsView<float>&, std::size_t,
+                                    ProgressBoard*);
 template Evaluation evaluate<double>(const Communicator&, const ModelSpec&, const ParameterLayout&,
                                      std::span<const double>, const RowsView<double>&, std::size_t,
                                      ProgressBoard*);

@@ -8,8 +8,6 @@
 
 #include "lockstep/core/text.hpp"
 
-#include "lockstep/core/text.hpp"
-
 namespace lockstep {
 namespace {
 
