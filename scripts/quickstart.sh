@@ -38,15 +38,19 @@ step "Evaluate"
 "$lockstep" evaluate --checkpoint "$run_dir" --data "$dataset"
 
 accuracy=$(sed -n 's/.*"test_accuracy": *\([0-9.eE+-]*\).*/\1/p' "$run_dir/summary.json" | tail -n 1)
+# Quoted where the shell needs it.
+bin_dir=$(printf %q "$project_dir/build/release/bin")
+runs_dir=$(printf %q "$project_dir/runs")
+shown_dataset=$(printf %q "$dataset")
 cat <<END
 
 Test accuracy on $name: $accuracy
 Run directory: $run_dir
 
 To try next:
-  PATH=$project_dir/build/release/bin:\$PATH
-  lockstep train --data $dataset --hidden 512,512 --activation gelu --run-dir $project_dir/runs/gelu
-  lockstep predict --checkpoint $run_dir --input $dataset --output predictions.csv
+  PATH=$bin_dir:\$PATH
+  lockstep train --data $shown_dataset --hidden 512,512 --activation gelu --run-dir $runs_dir/gelu
+  lockstep predict --checkpoint $(printf %q "$run_dir") --input $shown_dataset --output predictions.csv
   lockstep activations
   lockstep train --help
 END

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs an MPI program on several "hosts" of this machine: network namespaces on a bridge, each with a host name of its
-# own, between which there is TCP only.
+# Runs an MPI program on several "hosts" of this machine: network namespaces on a bridge, each with a host name and a
+# core of its own, between which there is TCP only.
 #   hosts.sh MPIEXEC RANKS[,RANKS…] PROGRAM [ARGUMENT…]      2,2: two hosts with two ranks each
 # Exit status 77 if namespaces are not permitted here.
 set -eu
@@ -60,11 +60,11 @@ cat > "$work/enter" << END
 #!/bin/sh
 host=\${1##*.}
 shift
-exec ip netns exec $name-\$host unshare --uts sh -c "hostname host\$host; \$*"
+exec ip netns exec $name-\$host unshare --uts taskset -c \$(((host - 1) % $(nproc))) sh -c "hostname host\$host; \$*"
 END
 chmod +x "$work/enter"
 
-ip netns exec "$name-1" unshare --uts sh -c 'hostname host1; exec "$@"' sh "$mpiexec" --host "$hosts" \
+ip netns exec "$name-1" unshare --uts taskset -c 0 sh -c 'hostname host1; exec "$@"' sh "$mpiexec" --host "$hosts" \
   --mca plm_rsh_agent "$work/enter" --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 \
   --mca pml ob1 --mca btl tcp,vader,self --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 \
   "$@"

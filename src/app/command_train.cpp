@@ -63,8 +63,13 @@ void declare_flags(CLI::App& app, TrainArguments& arguments) {
                                   ->description(option.help)
                                   ->group(option.group)
                                   ->type_name(option.value_name);
-    flag->expected(option.kind == TrainOption::Kind::on_off ? 0 : 1, 1);
-    if (option.name != "data") flag->default_str(option.default_text);  // which is required
+    const bool required = option.name == "data";
+    if (option.kind == TrainOption::Kind::on_off) {
+      // CLI11 would take a default_str() for the value of a switch that has none.
+      flag->expected(0, 1)->description(option.help + " (default " + option.default_text + ")");
+    } else {
+      flag->expected(1)->default_str(required ? "" : option.default_text);
+    }
     arguments.options[option.name] = flag;
   }
 }
