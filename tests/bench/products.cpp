@@ -84,7 +84,7 @@ struct Layer {
     if (!sparse) return;
     set_most_to_zero(x);
     for (std::size_t i = 0; i < x.rows; ++i) index.append(std::span<const float>(x.row(i), x.columns));
-    for (std::size_t i = 0; i < x.rows; ++i) nonzero.push_back(index[i]);
+    for (std::size_t i = 0; i < x.rows; ++i) nonzero.push_back(index.view()[i]);
   }
 
   SparseRows<float> input() const { return {x, nonzero}; }

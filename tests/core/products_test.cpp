@@ -194,7 +194,7 @@ void expect_same_bits_without_zeros(Matrix<T>& x, const Matrix<T>& w, const Matr
   NonZeroIndex index;
   std::vector<NonZeroColumns> nonzero;
   for (std::size_t i = 0; i < x.rows; ++i) index.append(std::span<const T>(x.view().row(i), x.columns));
-  for (std::size_t i = 0; i < x.rows; ++i) nonzero.push_back(index[i]);
+  for (std::size_t i = 0; i < x.rows; ++i) nonzero.push_back(index.view()[i]);
   const SparseRows<T> sparse(x.view(), nonzero);
   Matrix<T> z(x.rows, w.columns), z_sparse(x.rows, w.columns);
   forward_product<T>(Arithmetic::exact, x.view(), w.view(), micro_batches, z.view());

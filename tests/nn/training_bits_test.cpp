@@ -139,7 +139,7 @@ class Training {
         const std::vector<T> x = row_of(row);
         batch.x.insert(batch.x.end(), x.begin(), x.end());
         batch.y.push_back(images_.y[row]);
-        if (setting_.leave_out_zeros) batch.nonzero.push_back(nonzeros_[row]);
+        if (setting_.leave_out_zeros) batch.nonzero.push_back(nonzeros_.view()[row]);
       }
       batch.micro_batches.push_back({begin, batch.y.size()});
     }
