@@ -99,8 +99,9 @@ char parse_separator(const std::string& text) {
   if (text == "tab" || text == "\\t") return '\t';
   const bool usable = text.size() == 1 && text != "\"" && text != "\n" && text != "\r";
   if (!usable) {
-    throw UserError("--separator: expected one character that is no quote and no line end, or tab, found '" +
-                    text + "'");
+    const bool ends_line = text.find_first_of("\r\n") != std::string::npos;
+    throw UserError("--separator: expected one character that is no quote and no line end, or tab, found " +
+                    (ends_line ? "a line end" : "'" + text + "'"));
   }
   return text.front();
 }

@@ -45,7 +45,7 @@ class CommandLine(BadInputTestCase):
     def test_subcommands(self):
         self.refused([], "expected a subcommand", "train")
         self.refused(["trian"], "'trian'", "did you mean 'train'")
-        self.refused(["sweep"], "unknown subcommand 'sweep'", "train, evaluate", ranks=(1,))
+        self.refused(["export"], "unknown subcommand 'export'", "train, sweep", ranks=(1,))
         self.refused(["--hepl"], "unknown flag '--hepl'", "see lockstep --help", ranks=(1,))
 
     def test_flags(self):
