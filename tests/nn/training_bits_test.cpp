@@ -24,7 +24,7 @@ constexpr std::size_t rows = 2010, pixels = 784, classes = 10;
 constexpr std::size_t batch_size = 32, shards = 8;  // the last batch is short
 constexpr std::uint64_t seed = 0;
 
-/// Images of which about four fifths are zeros, drawn with integers: digests_test.py draws the same.
+/// Images of which about four fifths are zeros, drawn with integers.
 struct Images {
   std::vector<std::uint8_t> x = std::vector<std::uint8_t>(rows * pixels);  // (rows, pixels)
   std::vector<std::int32_t> y;                                             // (rows)
