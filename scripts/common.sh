@@ -72,6 +72,8 @@ prepare_mpi() {
   if [ "$(id -u)" = 0 ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   fi
+  # mpirun sometimes never ends when ranks end while they connect (PMIx 4.2); not so with these tables.
+  export PMIX_MCA_gds=hash
   export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1
   # Containers often forbid one process to read another's memory.
   if [ -e /.dockerenv ] || [ -e /run/.containerenv ]; then

@@ -130,6 +130,9 @@ bool was_ended_by_signal(int status) {
 ExitStatus supervise(const LaunchArguments& arguments, const std::vector<std::string>& command) {
   const LaunchedRun run(command);
   const std::string launcher = default_launcher(arguments);
+  // PMIx 4.2 frees memory twice when ranks end while they connect, and mpirun then never ends; with tables
+  // that are not in shared memory it does not happen.
+  ::setenv("PMIX_MCA_gds", "hash", /*overwrite=*/0);
   const SignalRelay relay;
   std::vector<HostSlots> hosts;
   if (!arguments.hosts.empty()) hosts = parse_hosts(arguments.hosts, arguments.ranks);

@@ -74,7 +74,8 @@ std::optional<int> status_of(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/// Parent and name of every process, as far as /proc shows it.
+/// Parent and name of every process, as far as /proc shows it. Those that have ended and that only their
+/// parent still has to ask for are left out.
 std::map<pid_t, std::pair<pid_t, std::string>> processes() {
   std::map<pid_t, std::pair<pid_t, std::string>> found;
   std::error_code error;
@@ -85,7 +86,7 @@ std::map<pid_t, std::pair<pid_t, std::string>> processes() {
     if (process <= 0 || !std::getline(file, line)) continue;
     // "12 (name) S 7 …": the name may hold anything.
     const std::size_t open = line.find('('), close = line.rfind(')');
-    if (close == std::string::npos || close + 4 > line.size()) continue;
+    if (close == std::string::npos || close + 4 > line.size() || line[close + 2] == 'Z') continue;
     found[process] = {std::atoi(line.c_str() + close + 4), line.substr(open + 1, close - open - 1)};
   }
   return found;
@@ -104,8 +105,9 @@ bool has_descendant(pid_t ancestor, const std::string& name) {
   return false;
 }
 
-/// mpirun may wait a quarter of an hour for a host that is cut off although all ranks have ended. Ranks that
-/// are not below the launcher (srun's, those of other hosts) are not seen, and then nothing is concluded.
+/// mpirun may wait a quarter of an hour for a host that is cut off although all ranks have ended, or block
+/// for ever in its own end. Ranks that are not below the launcher (srun's, those of other hosts) are not
+/// seen, and then nothing is concluded.
 class LocalRanks {
  public:
   explicit LocalRanks(pid_t launcher) : launcher_(launcher) {}

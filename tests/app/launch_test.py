@@ -1,7 +1,6 @@
 """lockstep launch: ranks that die are started again, and the run ends with the bits of one that never failed."""
 
 import os
-import pathlib
 import signal
 import time
 import unittest
@@ -11,21 +10,6 @@ import lockstep_cli as cli
 LAUNCHER = f"{cli.MPIEXEC} --oversubscribe --bind-to none --mca mpi_yield_when_idle 1"
 TRAIN = ["--hidden", "24", "--batch-size", "20", "--epochs", "3000", "--seed", "5", "--evaluate-every", "500",
          "--checkpoint-every", "1000steps", "--quiet"]
-
-
-def descendants(pid):
-    """Process ids of the ranks below a launcher."""
-    parents = {}
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, fields = stat.read_text().rsplit(")", 1)
-        except OSError:
-            continue
-        parents[int(stat.parent.name)] = (int(fields.split()[1]), name.split("(", 1)[1])
-    found, below = [], {pid}
-    for _ in range(4):
-        below |= {child for child, (parent, _) in parents.items() if parent in below}
-    return [child for child in below if parents.get(child, (0, ""))[1] == "lockstep" and child != pid]
 
 
 class Launch(cli.CliTestCase):
@@ -66,9 +50,9 @@ class Launch(cli.CliTestCase):
         expected = self.never_failed()
         process = self.started()
         for _ in range(2):
-            self.wait_for(process, lambda: descendants(process.pid))
+            self.wait_for(process, lambda: cli.rank_processes(process))
             time.sleep(0.2)
-            for rank in descendants(process.pid)[:1]:
+            for rank in cli.rank_processes(process)[:1]:
                 os.kill(rank, signal.SIGKILL)
             time.sleep(0.3)
         result = cli.finish(process)
@@ -102,12 +86,12 @@ class Launch(cli.CliTestCase):
         expected = self.never_failed()
         for number in (signal.SIGTERM, signal.SIGINT):
             process = self.started(ranks=3, train=("--resume", "auto"))
-            self.wait_for(process, lambda: len(descendants(process.pid)) == 3)
+            self.wait_for(process, lambda: len(cli.rank_processes(process)) == 3)
             process.send_signal(number)
             result = cli.finish(process)
             self.assertEqual(result.status, cli.RESUMABLE, str(result))
             self.assertEqual(cli.summary(self.run_dir)["status"], "stopped")
-            self.assertEqual(descendants(process.pid), [])
+            self.assertEqual(cli.rank_processes(process), [])
         cli.run_well("train", "--data", self.data, "--run-dir", self.run_dir, *TRAIN)
         self.assert_same_run(expected)
 
@@ -135,7 +119,7 @@ class Launch(cli.CliTestCase):
         before = cli.step_checkpoints(self.run_dir)[-1].stat().st_mtime_ns
         process = cli.start(*self.launch_flags(train=("--resume", "never")))
         self.wait_for(process, lambda: any(p.stat().st_mtime_ns > before for p in cli.step_checkpoints(self.run_dir)))
-        for rank in descendants(process.pid)[:1]:
+        for rank in cli.rank_processes(process)[:1]:
             os.kill(rank, signal.SIGKILL)
         result = cli.finish(process)
         self.assertEqual(result.status, 0, str(result))

@@ -3,6 +3,7 @@
 CTest sets LOCKSTEP_BINARY and MPIEXEC. MNIST_DIR, where set, holds MNIST's four IDX files.
 """
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -47,7 +48,7 @@ def bound_by_permissions(ranks):
 
 
 def environment(**changes):
-    result = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+    result = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", PMIX_MCA_gds="hash")
     result.update(changes)
     return result
 
@@ -72,11 +73,13 @@ def start(*arguments, ranks=1, launcher=None, cwd=None, env=None):
 
 
 def finish(process, arguments=(), ranks=1, timeout=60):
-    """Waits for it. Kills the whole group if it hangs."""
+    """Waits for it. Kills it and all below it if it hangs."""
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        for pid in [process.pid, *descendants(process.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         out, err = process.communicate()
         raise AssertionError(f"hung for {timeout} s: {Result(arguments, ranks, None, out, err)}") from None
     return Result(arguments, ranks, process.returncode, out, err)
@@ -99,17 +102,26 @@ def error_lines(text):
     return [line for line in text.splitlines() if re.match(r"lockstep( \w+)?: (error|rank \d+)", line)]
 
 
-def rank_processes(launcher):
-    """Process ids of the ranks below a started mpirun."""
-    found = []
-    for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
+def descendants(ancestor, name=None):
+    """Ids of the processes below one, those called `name` if it is given."""
+    children, names = {}, {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = status.read_text().rsplit(")", 1)
+            before, after = stat.read_text().rsplit(")", 1)
         except OSError:
             continue
-        if int(fields[1].split()[1]) == launcher.pid and fields[0].endswith("(lockstep"):
-            found.append(int(status.parent.name))
-    return found
+        pid = int(stat.parent.name)
+        names[pid] = before.split("(", 1)[1]
+        children.setdefault(int(after.split()[1]), []).append(pid)
+    below = list(children.get(ancestor, []))
+    for pid in below:
+        below.extend(children.get(pid, []))
+    return [pid for pid in below if name in (None, names[pid])]
+
+
+def rank_processes(launcher):
+    """Process ids of the ranks below a started mpirun, or below `launch`."""
+    return descendants(launcher.pid, "lockstep")
 
 
 # Datasets
