@@ -26,7 +26,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds look_interval{20};
 constexpr std::chrono::seconds time_after_sigterm{10};
-constexpr std::chrono::seconds time_without_ranks{20};
+constexpr std::chrono::seconds time_without_ranks{10};
 constexpr int not_started = 127;
 
 constexpr std::array relayed{SIGTERM, SIGINT, SIGUSR1};
@@ -115,11 +115,12 @@ class LocalRanks {
   /// Whether there were ranks, and for some time there are none any more.
   bool are_gone_for_long() {
     if (Clock::now() < next_look_) return false;
-    next_look_ = Clock::now() + std::chrono::seconds(1);
     if (has_descendant(launcher_, program_invocation_short_name)) {
       seen_ = true;
       last_seen_ = Clock::now();
     }
+    // Ranks may end soon after they began.
+    next_look_ = Clock::now() + std::chrono::milliseconds(seen_ ? 1000 : 100);
     return seen_ && Clock::now() - last_seen_ > time_without_ranks;
   }
 
