@@ -102,12 +102,11 @@ def torch_product(product, shape):
     c = torch.empty(a.shape[0], b.shape[1])
     calls = {"torch.mm": lambda: torch.mm(a, b, out=c)}
     if torch.backends.mkldnn.is_available():
-        # oneDNN's own layouts, its weights being (outputs, inputs)
-        x, delta, weight = x.to_mkldnn(), delta.to_mkldnn(), weight.t().contiguous().to_mkldnn()
-        aten = torch.ops.aten
+        x, delta, weight = x.to_mkldnn(), delta.to_mkldnn(), weight.t().contiguous()  # (outputs, inputs)
+        packed_weight, aten = weight.to_mkldnn(), torch.ops.aten
         calls["oneDNN"] = {
-            "forward": lambda: aten.mkldnn_linear(x, weight),
-            "weight_gradient": lambda: aten.mkldnn_linear_backward_weights(delta, x, weight, False),
+            "forward": lambda: aten.mkldnn_linear(x, packed_weight),
+            "weight_gradient": lambda: aten.mkldnn_linear_backward_weights(delta, x, packed_weight, False),
             "input_gradient": lambda: aten.mkldnn_linear_backward_input(x.shape, delta, weight),
         }[product]
     return {name: fastest(call, 2 * rows * inputs * outputs, repeats=1) for name, call in calls.items()}

@@ -103,7 +103,9 @@ def product_section(result):
         lines.append([name.replace("_", " "), *(number(speeds.get(library)) for library in PRODUCT_LIBRARIES),
                       percent(speeds["exact"] / core), times(speeds["exact"] / onednn if onednn else None)])
     header = ["product, rows x inputs x outputs", *PRODUCT_LIBRARIES, "exact of FMA peak", "exact to oneDNN"]
-    return f"## Dense products on one core, GFLOP/s\n\n{table(header, lines)}"
+    note = ("oneDNN is its inner product, in its own layouts: the weights of a forward product are packed beforehand. "
+            "torch.mm is the sgemm that PyTorch calls.")
+    return f"## Dense products on one core, GFLOP/s\n\n{table(header, lines)}\n\n{note}"
 
 
 NOTES = """## How it was measured

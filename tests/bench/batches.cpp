@@ -1,5 +1,5 @@
-// Batch sampler: the permutation at the start of an epoch, and the gathering of one rank's rows of a step,
-// with and without the places of their non-zero elements. An item is a row.
+// The batch sampler's permutation at the start of an epoch, and the gathering of a step's rows, with and
+// without the places of their non-zero elements. An item is a row.
 
 #include <benchmark/benchmark.h>
 

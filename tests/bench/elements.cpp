@@ -3,6 +3,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -16,13 +17,6 @@ namespace {
 
 constexpr std::size_t rows = 64, units = 512;
 
-/// Pre-activations in [−4, 4).
-Numbers pre_activations() {
-  Numbers z(rows, units);
-  for (std::size_t i = 0; i < rows * units; ++i) z.data()[i] *= 4;
-  return z;
-}
-
 template <class Work>
 void measure(benchmark::State& state, std::size_t elements, const Work& work) {
   for (auto _ : state) {
@@ -33,24 +27,22 @@ void measure(benchmark::State& state, std::size_t elements, const Work& work) {
 }
 
 void forward(benchmark::State& state, const Activation& activation) {
-  Numbers z = pre_activations(), a(rows, units);
-  measure(state, rows * units, [&] { activation.forward<float>(z.view(rows, units), a.view(rows, units)); });
+  Numbers z(rows, units), a(rows, units);
+  measure(state, rows * units, [&] { activation.forward<float>(z.view(), a.view()); });
 }
 
 void forward_with_slopes(benchmark::State& state, const Activation& activation) {
-  Numbers z = pre_activations(), a(rows, units), slopes(rows, units);
-  measure(state, rows * units, [&] {
-    activation.forward<float>(z.view(rows, units), a.view(rows, units), slopes.view(rows, units));
-  });
+  Numbers z(rows, units), a(rows, units), slopes(rows, units);
+  measure(state, rows * units, [&] { activation.forward<float>(z.view(), a.view(), slopes.view()); });
 }
 
 /// delta becomes smaller with every iteration, and so it is renewed in each.
 void backward(benchmark::State& state, const Activation& activation) {
-  Numbers z = pre_activations(), delta(rows, units);
-  const std::vector<float> fresh(delta.data(), delta.data() + rows * units);
+  Numbers z(rows, units), delta(rows, units);
+  const AlignedVector<float> fresh = delta.values();
   measure(state, rows * units, [&] {
-    std::copy(fresh.begin(), fresh.end(), delta.data());
-    activation.backward<float>(z.view(rows, units), delta.view(rows, units));
+    std::copy(fresh.begin(), fresh.end(), delta.values().begin());
+    activation.backward<float>(z.view(), delta.view());
   });
 }
 
@@ -58,10 +50,9 @@ void loss(benchmark::State& state, OutputLoss output_loss, std::size_t outputs) 
   Numbers logits(rows, outputs), values(rows, outputs), delta(rows, outputs);
   std::vector<std::int32_t> classes;
   for (std::size_t i = 0; i < rows; ++i) classes.push_back(static_cast<std::int32_t>(i % outputs));
-  const Targets<float> targets{classes, values.view(rows, outputs)};
+  const Targets<float> targets{classes, values.view()};
   measure(state, rows * outputs, [&] {
-    const LossSums sums =
-        loss_and_delta<float>(output_loss, logits.view(rows, outputs), targets, 0, delta.view(rows, outputs));
+    const LossSums sums = loss_and_delta<float>(output_loss, logits.view(), targets, 0, delta.view());
     benchmark::DoNotOptimize(sums.loss_sum);
   });
 }

@@ -1,7 +1,9 @@
-// The products of a training step, at the shapes of one rank's or one shard's rows. Names:
+// The products of a training step, at the shapes of a shard's or a rank's rows. Names:
+//
 //   forward | weight_gradient | input_gradient / exact | exact_sparse | openblas / rows x inputs x outputs
-// and rows of a micro-batch where there are several. FLOP/s count 2 · rows · inputs · outputs, skipped zeros
-// too. scripts/bench/peaks.py reads the JSON of those of one micro-batch.
+//
+// and the rows of a micro-batch where there are several. FLOP/s count 2 · rows · inputs · outputs, skipped
+// zeros too. scripts/bench/peaks.py reads those of one micro-batch.
 
 #include "lockstep/core/products.hpp"
 
@@ -66,45 +68,48 @@ void set_most_to_zero(MatrixView<float> x) {
 }
 
 struct Layer {
-  Shape shape;
-  Numbers x_numbers{shape.rows, shape.inputs}, w_numbers{shape.inputs, shape.outputs},
-      delta_numbers{shape.rows, shape.outputs}, dw_numbers{shape.inputs, shape.outputs};
-  MatrixView<float> x = x_numbers.view(shape.rows, shape.inputs);           // (rows, inputs)
-  MatrixView<float> w = w_numbers.view(shape.inputs, shape.outputs);        // (inputs, outputs)
-  MatrixView<float> delta = delta_numbers.view(shape.rows, shape.outputs);  // (rows, outputs)
-  MatrixView<float> dw = dw_numbers.view(shape.inputs, shape.outputs);      // (inputs, outputs)
+  Numbers x, w, delta, dw;
   NonZeroIndex index;
   std::vector<NonZeroColumns> nonzero;  // (rows), or empty
   std::vector<Range> micro_batches;
 
-  Layer(const Shape& of, bool sparse) : shape(of) {
+  Layer(const Shape& shape, bool sparse)
+      : x(shape.rows, shape.inputs),
+        w(shape.inputs, shape.outputs),
+        delta(shape.rows, shape.outputs),
+        dw(shape.inputs, shape.outputs) {
     for (std::size_t begin = 0; begin < shape.rows; begin += shape.micro_batch_rows) {
       micro_batches.push_back({begin, begin + shape.micro_batch_rows});
     }
     if (!sparse) return;
-    set_most_to_zero(x);
-    for (std::size_t i = 0; i < x.rows; ++i) index.append(std::span<const float>(x.row(i), x.columns));
-    for (std::size_t i = 0; i < x.rows; ++i) nonzero.push_back(index.view()[i]);
+    set_most_to_zero(x.view());
+    for (std::size_t i = 0; i < shape.rows; ++i) {
+      index.append(std::span<const float>(x.view().row(i), shape.inputs));
+    }
+    for (std::size_t i = 0; i < shape.rows; ++i) nonzero.push_back(index.view()[i]);
   }
 
-  SparseRows<float> input() const { return {x, nonzero}; }
+  SparseRows<float> input() const { return {x.view(), nonzero}; }
 };
 
 using Product = void (*)(Arithmetic, Layer&);
 
 void forward(Arithmetic arithmetic, Layer& layer) {
-  forward_product<float>(arithmetic, layer.input(), layer.w, layer.micro_batches, layer.delta);
+  forward_product<float>(arithmetic, layer.input(), layer.w.view(), layer.micro_batches, layer.delta.view());
 }
 void weight_gradient(Arithmetic arithmetic, Layer& layer) {
-  weight_gradient_product<float>(arithmetic, layer.input(), layer.delta, layer.micro_batches, layer.dw);
+  weight_gradient_product<float>(arithmetic, layer.input(), layer.delta.view(), layer.micro_batches,
+                                 layer.dw.view());
 }
 void input_gradient(Arithmetic arithmetic, Layer& layer) {
-  input_gradient_product<float>(arithmetic, layer.delta, layer.w, layer.micro_batches, layer.x);
+  input_gradient_product<float>(arithmetic, layer.delta.view(), layer.w.view(), layer.micro_batches,
+                                layer.x.view());
 }
 
 void measure(benchmark::State& state, Product product, Arithmetic arithmetic, const Shape& shape,
              bool sparse) {
   Layer layer(shape, sparse);
+  product(arithmetic, layer);  // brings its memory here
   for (auto _ : state) {
     product(arithmetic, layer);
     benchmark::ClobberMemory();

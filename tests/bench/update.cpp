@@ -1,6 +1,5 @@
 // What a slice's owner does in a step: adds up the sums of all ranks in tree order, takes the mean, and
-// updates the weights, chunk by chunk. Names: optimizer / net / ranks whose sums are added. An item is a
-// parameter.
+// updates the weights, chunk by chunk. Names: optimizer / net / ranks. An item is a parameter.
 
 #include <benchmark/benchmark.h>
 
@@ -25,12 +24,12 @@ class Slice {
  public:
   Slice(const Widths& widths, const std::string& optimizer, std::size_t ranks)
       : layout_(widths, sizeof(float)),
-        weights_(layout_.size()),
+        weights_(numbers(layout_.size())),
         optimizer_(make_optimizer_config(optimizer, {}), layout_, {0, layout_.blocks()}),
         mean_(layout_.size()) {
     std::vector<NodeSum<float>> parts;
     for (std::size_t rank = 0; rank < ranks; ++rank) {
-      sums_.emplace_back(layout_.size());
+      sums_.push_back(numbers(layout_.size()));
       parts.push_back({block_partition(shards, ranks, rank), sums_.back().data()});
     }
     tree_ = TreeChunks<float>(std::move(parts), chunk_elements);
@@ -39,17 +38,15 @@ class Slice {
   std::size_t size() const { return layout_.size(); }
 
   void update() {
-    const std::span<float> weights(weights_.data(), layout_.size());
     ++steps_;
     if (!optimizer_.info().layer_norms) {
       const auto gradient = [&](const Chunk& chunk) -> const float* { return mean_of(chunk, 0); };
-      optimizer_.update(steps_, learning_rate, weights, std::ref(gradient));
+      optimizer_.update(steps_, learning_rate, weights_, std::ref(gradient));
       return;
     }
     for_chunks(layout_, {0, layout_.blocks()},
                [&](const Chunk& chunk) { mean_of(chunk, chunk.elements.begin); });
-    optimizer_.update(steps_, learning_rate, weights, std::span<const float>(mean_.data(), layout_.size()),
-                      [](std::span<double>) {});
+    optimizer_.update(steps_, learning_rate, weights_, mean_, [](std::span<double>) {});
   }
 
  private:
@@ -65,10 +62,10 @@ class Slice {
   }
 
   ParameterLayout layout_;
-  Numbers weights_;
+  AlignedVector<float> weights_;
   Optimizer<float> optimizer_;
-  Numbers mean_;
-  std::vector<Numbers> sums_;  // (ranks)
+  AlignedVector<float> mean_;
+  std::vector<AlignedVector<float>> sums_;  // (ranks)
   TreeChunks<float> tree_;
   std::uint64_t steps_ = 0;
 };
