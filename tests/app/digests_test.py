@@ -5,6 +5,7 @@ anew, and the CHANGELOG says why.
 
 import json
 import pathlib
+import re
 import sys
 import unittest
 
@@ -12,6 +13,7 @@ import lockstep_cli as cli
 import numpy as np
 
 TABLE = pathlib.Path(__file__).with_name("digests.json")
+TRAINING_BITS = pathlib.Path(__file__).parents[1] / "nn" / "training_bits_test.cpp"
 INSTRUCTION_SETS = ("baseline", "avx2", "avx512")  # a machine without one takes the widest it has
 
 CASES = {
@@ -52,6 +54,17 @@ def rows(count, seed):
     return x, y
 
 
+def images(count):
+    """The images of TRAINING_BITS."""
+    state = 1
+    x, y = np.zeros((count, 784), np.uint8), (np.arange(count) % 10).astype(np.uint8)
+    for i in range(count):
+        for _ in range(200):
+            state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+            x[i, (i % 10 * 75 + (state >> 40) % 400) % 784] = (state >> 33) % 255 + 1
+    return x.reshape(count, 28, 28), y
+
+
 class DigestsOfTrainedWeights(cli.CliTestCase):
     def setUp(self):
         super().setUp()
@@ -70,6 +83,13 @@ class DigestsOfTrainedWeights(cli.CliTestCase):
         for (name, flags), instruction_set in ((case, s) for case in CASES.items() for s in INSTRUCTION_SETS):
             with self.subTest(name, instruction_set=instruction_set):
                 self.assertEqual(self.digest(flags, instruction_set), table[name])
+
+    def test_three_epochs_equal_those_of_a_loop_without_the_trainer(self):
+        data, run_dir = self.dir / "images.h5", self.dir / "images"
+        cli.write_dataset(data, *images(2010))
+        self.train(run_dir, "--data", data, "--hidden", "128,64", "--activation", "relu", "--init", "glorot_uniform",
+                   "--optimizer", "adam", "--learning-rate", "1e-3", "--batch-size", "32", "--epochs", "3", "--seed", "0")
+        self.assertIn(cli.parameters_sha256(run_dir), re.findall('"([0-9a-f]{64})"', TRAINING_BITS.read_text()))
 
 
 def update():
