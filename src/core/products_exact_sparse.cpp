@@ -11,16 +11,135 @@
 #include "vectors.hpp"
 
 /// The exact products of rows with many zeros, which leave out the zeros: fma(0, w, sum) is sum, bit for bit,
-/// unless w is not finite or sum is −0. Blocks of w or delta with numbers that are not finite, or so small
-/// that a sum could become −0, take the dense way.
+/// unless w is not finite or sum is −0. Where that may be, they take the dense way.
 namespace lockstep::exact {
 namespace {
 
+template <class T>
+using BitsOf = std::conditional_t<sizeof(T) == sizeof(float), std::uint32_t, std::uint64_t>;
+
+// ---- Forward. w is taken in blocks of inner rows and columns that stay in the nearest cache.
+//
+// A sum with skipped zeros is that with added ones, or both are zeros: adding fma(0, w, ·) with a finite w
+// can only turn −0 into +0. So it is enough to look at w beforehand, and for −0 at the end.
+
+constexpr std::size_t block_inner = 56, forward_vectors = 8;
+
+/// Whether no number is NaN or infinite.
+template <class T>
+bool all_finite(MatrixView<const T> matrix) {
+  T zero = 0;
+  run_vectorized([&](auto set) {
+    using V = Vector<T, vector_bytes<set>>;
+    constexpr std::size_t lanes = sizeof(V) / sizeof(T);
+    const V zeros = {};
+    V sums[4] = {};
+    T rest = 0;
+    for (std::size_t i = 0; i < matrix.rows; ++i) {
+      const T* const row = matrix.row(i);
+      std::size_t j = 0;
+      for (; j + 4 * lanes <= matrix.columns; j += 4 * lanes) {
+#pragma GCC unroll 4
+        for (std::size_t k = 0; k < 4; ++k) {
+          sums[k] = multiply_add(load<sizeof(V)>(row + j + k * lanes), zeros, sums[k]);
+        }
+      }
+      for (; j < matrix.columns; ++j) rest += row[j] * T(0);
+    }
+    const V sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    for (std::size_t k = 0; k < lanes; ++k) rest += sum[k];
+    zero = rest;
+  });
+  return zero == T(0);
+}
+
+template <class T>
+struct ForwardTask {
+  SparseRows<T> x;
+  MatrixView<const T> w;
+  MatrixView<T> z;
+  T* packed;               // (block_inner, columns of a strip)
+  T* sums;                 // (rows, columns of a strip)
+  std::uint32_t* cursors;  // (rows) non-zeros of the blocks before
+
+  /// The block's rows of a strip, `Columns` apart: where they lie if they do, else copied.
+  template <std::size_t Columns>
+  [[gnu::always_inline]] const T* strip_of(MatrixView<const T> rows, std::size_t column) const {
+    if (rows.stride == Columns) return rows.data;
+    const std::size_t columns = std::min(Columns, rows.columns - column);
+    for (std::size_t k = 0; k < rows.rows; ++k) {
+      const T* const from = rows.row(k) + column;
+      T* const to = packed + k * Columns;
+      if (columns == Columns) {
+        for (std::size_t j = 0; j < Columns; ++j) to[j] = from[j];
+      } else {
+        for (std::size_t j = 0; j < Columns; ++j) to[j] = j < columns ? from[j] : T(0);
+      }
+    }
+    return packed;
+  }
+
+  template <class Row>
+  [[gnu::always_inline]] void compute_block(Range inner, std::size_t column) const {
+    const T* const strip = strip_of<Row::columns>(w.rows_of(inner), column);
+    for (std::size_t i = 0; i < x.x.rows; ++i) {
+      Row chains;
+      if (inner.begin > 0) chains.load_from(sums + i * Row::columns);
+      const T* const row = x.x.row(i);
+      const NonZeroColumns nonzero = x.nonzero[i];
+      std::size_t n = inner.begin > 0 ? cursors[i] : 0;
+      for (; n < nonzero.size() && nonzero[n] < inner.end; ++n) {
+        chains.multiply_add(row + nonzero[n], 1, strip + (nonzero[n] - inner.begin) * Row::columns);
+      }
+      cursors[i] = static_cast<std::uint32_t>(n);
+      chains.store_to(sums + i * Row::columns, Row::columns);
+    }
+  }
+
+  template <std::size_t Vectors, std::size_t Bytes>
+  [[gnu::always_inline]] void compute_strip(std::size_t column) const {
+    using Row = Chains<1, Vectors, Bytes, T>;
+    for (std::size_t first = 0; first < w.rows; first += block_inner) {
+      compute_block<Row>({first, std::min(first + block_inner, w.rows)}, column);
+    }
+    const std::size_t columns = std::min(Row::columns, z.columns - column);
+    for (std::size_t i = 0; i < z.rows; ++i) {
+      for (std::size_t j = 0; j < columns; ++j) z(i, column + j) = sums[i * Row::columns + j];
+    }
+  }
+};
+
+/// Whether any number is −0.
+template <class T>
+bool has_negative_zero(MatrixView<const T> matrix) {
+  using Bits = BitsOf<T>;
+  bool found = false;
+  run_vectorized([&](auto) {
+    Bits smallest = ~Bits{0};
+    for (std::size_t i = 0; i < matrix.rows; ++i) {
+      const T* const row = matrix.row(i);
+      for (std::size_t j = 0; j < matrix.columns; ++j) {
+        smallest = std::min(smallest, std::bit_cast<Bits>(row[j]) ^ std::bit_cast<Bits>(T(-0.0)));
+      }
+    }
+    found = smallest == 0;
+  });
+  return found;
+}
+
+// ---- Weight gradient. Neighbouring inputs (columns of x) are computed together, leaving out the rows where
+// all of them are zero: neighbouring pixels often are, and there are fewer unpredictable branches.
+
+constexpr std::size_t gradient_vectors = 4, most_inputs = 4;
+using RowBits = std::uint32_t;
+constexpr std::size_t rows_per_word = 32;
+
 /// Copies some columns of rows to `to`, (rows, Columns), filled up with zeros. Returns whether every number
-/// is 0 or regular: finite and not below the floor. Magnitudes are compared as their bits: that is fast.
+/// is 0 or regular: finite and not below the floor, so that a sum cannot become −0. Magnitudes are compared
+/// as their bits: that is fast.
 template <std::size_t Columns, class T>
 [[gnu::always_inline]] inline bool pack_regular(MatrixView<const T> from, std::size_t column, T* to) {
-  using Bits = std::conditional_t<sizeof(T) == sizeof(float), std::uint32_t, std::uint64_t>;
+  using Bits = BitsOf<T>;
   constexpr Bits floor = std::bit_cast<Bits>(NonZeroIndex::exact_product_floor<T>);
   constexpr Bits ceiling = std::bit_cast<Bits>(std::numeric_limits<T>::max());
   constexpr Bits all_but_sign = ~Bits{0} >> 1;
@@ -43,77 +162,6 @@ template <std::size_t Columns, class T>
   }
   return largest <= ceiling && smallest_minus_1 >= floor - 1;
 }
-
-// ---- Forward. w is taken in blocks of inner rows and columns that stay in the nearest caches.
-
-constexpr std::size_t block_inner = 112, forward_vectors = 8;
-
-template <class T>
-struct ForwardTask {
-  SparseRows<T> x;
-  MatrixView<const T> w;
-  MatrixView<T> z;
-  const std::uint16_t* block_starts;  // (rows, blocks + 1): where in a row's non-zeros a block begins
-  std::size_t blocks;
-  T* packed;  // (block_inner, columns of a strip)
-  T* sums;    // (rows, columns of a strip)
-
-  template <class Row>
-  [[gnu::always_inline]] void compute_block(std::size_t block, std::size_t column) const {
-    const std::size_t first = block * block_inner;
-    const Range inner{first, std::min(first + block_inner, w.rows)};
-    const bool regular = pack_regular<Row::columns>(w.rows_of(inner), column, packed);
-    for (std::size_t i = 0; i < x.x.rows; ++i) {
-      Row chains;
-      if (block > 0) chains.load_from(sums + i * Row::columns);
-      const T* const row = x.x.row(i);
-      if (regular) {
-        const std::uint16_t* k = x.nonzero[i].data() + block_starts[i * (blocks + 1) + block];
-        const std::uint16_t* const end = x.nonzero[i].data() + block_starts[i * (blocks + 1) + block + 1];
-        for (; k != end; ++k) chains.multiply_add(row + *k, 1, packed + (*k - first) * Row::columns);
-      } else {
-        for (std::size_t k = inner.begin; k < inner.end; ++k) {
-          chains.multiply_add(row + k, 1, packed + (k - first) * Row::columns);
-        }
-      }
-      chains.store_to(sums + i * Row::columns, Row::columns);
-    }
-  }
-
-  template <std::size_t Vectors, std::size_t Bytes>
-  [[gnu::always_inline]] void compute_strip(std::size_t column) const {
-    using Row = Chains<1, Vectors, Bytes, T>;
-    for (std::size_t block = 0; block < blocks; ++block) compute_block<Row>(block, column);
-    const std::size_t columns = std::min(Row::columns, z.columns - column);
-    for (std::size_t i = 0; i < z.rows; ++i) {
-      for (std::size_t j = 0; j < columns; ++j) z(i, column + j) = sums[i * Row::columns + j];
-    }
-  }
-};
-
-/// Where the non-zeros of each block of `block_inner` columns begin, for every row.
-template <class T>
-const std::uint16_t* find_block_starts(const SparseRows<T>& x, std::size_t blocks) {
-  struct Starts;
-  auto* const starts = scratch<std::uint16_t, Starts>(x.x.rows * (blocks + 1));
-  for (std::size_t i = 0; i < x.x.rows; ++i) {
-    const NonZeroColumns columns = x.nonzero[i];
-    std::size_t n = 0;
-    for (std::size_t block = 0; block < blocks; ++block) {
-      starts[i * (blocks + 1) + block] = static_cast<std::uint16_t>(n);
-      while (n < columns.size() && columns[n] < (block + 1) * block_inner) ++n;
-    }
-    starts[i * (blocks + 1) + blocks] = static_cast<std::uint16_t>(n);
-  }
-  return starts;
-}
-
-// ---- Weight gradient. Neighbouring inputs (columns of x) are computed together, leaving out the rows where
-// all of them are zero: neighbouring pixels often are, and there are fewer unpredictable branches.
-
-constexpr std::size_t gradient_vectors = 4, most_inputs = 4;
-using RowBits = std::uint32_t;
-constexpr std::size_t rows_per_word = 32;
 
 /// Up to 32 rows of one micro-batch.
 struct Word {
@@ -163,25 +211,38 @@ struct GradientTask {
     return rows;
   }
 
+  /// Micro-batches without rows to add are left out of the tree: +0 changes no sum but −0.
   template <class Tile, std::size_t Inputs>
   [[gnu::always_inline]] void compute_inputs(std::size_t k, std::size_t column, bool regular) const {
     constexpr std::size_t tile_size = Inputs * Tile::columns;
     std::size_t word = 0;
+    std::uint64_t waiting = 0;  // bit l: levels[l] holds a sum, not nothing
     sum_in_tree_order(micro_batches.size(), [&](std::size_t batch, std::size_t level, std::size_t additions) {
       Tile chains;
+      bool some = false;
       for (; word < words.size() && words[word].micro_batch == batch; ++word) {
         const std::size_t first = words[word].rows.begin;
-        for (RowBits rest = rows_to_add<Inputs>(word, k, regular); rest != 0; rest &= rest - 1) {
+        const RowBits rows = rows_to_add<Inputs>(word, k, regular);
+        some |= rows != 0;
+        for (RowBits rest = rows; rest != 0; rest &= rest - 1) {
           const std::size_t i = first + static_cast<std::size_t>(std::countr_zero(rest));
           chains.multiply_add(x.row(i) + k, 1, packed + i * Tile::columns);
         }
       }
-      for (; additions > 0; --additions) chains.add(levels + --level * tile_size);
+      for (; additions > 0; --additions) {
+        --level;
+        if ((waiting >> level & 1) == 0) continue;
+        chains.add(levels + level * tile_size);
+        some = true;
+      }
       if (batch + 1 == micro_batches.size()) {
         const std::size_t columns = std::min(Tile::columns, dw.columns - column);
         chains.store_some_to(columns, dw.row(k) + column, dw.stride);
-      } else {
+      } else if (some) {
         chains.store_to(levels + level * tile_size, Tile::columns);
+        waiting |= std::uint64_t{1} << level;
+      } else {
+        waiting &= ~(std::uint64_t{1} << level);
       }
     });
   }
@@ -221,15 +282,16 @@ void sparse_forward_product(const SparseRows<T>& x, MatrixView<const T> w, Matri
   constexpr std::size_t columns = most_strip_columns<forward_vectors, T>;
   struct Packed;
   struct Sums;
-  const std::size_t blocks = (w.rows + block_inner - 1) / block_inner;
+  struct Cursors;
+  if (!all_finite(w)) return forward_product(x.x, w, z);
   const ForwardTask<T> task{x,
                             w,
                             z,
-                            find_block_starts(x, blocks),
-                            blocks,
                             scratch<T, Packed>(block_inner * columns),
-                            scratch<T, Sums>(x.x.rows * columns)};
+                            scratch<T, Sums>(x.x.rows * columns),
+                            scratch<std::uint32_t, Cursors>(x.x.rows)};
   run_vectorized([&](auto set) { for_strips<forward_vectors, vector_bytes<set>, T>(task, 0, z.columns); });
+  if (has_negative_zero<T>(z)) forward_product(x.x, w, z);
 }
 
 template <class T>
