@@ -118,6 +118,7 @@ TEST(TrainOptions, CheckpointIntervalsHaveUnits) {
   EXPECT_EQ(interval("90s").unit, Unit::seconds);
   EXPECT_EQ(interval("0.5s").count, 0.5);
   EXPECT_EQ(interval("5min").count, 300);
+  EXPECT_EQ(interval("2hours").count, 7200);
   EXPECT_EQ(interval("1epoch").unit, Unit::epochs);
   EXPECT_EQ(interval("500steps").count, 500);
   EXPECT_EQ(interval("500steps").unit, Unit::steps);
