@@ -1,7 +1,7 @@
 #include "lockstep/dist/gradient_exchange.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <bit>
 #include <numeric>
 #include <string>
 
@@ -9,6 +9,7 @@
 #include "lockstep/core/error.hpp"
 #include "lockstep/dist/mpi_error.hpp"
 #include "mpi_type.hpp"
+#include "step_flags.hpp"
 
 namespace lockstep {
 namespace {
@@ -87,20 +88,6 @@ std::size_t set_starts(const std::vector<int>& counts, std::vector<int>& starts)
     end += count;
   }
   return static_cast<std::size_t>(end);
-}
-
-/// Flags travel as the bits of one element.
-template <class T>
-void write_flags(StepFlags flags, T* element) {
-  static_assert(sizeof(T) >= sizeof flags);
-  std::memcpy(element, &flags, sizeof flags);
-}
-
-template <class T>
-StepFlags read_flags(const T* element) {
-  StepFlags flags = 0;
-  std::memcpy(&flags, element, sizeof flags);
-  return flags;
 }
 
 /// Throws OverflowError if any rank's send or receive buffer is too long for MPI. Looks at all ranks'
@@ -186,16 +173,21 @@ void GradientExchange<T>::plan_messages() {
   const std::size_t groups = groups_.groups(), size = groups_.group_size();
   std::vector<Range> lane_slices, lane_blocks;
   std::vector<std::size_t> node_counts;
+  bool can_halve = groups >= least_ranks_to_halve && std::has_single_bit(groups);
   for (std::size_t group = 0; group < groups; ++group) {
     lane_slices.push_back(slices_[group * size + member_]);
     lane_blocks.push_back(blocks_[group * size + member_]);
     const std::vector<Range> nodes = nodes_of_ranks(shards_, ranks_, {group * size, (group + 1) * size});
     node_counts.push_back(nodes.size());
     if (group == group_) own_group_nodes_ = nodes;
+    // Then the tree above them pairs neighbours, and neighbours' neighbours.
+    can_halve &= nodes.size() == 1 && nodes.front().size() * groups == shards_;
   }
   set_parts(lane_slices, lane_slice_counts_, lane_slice_starts_);
   set_parts(lane_blocks, lane_block_counts_, lane_block_starts_);
-  if (reduction_ == Reduction::reproducible) {
+  if (reduction_ == Reduction::reproducible && can_halve) {
+    halving_.emplace(groups_.lane, lane_slices);
+  } else if (reduction_ == Reduction::reproducible) {
     check_buffer_lengths(slices_, size, node_counts);
     for (std::size_t group = 0; group < groups; ++group) {
       const bool self = group == group_;  // its sums stay where they are
@@ -231,6 +223,7 @@ template <class T>
 std::vector<NodeSum<T>> GradientExchange<T>::parts_of_slice() const {
   const std::size_t begin = own_slice().begin, size = groups_.group_size();
   if (reduction_ == Reduction::allreduce) return {{{0, shards_}, member_sums_[member_] + begin}};
+  if (halving_) return {{{0, shards_}, halving_->own_sum()}};
   std::vector<NodeSum<T>> parts;
   for (std::size_t group = 0; group < groups_.groups(); ++group) {
     if (group == group_) {
@@ -255,6 +248,10 @@ StepFlags GradientExchange<T>::share_sums(StepFlags mine) {
 
 template <class T>
 StepFlags GradientExchange<T>::exchange_sums(StepFlags flags_of_group) {
+  if (halving_) {
+    return halving_->reduce(
+        flags_of_group, [&](Range slice, T* to) { write_group_sum(own_group_nodes_.front(), slice, to); });
+  }
   pack(flags_of_group);
   check_mpi(
       MPI_Alltoallv(send_.data(), send_counts_.data(), send_starts_.data(), mpi_type<T>(), receive_.data(),
@@ -274,14 +271,19 @@ void GradientExchange<T>::pack(StepFlags flags_of_group) {
     if (group == group_) continue;
     const Range slice = slices_[group * groups_.group_size() + member_];
     T* message = send_.data() + send_starts_[group];
-    for (const Range& node : own_group_nodes_) {
-      for (std::size_t begin = slice.begin; begin < slice.end; begin += chunk_elements) {
-        const Range elements{begin, std::min(begin + chunk_elements, slice.end)};
-        message = std::copy_n(group_sums_.sum(node, elements), elements.size(), message);
-      }
-    }
+    for (const Range& node : own_group_nodes_) message = write_group_sum(node, slice, message);
     write_flags(flags_of_group, message);
   }
+}
+
+/// The group's sum over a node of the tree, for some elements of the flat vector. Returns the end.
+template <class T>
+T* GradientExchange<T>::write_group_sum(Range node, Range elements, T* to) {
+  for (std::size_t begin = elements.begin; begin < elements.end; begin += chunk_elements) {
+    const Range chunk{begin, std::min(begin + chunk_elements, elements.end)};
+    to = std::copy_n(group_sums_.sum(node, chunk), chunk.size(), to);
+  }
+  return to;
 }
 
 template <class T>

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "lockstep/dist/communicator.hpp"
 #include "lockstep/dist/rank_barrier.hpp"
 #include "lockstep/dist/rank_groups.hpp"
+#include "lockstep/dist/recursive_halving.hpp"
 #include "lockstep/nn/parameters.hpp"
 
 /// How the ranks add up their gradients and share the updated weights. The flat parameter vector is cut into
@@ -38,7 +40,8 @@ Range slice_blocks(const ParameterLayout& layout, std::size_t parts, std::size_t
 /// Ranks of a group (RankGroups: the ranks of a node) have one copy of the weights and see each other's sums
 /// in their shared memory. Between groups, the ranks of a lane exchange messages: rank (group g, member m)
 /// adds up its group's gradient for the slices of members m elsewhere, gets from them what it needs for its
-/// own, and after the update they exchange their slices. A group sends and receives everything once.
+/// own, and after the update they exchange their slices. A group sends and receives everything once. Between
+/// many groups, if they and the shards are powers of two, sums travel in log₂ rounds (RecursiveHalving).
 template <class T>
 class GradientExchange {
  public:
@@ -103,6 +106,7 @@ class GradientExchange {
   std::vector<NodeSum<T>> parts_of_slice() const;
   StepFlags exchange_sums(StepFlags flags_of_group);
   void pack(StepFlags flags_of_group);
+  T* write_group_sum(Range node, Range elements, T* to);
   StepFlags reduce_by_allreduce(StepFlags mine);
 
   const Communicator* communicator_;
@@ -133,6 +137,7 @@ class GradientExchange {
   std::vector<int> send_counts_, send_starts_;        // (groups)
   std::vector<int> receive_counts_, receive_starts_;  // (groups)
   std::vector<T> send_, receive_;
+  std::optional<RecursiveHalving<T>> halving_;  // in place of these messages, between many groups
   std::vector<Range> own_group_nodes_;
   TreeChunks<T> group_sums_;  // elements counted in the flat vector
   TreeChunks<T> slice_sums_;  // elements counted from the begin of the own slice

@@ -1,0 +1,43 @@
+#include "lockstep/dist/recursive_halving.hpp"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <vector>
+
+#include "lockstep/core/summation_tree.hpp"
+
+namespace lockstep {
+namespace {
+
+/// Numbers of many magnitudes: another order of additions has other bits.
+float term(std::size_t rank, std::size_t element, int round) {
+  const auto mixed = static_cast<double>((rank * 7919 + element * 104729 + 31) % 1009) / 1009 - 0.5;
+  return static_cast<float>(std::ldexp(mixed, static_cast<int>((rank * 5 + element * 3) % 23) + round));
+}
+
+TEST(RecursiveHalving, SumsAreThoseOfTheTreeAndFlagsOfAllRanksArrive) {
+  const Communicator world = Communicator::world();
+  const auto ranks = static_cast<std::size_t>(world.size()), rank = static_cast<std::size_t>(world.rank());
+  if (!std::has_single_bit(ranks)) return;  // not for those
+  // Slices of different lengths, one of them empty, with gaps between them.
+  std::vector<Range> slices;
+  for (std::size_t r = 0; r < ranks; ++r) slices.push_back({1000 * r, 1000 * r + (r == 1 ? 0 : 300 + 7 * r)});
+  RecursiveHalving<float> halving(world, slices);
+  for (int round = 0; round < 3; ++round) {
+    const StepFlags mine = StepFlags{1} << (rank + static_cast<std::size_t>(round));
+    const StepFlags all = halving.reduce(mine, [&](Range elements, float* to) {
+      for (std::size_t i = elements.begin; i < elements.end; ++i) *to++ = term(rank, i, round);
+    });
+    EXPECT_EQ(all, ((StepFlags{1} << ranks) - 1) << round);
+    std::vector<float> terms(ranks);
+    for (std::size_t i = slices[rank].begin; i < slices[rank].end; ++i) {
+      for (std::size_t r = 0; r < ranks; ++r) terms[r] = term(r, i, round);
+      ASSERT_EQ(halving.own_sum()[i - slices[rank].begin], tree_sum<float>(terms));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lockstep
