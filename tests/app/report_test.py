@@ -267,6 +267,18 @@ class Reports(CliTestCase):
         self.assertEqual(self.report("values").status, 0)
         self.assertIn("predictions", self.page()[1])
 
+    def test_without_hidden_layers(self):
+        write_classification(self.dir / "d.h5", shape=(8, 8))
+        for constraint in ("none", "nonneg"):
+            self.train(self.dir / constraint, "--data", self.dir / "d.h5", "--hidden", "none", "--epochs", 2,
+                       "--batch-size", 20, "--constraint", constraint)
+        self.assertEqual(self.report("none", "nonneg").status, 0)
+        figures = self.page()[1]
+        self.assertEqual(sorted(figures["ranking"]["data"][0]["y"]), ["constraint default", "constraint nonneg"])
+        captions = [note["text"] for note in figures["weights-1"]["layout"]["annotations"]]
+        self.assertEqual(captions, ["0", "1", "2", "3"])  # an image a class
+        self.assertNotIn("activations", figures)
+
     def test_a_missing_dataset_is_said_and_the_rest_is_shown(self):
         write_classification(self.dir / "d.h5")
         self.train(self.dir / "a", "--data", self.dir / "d.h5", "--epochs", 1, "--batch-size", 20)

@@ -4,7 +4,7 @@ from .curves import curves_section, throughput_section
 from .drawing import Section, Table
 from .functions import activations_section
 from .grids import settings_section
-from .groups import choose_metric, make_groups, ranked, shown
+from .groups import choose_metric, make_groups, ranked, setting
 from .layers import diagnostics_section, histogram_section
 from .network import mistakes_section, region_section, weights_section
 from .program import find_dataset
@@ -40,12 +40,28 @@ def feature(groups, metric):
     return chosen[:MOST_FEATURED]
 
 
+def by_task(groups):
+    """[[Group]]: apart where data or outputs differ, as their losses cannot be compared then."""
+    parts = {}
+    for group in groups:
+        parts.setdefault((group.first.config.get("data"), group.first.config.get("output")), []).append(group)
+    return list(parts.values())
+
+
+def mistakes_sections(groups, metric, program, datasets):
+    """Of the best run of each task."""
+    parts = by_task(groups)[:MOST_FEATURED]
+    for number, part in enumerate(parts, 1):
+        [(group, run), *_] = feature(part, metric)
+        yield mistakes_section(run, group.label, datasets.of(run), program, f"-{number}" if len(parts) > 1 else "")
+
+
 def differences_section(groups, differing):
     """What tells the groups apart; None if nothing does."""
     if len(groups) < 2 or not differing:
         return None
     keys = differing[:MOST_COLUMNS]
-    rows = [[str(number), *(shown(key, group.first.config.get(key, "")) for key in keys)]
+    rows = [[str(number), *(setting(group.first, key) for key in keys)]
             for number, group in enumerate(groups, 1)]
     section = Section("Differences", [Table("", ["", *keys], rows)])
     section.notes.append("Only these keys of the configs differ, beside the seed."
@@ -88,13 +104,14 @@ def sections_of(runs, sweeps, program, chosen_data):
     metric = choose_metric(runs)
     datasets = Datasets(chosen_data)
     featured = feature(groups, metric)
-    best_group, best_run = featured[0]
+    best_run = featured[0][1]
+    comparable = len({group.first.config.get("output") for group in groups}) == 1
     sections = [
-        ranking_section(groups, metric),
-        settings_section(groups, names, metric),
+        ranking_section(groups, metric) if comparable else None,
+        settings_section(groups, names, metric) if comparable else None,
         curves_section(groups, metric),
         region_section(groups, metric, program, datasets),
-        mistakes_section(best_run, best_group.label, datasets.of(best_run), program),
+        *mistakes_sections(groups, metric, program, datasets),
         weights_section(featured, datasets),
         diagnostics_section(groups, featured, metric),
         histogram_section(featured, program, datasets),
@@ -106,6 +123,8 @@ def sections_of(runs, sweeps, program, chosen_data):
     ]
     notes = [f"{name}: the dataset is not there any more, so what needs it is left out; --data names its new place"
              for name in datasets.missing]
+    if not comparable:
+        notes.append("Outputs and losses differ, so these runs are not ranked.")
     if len(groups) > len(featured):
         notes.append("Pictures of single networks show the best run of "
                      + ("each of the best activations." if len(featured) > 1 else "the best setting."))

@@ -10,7 +10,7 @@ from .groups import representatives
 from .intervals import spread
 
 MOST_LINES = 10
-SPLITS = {"val_": ("validation", "solid"), "": ("training", "dot"), "test_": ("test", "dash")}
+SPLITS = {"val_": "validation", "": "training", "test_": "test"}
 
 
 def over_epochs(group, column):
@@ -37,30 +37,38 @@ def add_curve(figure, group, column, split, style, hue, in_legend):
         hovertemplate=f"{group.label}<br>{split}, epoch %{{x}}: %{{y:.4g}} %{{text}}<extra></extra>"))
     known = [(epoch, found) for epoch, found in zip(epochs, spreads) if found.count > 1]
     if known and split != "training":
+        highest = 1 if column.endswith("accuracy") else math.inf  # an interval may be wider than the possible
         figure.add_trace(go.Scatter(
             x=[epoch for epoch, _ in known] + [epoch for epoch, _ in reversed(known)],
-            y=numbers([found.high for _, found in known] + [found.low for _, found in reversed(known)]),
+            y=numbers([min(found.high, highest) for _, found in known]
+                      + [max(found.low, 0) for _, found in reversed(known)]),
             fill="toself", fillcolor=faint(hue), line=dict(width=0), mode="lines", hoverinfo="skip",
             legendgroup=group.label, showlegend=False))
 
 
+def line_styles(splits):
+    """Split → how its lines are drawn: the first held-out one solid."""
+    held_out = [prefix for prefix in splits if prefix]
+    return {"": "dot"} | dict(zip(held_out, ("solid", "dash")))
+
+
 def curve_figure(groups, what, splits, hues, name):
     """None if nothing was evaluated."""
+    styles = line_styles(splits)
     figure = graph("epoch", what)
     for group in groups:
         for number, prefix in enumerate(splits):
-            split, style = SPLITS[prefix]
-            add_curve(figure, group, prefix + what, split, style if len(splits) > 1 else "solid", hues[group.label],
-                      in_legend=number == 0)
+            add_curve(figure, group, prefix + what, SPLITS[prefix], styles[prefix] if len(splits) > 1 else "solid",
+                      hues[group.label], in_legend=number == 0)
     if not figure.data:
         return None
     if what == "loss":
         figure.update_yaxes(rangemode="tozero")
-    styles = {"solid": "solid", "dot": "dotted", "dash": "dashed"}
-    note = " · ".join(f"{styles[SPLITS[prefix][1]]}: {SPLITS[prefix][0]}" for prefix in splits) if len(splits) > 1 else ""
+    words = {"solid": "solid", "dot": "dotted", "dash": "dashed"}
+    note = " · ".join(f"{words[styles[prefix]]}: {SPLITS[prefix]}" for prefix in splits) if len(splits) > 1 else ""
     if any(len(group.runs) > 1 for group in groups):
         note += ("; " if note else "") + "bands: 95 % confidence interval of the mean over seeds"
-    title = what.capitalize() + ": " + " and ".join(SPLITS[prefix][0] for prefix in splits)
+    title = what.capitalize() + ": " + " and ".join(SPLITS[prefix] for prefix in splits)
     figure.update_xaxes(dtick=1 if max(run.last("epoch") for g in groups for run in g.runs) <= 12 else None)
     return Figure(name, title, figure, note)
 
@@ -83,7 +91,7 @@ def curves_section(groups, metric):
         else:
             pictures = [["val_", ""], ["test_"]]
         for splits in pictures:
-            name = "-".join([what, *(SPLITS[prefix][0] for prefix in splits)])
+            name = "-".join([what, *(SPLITS[prefix] for prefix in splits)])
             section.items.append(curve_figure(shown, what, splits, hues, name))
     section.items = [item for item in section.items if item is not None]
     return section

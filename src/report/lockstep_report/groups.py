@@ -4,6 +4,7 @@ import itertools
 import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from .intervals import spread
 
@@ -32,10 +33,15 @@ def shown(key, value):
     return ",".join(texts)
 
 
+def setting(run, key):
+    """What a run's config says of a key; keys that were never set are not in it."""
+    return shown(key, run.config[key]) if key in run.config else "default"
+
+
 def differing_keys(runs):
     """Config keys with more than one value, those that name best first."""
     keys = {key for run in runs for key in run.config} - NO_DIFFERENCE
-    values = {key: {shown(key, run.config.get(key, "")) for run in runs} for key in keys}
+    values = {key: {setting(run, key) for run in runs} for key in keys}
     def place(key):
         if key in NAMING_ORDER:
             return NAMING_ORDER.index(key), key
@@ -48,8 +54,8 @@ def naming_keys(runs, differing):
     kept = []
     for key in differing:
         seen = {}
-        follows = all(seen.setdefault(tuple(shown(k, run.config.get(k, "")) for k in kept),
-                                      shown(key, run.config.get(key, ""))) == shown(key, run.config.get(key, ""))
+        follows = all(seen.setdefault(tuple(setting(run, k) for k in kept),
+                                      setting(run, key)) == setting(run, key)
                       for run in runs)
         if not follows:
             kept.append(key)
@@ -86,21 +92,24 @@ class Group:
         return min(self.runs, key=lambda run: (math.isnan(run.last(metric.column)), sign * run.last(metric.column)))
 
 
+def label_part(key, value):
+    """A setting in the name of a group."""
+    if key == "data":
+        return Path(value).stem
+    return value if key in ("activation", "hidden") else f"{key} {value}"
+
+
 def make_groups(runs):
     """(groups in the order of their first runs, naming keys, differing keys)."""
     differing = differing_keys(runs)
     names = naming_keys(runs, differing)
     members = {}
     for run in runs:
-        members.setdefault(tuple(shown(key, run.config.get(key, "")) for key in names), []).append(run)
+        members.setdefault(tuple(setting(run, key) for key in names), []).append(run)
     groups = []
     for values, group_runs in members.items():
         settings = dict(zip(names, values))
-        if len(names) == 1:
-            label = values[0] if names[0] in ("activation", "hidden", "data") else f"{names[0]} {values[0]}"
-        else:
-            label = " · ".join(value if key in ("activation", "hidden") else f"{key} {value}"
-                               for key, value in settings.items())
+        label = " · ".join(label_part(key, value) for key, value in settings.items())
         groups.append(Group(label or group_runs[0].path.name, settings, group_runs))
     families = {name: number for number, name in enumerate(dict.fromkeys(group.activation for group in groups))}
     for group in groups:

@@ -117,7 +117,7 @@ def histogram_figure(layers, label, name):
         shares = counts / layer.size
         figure.add_trace(go.Scatter(
             x=numbers(centres), y=numbers(np.where(shares > 0, shares, np.nan), 3), name=f"dense_{number}",
-            mode="lines", line=dict(color=hue, width=2, shape="hvh"), showlegend=True,
+            mode="lines+markers", line=dict(color=hue, width=2, shape="hvh"), marker=dict(size=3), showlegend=True,
             hovertemplate=f"dense_{number}<br>about %{{x:.3g}}: %{{y:.2%}}<extra></extra>"))
     figure.update_yaxes(type="log", tickformat="~%")
     return Figure(f"histogram-{name}", f"Outputs of the hidden layers: {label}", figure,

@@ -16,7 +16,7 @@ MOST_SCATTERED = 2000
 DIVERGING = [[0, "#b2402f"], [0.5, "#f7f7f7"], [1, "#2f66b2"]]
 
 
-def confusion_figure(found):
+def confusion_figure(found, name):
     """From `evaluate --format json`."""
     counts = np.array(found["confusion_matrix"])
     names = [entry["name"] for entry in found["classes"]]
@@ -35,8 +35,8 @@ def confusion_figure(found):
                     figure.add_annotation(x=j, y=i, text=text, showarrow=False, font=dict(size=11))
     figure.update_xaxes(type="category", showgrid=False)
     figure.update_yaxes(type="category", showgrid=False, autorange="reversed")
-    return Figure("confusion", "Confusion matrix", figure, "rows of the test split; the colour is the share of a class "
-                  "that is taken for another")
+    return Figure(name, "Confusion matrix", figure, "rows of the test split; the colour is the share of a class "
+                  "that is taken for another", wide=len(names) > 4)
 
 
 def worst_rows(probabilities, truth, count):
@@ -52,16 +52,18 @@ def both_classes(probabilities):
     return np.hstack([1 - probabilities, probabilities]) if probabilities.shape[1] == 1 else probabilities
 
 
-def mistakes_section(run, label, data, program):
-    """Confusion matrix and most-wrong rows, or predictions against targets; None without a test split."""
+def mistakes_section(run, label, data, program, suffix=""):
+    """Confusion matrix and most-wrong rows, or predictions against targets; None without a test split. `suffix`: of
+    the figures' names."""
     if not data or not data.has_test or not run.checkpoint:
         return None
     limit = run.config.get("limit_test", "all")
     x, y = data.rows("test", None if limit == "all" else limit)
     if data.task == "regression":
         predictions, _ = program.predict(run.checkpoint, x)
-        return Section(f"Predictions: {label}", [regression_figure(predictions, y.reshape(len(y), -1))])
-    section = Section(f"Mistakes: {label}", [confusion_figure(program.evaluate(run.checkpoint, data.path, limit))])
+        return Section(f"Predictions: {label}", [regression_figure(predictions, y.reshape(len(y), -1), "predictions" + suffix)])
+    section = Section(f"Mistakes: {label}", [confusion_figure(program.evaluate(run.checkpoint, data.path, limit),
+                                                               "confusion" + suffix)])
     section.notes.append("The run's best checkpoint; the ranking is by the last epoch.")
     probabilities = both_classes(program.predict(run.checkpoint, x)[0])
     worst = worst_rows(probabilities, y.astype(int), WORST)
@@ -69,7 +71,7 @@ def mistakes_section(run, label, data, program):
         images = np.array([x[row].reshape(data.image_shape) for row, _, _ in worst], float)
         captions = [f"{data.class_name(int(y[row]))}→{data.class_name(predicted)}" for row, predicted, _ in worst]
         figure = mosaic_graph(images, captions, 6, "gray", (images.min(), images.max()))
-        section.items.append(Figure("most-wrong", "Most wrong images", figure, "true → predicted class; the rows whose true "
+        section.items.append(Figure("most-wrong" + suffix, "Most wrong images", figure, "true → predicted class; the rows whose true "
                                     "class seemed least probable"))
     elif worst:
         section.items.append(Table("Most wrong rows", ["row", "true", "predicted", "probability"], [
@@ -78,10 +80,10 @@ def mistakes_section(run, label, data, program):
     return section
 
 
-def regression_figure(predictions, targets):
+def regression_figure(predictions, targets, name):
     figure = graph("target", "prediction")
     for column in range(targets.shape[1]):
-        figure.add_trace(go.Scattergl(
+        figure.add_trace(go.Scatter(
             x=numbers(targets[:MOST_SCATTERED, column]), y=numbers(predictions[:MOST_SCATTERED, column]), mode="markers",
             name=f"value {column}", marker=dict(size=5, color=colour(column), opacity=0.6),
             showlegend=targets.shape[1] > 1, hovertemplate="target %{x:.4g}, predicted %{y:.4g}<extra></extra>"))
@@ -89,7 +91,7 @@ def regression_figure(predictions, targets):
     figure.add_trace(go.Scatter(x=ends, y=ends, mode="lines", line=dict(color="#8a939c", dash="dot"), hoverinfo="skip",
                                 showlegend=False))
     error = float(np.sqrt(np.mean((predictions - targets) ** 2)))
-    return Figure("predictions", "Predictions against targets", figure,
+    return Figure(name, "Predictions against targets", figure,
                   f"test rows; root mean square error {error:.4g}; dotted: equal")
 
 

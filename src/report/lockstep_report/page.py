@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 
 def plotly_script():
     """plotly.js, zipped, as text for the page: a quarter of its size."""
-    return base64.b64encode(gzip.compress(plotly.offline.get_plotlyjs().encode(), 9, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(plotly.offline.get_plotlyjs().encode(), 6, mtime=0)).decode()
 
 
 def graph_json(figure):
@@ -36,9 +36,8 @@ def make_page(title, subtitle, sections, notes, config_text):
         section.anchor = f"section-{number + 1}"
     return environment.get_template("page.html.j2").render(
         title=title, subtitle=subtitle, sections=sections, notes=notes, config_text=config_text,
-        is_figure=lambda item: isinstance(item, Figure), 
+        is_figure=lambda item: isinstance(item, Figure),
         graph_json=lambda figure: markupsafe.Markup(graph_json(figure)),
         style=markupsafe.Markup((HERE / "page.css").read_text(encoding="utf-8")),
         script=markupsafe.Markup((HERE / "page.js").read_text(encoding="utf-8")),
         plotly_script=plotly_script())
-

@@ -66,6 +66,8 @@ def read_run(path, source):
     try:
         text = (path / "config.toml").read_text(encoding="utf-8")
         config = tomllib.loads(text)
+        if config.get("hidden") == "none":
+            config["hidden"] = []
         rows = read_csv(path / "metrics.csv") if (path / "metrics.csv").exists() else []
         epochs = {name: np.array([number(row[name]) for row in rows]) for name in (rows[0] if rows else [])}
         run = Run(path, config, text, epochs, source=source)
