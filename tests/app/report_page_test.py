@@ -39,7 +39,7 @@ class Page(unittest.TestCase):
         write_classification(cls.dir / "d.h5", shape=(8, 8))
         (cls.dir / "s.toml").write_text(
             f'[base]\ndata = "{cls.dir}/d.h5"\nepochs = 3\nbatch_size = 20\ndiagnostics = true\n'
-            '[grid]\nactivation = ["relu", "formula(x if x > 0 else x*exp(x))"]\nhidden = ["6", "6x3"]\nseed = [1, 2]\n')
+            '[grid]\nactivation = ["relu", "formula(x*exp(x) if x < 0 else x if x > 1 else x)"]\nhidden = ["6", "6x3"]\nseed = [1, 2]\n')
         run_well("sweep", cls.dir / "s.toml", "--sweep-dir", cls.dir / "s", "--progress", "off")
         run_well("report", cls.dir / "s", "-o", cls.dir / "r.html")
         cls.browser = start_browser(1100, 900)
@@ -71,6 +71,12 @@ class Page(unittest.TestCase):
         urls = {message["params"]["request"]["url"].split(":")[0] for message in messages
                 if message["method"] == "Network.requestWillBeSent"}
         self.assertLessEqual(urls, {"file", "data", "blob"})
+
+    def test_formulas_are_shown_as_they_are(self):
+        self.open()
+        for place in ("#accuracy-test-training .legendtext", "#ranking .ytick"):
+            texts = self.js("return [...document.querySelectorAll(arguments[0])].map(e => e.textContent)", place)
+            self.assertTrue(any("if x<0 else x if x>1" in text for text in texts), texts)
 
     def test_legends_toggle_and_points_tell_their_values(self):
         from selenium.webdriver.common.action_chains import ActionChains
@@ -116,8 +122,9 @@ class Page(unittest.TestCase):
                          ".map(s => s.getBoundingClientRect().right))")
         self.assertLessEqual(widest, 390)
         covered = self.js("""return [...document.querySelectorAll('.graph')].filter(g => {
-            const legend = g.querySelector('.legend'), plot = g.querySelector('.cartesianlayer .bg, .plotclip rect');
-            return legend && legend.getBoundingClientRect().top < g.getBoundingClientRect().top + 150;}).map(g => g.id)""")
+            const legend = g.querySelector('.legend');
+            return legend && legend.getBoundingClientRect().top < g.getBoundingClientRect().top + 150;
+            }).map(g => g.id)""")
         self.assertEqual(covered, [])  # legends stand below
 
     def test_prints_on_white(self):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, colours_of, faint, graph, numbers
+from .drawing import Figure, Section, add_band, colours_of, graph, numbers, plain
 from .groups import representatives
 from .intervals import spread
 
@@ -31,19 +31,12 @@ def add_curve(figure, group, column, split, style, hue, in_legend):
     means = [found.mean for found in spreads]
     marker = dict(size=6) if len(epochs) < 3 else None
     figure.add_trace(go.Scatter(
-        x=epochs, y=numbers(means), name=group.label, legendgroup=group.label, showlegend=in_legend,
+        x=epochs, y=numbers(means), name=plain(group.label), legendgroup=group.label, showlegend=in_legend,
         mode="lines+markers" if marker else "lines", line=dict(color=hue, dash=style, width=2), marker=marker,
         text=[f"± {found.half_width:.2g}, {found.count} seeds" if found.count > 1 else "" for found in spreads],
-        hovertemplate=f"{group.label}<br>{split}, epoch %{{x}}: %{{y:.4g}} %{{text}}<extra></extra>"))
-    known = [(epoch, found) for epoch, found in zip(epochs, spreads) if found.count > 1]
-    if known and split != "training":
-        highest = 1 if column.endswith("accuracy") else math.inf  # an interval may be wider than the possible
-        figure.add_trace(go.Scatter(
-            x=[epoch for epoch, _ in known] + [epoch for epoch, _ in reversed(known)],
-            y=numbers([min(found.high, highest) for _, found in known]
-                      + [max(found.low, 0) for _, found in reversed(known)]),
-            fill="toself", fillcolor=faint(hue), line=dict(width=0), mode="lines", hoverinfo="skip",
-            legendgroup=group.label, showlegend=False))
+        hovertemplate=f"{plain(group.label)}<br>{split}, epoch %{{x}}: %{{y:.4g}} %{{text}}<extra></extra>"))
+    if split != "training":
+        add_band(figure, epochs, spreads, hue, group.label, highest=1 if column.endswith("accuracy") else math.inf)
 
 
 def line_styles(splits):
@@ -109,7 +102,7 @@ def throughput_section(groups):
         return None
     figure = graph("rows a second", "", height=90 + 24 * len(found), margin=dict(l=60, r=16, t=8, b=52))
     figure.add_trace(go.Bar(
-        x=numbers([speed.mean for _, speed, _ in found]), y=[group.label for group, _, _ in found], orientation="h",
+        x=numbers([speed.mean for _, speed, _ in found]), y=[plain(group.label) for group, _, _ in found], orientation="h",
         marker=dict(color="#3b82c4"), width=0.6,
         error_x=dict(array=numbers([0 if math.isnan(speed.sd) else speed.sd for _, speed, _ in found]), thickness=1),
         text=[f"{ranks} rank(s), {speed.count} epochs" for _, speed, ranks in found], textposition="none",

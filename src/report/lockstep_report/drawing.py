@@ -45,6 +45,11 @@ def colour(number):
     return PALETTE[number % len(PALETTE)]
 
 
+def plain(text):
+    """As plotly has to get a text that is shown as it is: it takes what stands between < and > for a tag."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
 def colours_of(groups, may_repeat=False):
     """Label → colour. An activation has the same colour everywhere, unless only other settings tell the groups
     apart."""
@@ -76,6 +81,19 @@ def numbers(values, digits=5):
 
 def matrix(values, digits=4):
     return [numbers(row, digits) for row in values]
+
+
+def add_band(figure, xs, spreads, hue, legend_group, lowest=0, highest=math.inf):
+    """The confidence intervals, where there are any, as an area. They may be wider than what is possible: from
+    `lowest` to `highest`."""
+    known = [(x, found) for x, found in zip(xs, spreads) if found.count > 1]
+    if known:
+        upper = [min(found.high, highest) for _, found in known]
+        lower = [max(found.low, lowest) for _, found in known]
+        figure.add_trace(go.Scatter(
+            x=[x for x, _ in known] + [x for x, _ in reversed(known)], y=numbers(upper + lower[::-1]), mode="lines",
+            fill="toself", fillcolor=faint(hue), line=dict(width=0), hoverinfo="skip", legendgroup=legend_group,
+            showlegend=False))
 
 
 def layer_colours(count):

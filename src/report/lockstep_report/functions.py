@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, colour, graph, numbers
+from .drawing import Figure, Section, colour, graph, numbers, plain
 from .groups import layer_activations
 
 MOST_FUNCTIONS = 12
@@ -19,8 +19,8 @@ def activations_section(groups, program):
                                                        program.activation_curves(texts[:MOST_FUNCTIONS]))):
         for figure, y in ((values, f), (slopes, slope)):
             figure.add_trace(go.Scatter(
-                x=numbers(x), y=numbers(y, 4), name=text, mode="lines", line=dict(color=colour(number), width=2),
-                showlegend=True, hovertemplate=f"{text}<br>%{{x:.3g}}: %{{y:.4g}}<extra></extra>"))
+                x=numbers(x), y=numbers(y, 4), name=plain(text), mode="lines", line=dict(color=colour(number), width=2),
+                showlegend=True, hovertemplate=f"{plain(text)}<br>%{{x:.3g}}: %{{y:.4g}}<extra></extra>"))
     for figure, low, high in ((values, -2.2, 4.2), (slopes, -0.6, 1.6)):
         shown = [y for trace in figure.data for y in trace.y if y is not None]
         figure.update_yaxes(range=[max(low, min(shown) - 0.1), min(high, max(shown) + 0.1)], zeroline=True)

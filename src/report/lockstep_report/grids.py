@@ -4,8 +4,8 @@ import math
 
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, colours_of, faint, graph, numbers
-from .groups import layer_activations, numeric, shown
+from .drawing import Figure, Section, add_band, colour, graph, numbers, plain
+from .groups import label_part, layer_activations, numeric, shown
 from .intervals import spread
 
 MOST_MAPS = 6
@@ -35,9 +35,10 @@ def ordered(values):
 
 def cell_text(found, metric):
     if metric.higher_is_better:
-        return f"{found.mean:.4f}".lstrip("0") + (f"<br>±{found.half_width:.4f}".replace("±0", "±") if found.count > 1
-                                                  else "")
-    return f"{found.mean:.3g}" + (f"<br>±{found.half_width:.1g}" if found.count > 1 else "")
+        mean, half_width = (f"{value:.4f}".removeprefix("0") for value in (found.mean, found.half_width))
+    else:
+        mean, half_width = f"{found.mean:.3g}", f"{found.half_width:.1g}"
+    return mean + (f"<br>±{half_width}" if found.count > 1 else "")
 
 
 def heat_map(cells, metric, x_title, y_title):
@@ -51,7 +52,7 @@ def heat_map(cells, metric, x_title, y_title):
               if spreads.get((x, y), empty).count > 1 else "" for x in columns] for y in rows]
     figure = graph(x_title, y_title, height=120 + 38 * len(rows))
     figure.add_trace(go.Heatmap(
-        x=columns, y=rows, z=[numbers([spreads.get((x, y), empty).mean for x in columns]) for y in rows], text=texts,
+        x=[*map(plain, columns)], y=[*map(plain, rows)], z=[numbers([spreads.get((x, y), empty).mean for x in columns]) for y in rows], text=texts,
         colorscale=SCALE if metric.higher_is_better else SCALE + "_r", xgap=2, ygap=2, hoverongaps=False,
         colorbar=dict(thickness=12, outlinewidth=0),
         hovertemplate=f"{x_title} %{{x}}, {y_title} %{{y}}<br>%{{z:.5g}} %{{text}}<extra></extra>"))
@@ -82,9 +83,9 @@ def maps_of(groups, place, others, metric, x_title, y_title, name, title):
     figures = []
     for number, (part, cells) in enumerate(list(parts.items())[:MOST_MAPS]):
         if len({x for x, _ in cells}) > 1 and len({y for _, y in cells}) > 1:
-            figures.append(Figure(f"{name}-{number + 1}" if len(parts) > 1 else name, title + (f", {part}" if part else ""),
-                                  heat_map(cells, metric, x_title, y_title),
-                                  f"mean {metric.title} over seeds, with the half width of its 95 % confidence interval"))
+            figures.append(Figure(f"{name}-{number + 1}" if len(parts) > 1 else name,
+                                  title + (f", {part}" if part else ""), heat_map(cells, metric, x_title, y_title),
+                                  f"mean {metric.title} over seeds, ± half of its 95 % confidence interval"))
     return figures
 
 
@@ -101,27 +102,40 @@ def width_text(group):
     return str(hidden.pop()) if len(hidden) == 1 else ""
 
 
+def pair_maps(groups, metric):
+    return maps_of(groups, lambda group: tuple(reversed(layer_activations(group))),
+                   lambda group: rest_text(group, {"activation"}, groups), metric,
+                   "second hidden layer", "first hidden layer", "pairs",
+                   "Activation of the first by that of the second layer")
+
+
+def depth_maps(groups, metric):
+    several_widths = len({width_text(group) for group in groups if depth(group)}) > 1
+
+    def others(group):
+        if several_widths:
+            return f"width {width_text(group)}"
+        return rest_text(group, {"activation", "hidden", "init"}, groups)
+
+    figures = []
+    for number, (part, members) in enumerate(initializer_maps(groups), 1):
+        figures += maps_of(members, lambda group: (str(depth(group)), group.activation), others, metric,
+                           "hidden layers", "activation", f"depth-{number}" if part else "depth",
+                           "Activation by depth" + (f", {part}" if part else ""))
+    return figures
+
+
 def heat_maps(groups, names, metric):
     if is_pairs(groups):
-        place = lambda group: tuple(reversed(layer_activations(group)))
-        others = lambda group: rest_text(group, {"activation"}, groups)
-        return maps_of(groups, place, others, metric, "second hidden layer", "first hidden layer", "pairs",
-                       "Activation of the first by that of the second layer")
+        return pair_maps(groups, metric)
     if "activation" in names and len({depth(group) for group in groups}) > 1:
-        widths = {width_text(group) for group in groups if depth(group)}
-        place = lambda group: (str(depth(group)), group.activation)
-        others = lambda group: f"width {width_text(group)}" if len(widths) > 1 else rest_text(
-            group, {"activation", "hidden", "init"}, groups)
-        return [figure for number, (part, members) in enumerate(initializer_maps(groups), 1)
-                for figure in maps_of(members, place, others, metric, "hidden layers", "activation",
-                                      f"depth-{number}" if part else "depth",
-                                      "Activation by depth" + (f", {part}" if part else ""))]
-    if len(names) >= 2:
-        first, second = names[0], names[1]
-        place = lambda group: (group.settings[second], group.settings[first])
-        others = lambda group: rest_text(group, {first, second}, groups)
-        return maps_of(groups, place, others, metric, second, first, "settings", f"{first} by {second}".capitalize().replace("_", " "))
-    return []
+        return depth_maps(groups, metric)
+    if len(names) < 2:
+        return []
+    first, second = names[:2]
+    return maps_of(groups, lambda group: (group.settings[second], group.settings[first]),
+                   lambda group: rest_text(group, {first, second}, groups), metric, second, first, "settings",
+                   f"{first} by {second}".capitalize().replace("_", " "))
 
 
 def hidden_initializer(group):
@@ -133,7 +147,8 @@ def initializer_maps(groups):
     that which all activations have, and, of each activation, those of the other one, or of its only one."""
     found = {}
     for group in groups:
-        found.setdefault((group.activation, depth(group)), {})[hidden_initializer(group)] = group
+        rest = tuple(text for key, text in group.settings.items() if key != "init")
+        found.setdefault(rest, {})[hidden_initializer(group)] = group
     if max(map(len, found.values())) == 1:
         return [("", groups)]
     common = set.intersection(*(set(by_name) for by_name in found.values()))
@@ -148,7 +163,7 @@ def initializer_maps(groups):
 
 
 def number_axis(groups, names):
-    """(title, Group → number or None) of the setting with the most distinct numbers, at least three; None if there
+    """(key, title) of the setting with the most distinct numbers, at least three; None if there
     is none. An activation's parameter counts: leaky_relu(0.1)."""
     found = []
     for key in names:
@@ -175,27 +190,25 @@ def dead_units(run):
 
 def line_figure(groups, key, title, value, y_title, name):
     """A value against a number, one line for each combination of the other settings, with intervals."""
-    lines = {}
+    lines, families = {}, {}
     for group in groups:
         if numeric(group.settings[key]) is not None:
-            rest = " · ".join(v if k == "activation" else f"{k} {v}" for k, v in group.settings.items() if k != key)
+            rest = " · ".join(label_part(k, text) for k, text in group.settings.items() if k != key)
             lines.setdefault(rest, {}).setdefault(numeric(group.settings[key]), []).extend(map(value, group.runs))
-    points = sorted({x for line in lines.values() for x in line})
+            families[rest] = group.family
+    lines = dict(list(lines.items())[:MOST_LINES])
+    by_family = len({families[rest] for rest in lines}) == len(lines)
     figure = graph(title, y_title)
-    from_colours = colours_of(groups)
-    for number, (rest, line) in enumerate(list(lines.items())[:MOST_LINES]):
-        hue = list(dict.fromkeys(from_colours.values()))[number % len(set(from_colours.values()))]
+    for number, (rest, line) in enumerate(lines.items()):
+        hue = colour(families[rest] if by_family else number)
         xs = sorted(line)
         spreads = [spread(line[x]) for x in xs]
         figure.add_trace(go.Scatter(
-            x=xs, y=numbers([found.mean for found in spreads]), name=rest, mode="lines+markers", line=dict(color=hue),
-            showlegend=len(lines) > 1, hovertemplate=f"{rest}<br>{title} %{{x}}: %{{y:.4g}}<extra></extra>"))
-        known = [(x, found) for x, found in zip(xs, spreads) if found.count > 1]
-        if known:
-            figure.add_trace(go.Scatter(
-                x=[x for x, _ in known] + [x for x, _ in reversed(known)], mode="lines", line=dict(width=0),
-                y=numbers([found.high for _, found in known] + [found.low for _, found in reversed(known)]),
-                fill="toself", fillcolor=faint(hue), hoverinfo="skip", legendgroup=rest, showlegend=False))
+            x=xs, y=numbers([found.mean for found in spreads]), name=plain(rest), mode="lines+markers", line=dict(color=hue),
+            legendgroup=rest, showlegend=len(lines) > 1,
+            hovertemplate=f"{plain(rest)}<br>{title} %{{x}}: %{{y:.4g}}<extra></extra>"))
+        add_band(figure, xs, spreads, hue, rest, highest=math.inf if y_title.endswith("loss") else 1)
+    points = sorted({x for line in lines.values() for x in line})
     if points[0] > 0 and points[-1] / points[0] >= 50:
         figure.update_xaxes(type="log")
     return Figure(name, f"{y_title.capitalize()} by {title}", figure,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, colours_of, graph, layer_colours, numbers
+from .drawing import Figure, Section, colours_of, graph, layer_colours, numbers, plain
 from .groups import representatives
 from .intervals import spread
 
@@ -42,9 +42,9 @@ def gradient_profile_figure(groups, when, epoch_of):
         found = {layer: s for layer, s in profile(group, "gradient_norm", epoch_of).items() if s.mean > 0}
         if found:
             figure.add_trace(go.Scatter(
-                x=list(found), y=numbers([s.mean for s in found.values()]), name=group.label, mode="lines+markers",
+                x=list(found), y=numbers([s.mean for s in found.values()]), name=plain(group.label), mode="lines+markers",
                 line=dict(color=colours_of(groups)[group.label]), showlegend=True,
-                hovertemplate=f"{group.label}<br>layer %{{x}}: %{{y:.3g}}<extra></extra>"))
+                hovertemplate=f"{plain(group.label)}<br>layer %{{x}}: %{{y:.3g}}<extra></extra>"))
     figure.update_yaxes(type="log", tickformat="~e", dtick=1)
     figure.update_xaxes(dtick=1)
     return Figure(f"gradients-{when}-epoch", f"Gradient norm by layer, {when} epoch", figure,
@@ -119,7 +119,7 @@ def histogram_figure(layers, label, name):
             x=numbers(centres), y=numbers(np.where(shares > 0, shares, np.nan), 3), name=f"dense_{number}",
             mode="lines+markers", line=dict(color=hue, width=2, shape="hvh"), marker=dict(size=3), showlegend=True,
             hovertemplate=f"dense_{number}<br>about %{{x:.3g}}: %{{y:.2%}}<extra></extra>"))
-    figure.update_yaxes(type="log", tickformat="~%")
+    figure.update_yaxes(type="log", tickformat="~%", nticks=6)
     return Figure(f"histogram-{name}", f"Outputs of the hidden layers: {label}", figure,
                   f"over {len(layers[0])} test rows; the outermost bins hold what lies beyond", wide=False)
 

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, Table, colour, graph, matrix, mosaic_graph, numbers
+from .drawing import Figure, Section, Table, colour, graph, matrix, mosaic_graph, numbers, plain
 from .groups import representatives
 
 WORST = 24
@@ -19,7 +19,7 @@ DIVERGING = [[0, "#b2402f"], [0.5, "#f7f7f7"], [1, "#2f66b2"]]
 def confusion_figure(found, name):
     """From `evaluate --format json`."""
     counts = np.array(found["confusion_matrix"])
-    names = [entry["name"] for entry in found["classes"]]
+    names = [plain(entry["name"]) for entry in found["classes"]]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     wrong = np.where(np.eye(len(names), dtype=bool), np.nan, shares)
     figure = graph("predicted class", "true class", height=max(300, 130 + 34 * len(names)))
@@ -69,7 +69,7 @@ def mistakes_section(run, label, data, program, suffix=""):
     worst = worst_rows(probabilities, y.astype(int), WORST)
     if data.image_shape and worst:
         images = np.array([x[row].reshape(data.image_shape) for row, _, _ in worst], float)
-        captions = [f"{data.class_name(int(y[row]))}→{data.class_name(predicted)}" for row, predicted, _ in worst]
+        captions = [plain(f"{data.class_name(int(y[row]))}→{data.class_name(predicted)}") for row, predicted, _ in worst]
         figure = mosaic_graph(images, captions, 6, "gray", (images.min(), images.max()))
         section.items.append(Figure("most-wrong" + suffix, "Most wrong images", figure, "true → predicted class; the rows whose true "
                                     "class seemed least probable"))
@@ -116,7 +116,7 @@ def weights_figure(run, label, data, name):
         units = np.argsort(-np.linalg.norm(kernel, axis=0), kind="stable")[:WEIGHT_IMAGES]
     images = kernel.T[units].reshape(len(units), height, width)
     limit = float(np.quantile(np.abs(images), 0.999)) or 1.0
-    captions = [data.class_name(int(unit)) if is_output else str(unit) for unit in units]
+    captions = [plain(data.class_name(int(unit))) if is_output else str(unit) for unit in units]
     figure = mosaic_graph(images, captions, 5 if len(units) <= 10 else 8, DIVERGING, (-limit, limit))
     note = f"blue: positive, red: negative, up to ±{limit:.2g}" + (
         "" if len(units) == kernel.shape[1] else f"; the {len(units)} of {kernel.shape[1]} units with the largest norm")
@@ -152,11 +152,11 @@ def region_figure(run, label, data, program, name):
         colorscale=scale, zmin=0, zmax=classes - 1, opacity=0.6, showscale=False,
         hovertemplate="(%{x:.3g}, %{y:.3g}): %{z}<extra></extra>"))
     for k in range(classes):
-        mine = x[y.astype(int) == k]
+        mine, name_of_class = x[y.astype(int) == k], plain(data.class_name(k))
         figure.add_trace(go.Scatter(
-            x=numbers(mine[:, 0], 4), y=numbers(mine[:, 1], 4), mode="markers", name=data.class_name(k), showlegend=True,
+            x=numbers(mine[:, 0], 4), y=numbers(mine[:, 1], 4), mode="markers", name=name_of_class, showlegend=True,
             marker=dict(size=5, color=colour(k), line=dict(width=0.8, color="#ffffff")),
-            hovertemplate=f"{data.class_name(k)} (%{{x:.3g}}, %{{y:.3g}})<extra></extra>"))
+            hovertemplate=f"{name_of_class} (%{{x:.3g}}, %{{y:.3g}})<extra></extra>"))
     figure.update_xaxes(showgrid=False, range=ends[:, 0].tolist())
     figure.update_yaxes(showgrid=False, range=ends[:, 1].tolist())
     return Figure(f"region-{name}", f"Decision region: {label}", figure, wide=False)

@@ -1,6 +1,7 @@
 """Figures as PNG or SVG files: headless Chromium draws them with the page's own plotly.js."""
 
 import base64
+import html
 import json
 import os
 import re
@@ -67,7 +68,7 @@ def image_urls(figures, kind):
     if not found:
         lines = done.stderr.strip().splitlines() or ["nothing"]
         raise ReportError(f"--figures: expected images from {command[0]}, found: {lines[-1]}")
-    return json.loads(found.group(1).replace("&quot;", '"').replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+    return json.loads(html.unescape(found.group(1)))
 
 
 def write_pictures(figures, directory, kind):

@@ -4,7 +4,7 @@ import math
 
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, Table, colours_of, graph, numbers
+from .drawing import Figure, Section, Table, colours_of, graph, numbers, plain
 from .groups import Metric, ranked
 from .intervals import holm, paired_p_value
 
@@ -48,7 +48,7 @@ def ranking_figure(order, metric, hues):
     spreads = [group.final(metric.column) for group in shown]
     figure = graph(metric.title, "", height=90 + 26 * len(shown), margin=dict(l=60, r=16, t=8, b=52))
     figure.add_trace(go.Scatter(
-        x=numbers([found.mean for found in spreads]), y=[group.label for group in shown], mode="markers",
+        x=numbers([found.mean for found in spreads]), y=[plain(group.label) for group in shown], mode="markers",
         marker=dict(size=10, color=[hues[group.label] for group in shown]), showlegend=False,
         error_x=dict(array=numbers([0 if math.isnan(found.half_width) else found.half_width for found in spreads]),
                      thickness=1.5, width=5, color="#8a939c"),
