@@ -287,6 +287,10 @@ class Reports(CliTestCase):
         text, figures = self.page()
         self.says("the dataset is not there any more", text)
         self.assertNotIn("confusion", figures)
+        write_regression(self.dir / "other.h5")
+        refused = self.report("a", "--data", "other.h5")
+        self.assertEqual((refused.status, len(refused.err.splitlines())), (USER_ERROR, 1))
+        self.assertIn("--data other.h5: expected rows of 30 numbers, as a was trained on, found 7", refused.err)
         self.assertEqual(self.report("a", "--data", "new.h5").status, 0)
         self.assertIn("confusion", self.page()[1])
 

@@ -1,6 +1,5 @@
 """What the best networks learned: mistakes, weights, regions of the plane."""
 
-import h5py
 import numpy as np
 import plotly.graph_objects as go
 
@@ -95,19 +94,9 @@ def regression_figure(predictions, targets, name):
                   f"test rows; root mean square error {error:.4g}; dotted: equal")
 
 
-def first_kernel(run):
-    """The (inputs, units) weights of the first layer, and whether it is the output layer."""
-    directory = run.checkpoint / "checkpoints"
-    path = directory / "best" if (directory / "best").exists() else directory / "last"
-    with h5py.File(path, "r") as file:
-        layers = file["parameters"]
-        name = "dense_0" if "dense_0" in layers else "output"
-        return layers[name]["kernel"][...], name == "output"
-
-
 def weights_figure(run, label, data, name):
     """The weights of units of the first layer as images: of all, or of those with the largest norm."""
-    kernel, is_output = first_kernel(run)
+    kernel, is_output = run.first_kernel()
     height, width = data.image_shape
     if kernel.shape[0] != height * width:
         return None

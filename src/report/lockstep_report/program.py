@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import subprocess
 import tempfile
@@ -80,6 +81,10 @@ class Dataset:
             raise ReportError(f"{path}: expected a dataset file, found: {error}") from error
 
     @property
+    def features(self):
+        return math.prod(self.shape)
+
+    @property
     def image_shape(self):
         """(H, W) if rows are images: as they are stored, or a square number of at least 64 features."""
         if len(self.shape) == 2:
@@ -97,11 +102,17 @@ class Dataset:
 
 
 def find_dataset(run, chosen):
-    """The dataset of a run, None where it is not there any more. `chosen`: the user's --data, which has to be."""
-    if chosen:
-        return Dataset(chosen)
-    recorded = run.summary.get("dataset", {}).get("path") or run.config.get("data", "")
+    """The dataset of a run, None where it is not there any more. `chosen`: the user's --data, which has to be one
+    that fits. Throws ReportError."""
+    path = chosen or run.summary.get("dataset", {}).get("path") or run.config.get("data", "")
     try:
-        return Dataset(recorded)
-    except ReportError:
+        data = Dataset(path)
+        expected = run.first_kernel()[0].shape[0] if run.checkpoint else data.features
+        if data.features != expected:
+            raise ReportError(f"{path}: expected rows of {expected} numbers, as {run.path} was trained on, found "
+                              f"{data.features}")
+        return data
+    except ReportError as error:
+        if chosen:
+            raise ReportError(f"--data {error}") from error
         return None

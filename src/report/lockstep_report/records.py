@@ -7,6 +7,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from .errors import ReportError
@@ -38,6 +39,14 @@ class Run:
     def checkpoint(self):
         """The directory, if it holds a checkpoint: `evaluate` and `predict` take its best, else its last."""
         return self.path if any((self.path / "checkpoints" / name).exists() for name in ("best", "last")) else None
+
+    def first_kernel(self):
+        """The (inputs, units) weights of the checkpoint's first layer, and whether it is the output layer."""
+        directory = self.path / "checkpoints"
+        with h5py.File(directory / ("best" if (directory / "best").exists() else "last"), "r") as file:
+            layers = file["parameters"]
+            name = "dense_0" if "dense_0" in layers else "output"
+            return layers[name]["kernel"][...], name == "output"
 
 
 @dataclass
