@@ -96,6 +96,13 @@ def add_band(figure, xs, spreads, hue, legend_group, lowest=0, highest=math.inf)
             showlegend=False))
 
 
+def log_scale(figure, tickformat):
+    """A logarithmic y axis: ticks at all digits, at 1, 2 and 5, or at powers of ten, by how much it spans."""
+    shown = [value for trace in figure.data for value in trace.y if value]
+    decades = math.log10(max(shown) / min(shown)) if shown else 0
+    figure.update_yaxes(type="log", tickformat=tickformat, dtick="D1" if decades < 0.7 else "D2" if decades < 2.5 else 1)
+
+
 def layer_colours(count):
     """From the first layer to the last, blue to orange, light enough for a dark page."""
     first, last = np.array([59, 130, 196]), np.array([224, 120, 47])

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, colours_of, graph, layer_colours, numbers, plain
+from .drawing import Figure, Section, colours_of, graph, layer_colours, log_scale, numbers, plain
 from .groups import representatives
 from .intervals import spread
 
@@ -45,7 +45,7 @@ def gradient_profile_figure(groups, when, epoch_of):
                 x=list(found), y=numbers([s.mean for s in found.values()]), name=plain(group.label), mode="lines+markers",
                 line=dict(color=colours_of(groups)[group.label]), showlegend=True,
                 hovertemplate=f"{plain(group.label)}<br>layer %{{x}}: %{{y:.3g}}<extra></extra>"))
-    figure.update_yaxes(type="log", tickformat="~e", dtick=1)
+    log_scale(figure, "~g")
     figure.update_xaxes(dtick=1)
     return Figure(f"gradients-{when}-epoch", f"Gradient norm by layer, {when} epoch", figure,
                   "of the last step of the epoch, on a logarithmic scale; mean over seeds", wide=False)
@@ -72,7 +72,7 @@ def over_time_figures(run, label, name):
                     mode="lines+markers" if len(rows) < 12 else "lines", line=dict(color=hue, width=2), showlegend=True,
                     hovertemplate=f"{layer}<br>step %{{x}}: %{{y:.3g}}<extra></extra>"))
         if quantity == "gradient_norm":
-            figure.update_yaxes(type="log", nticks=6)
+            log_scale(figure, "~g")
         else:
             figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%")
         figures.append(Figure(f"{word}-{name}", f"{title.capitalize()}: {label}", figure, wide=False))
@@ -119,7 +119,7 @@ def histogram_figure(layers, label, name):
             x=numbers(centres), y=numbers(np.where(shares > 0, shares, np.nan), 3), name=f"dense_{number}",
             mode="lines+markers", line=dict(color=hue, width=2, shape="hvh"), marker=dict(size=3), showlegend=True,
             hovertemplate=f"dense_{number}<br>about %{{x:.3g}}: %{{y:.2%}}<extra></extra>"))
-    figure.update_yaxes(type="log", tickformat="~%", nticks=6)
+    log_scale(figure, "~%")
     return Figure(f"histogram-{name}", f"Outputs of the hidden layers: {label}", figure,
                   f"over {len(layers[0])} test rows; the outermost bins hold what lies beyond", wide=False)
 
