@@ -9,8 +9,9 @@ build_packages=(
   libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev
   zlib1g-dev libssl-dev librandom123-dev libgtest-dev libbenchmark-dev
   curl ca-certificates
+  python3 python3-h5py python3-numpy python3-jinja2 python3-plotly
 )
-test_packages=(python3-h5py python3-numpy hdf5-tools clang-format)
+test_packages=(hdf5-tools clang-format chromium chromium-driver python3-selenium)
 other_builds_packages=(clang g++-aarch64-linux-gnu qemu-user)
 
 say() { printf '%s\n' "$*" >&2; }

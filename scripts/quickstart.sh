@@ -51,6 +51,7 @@ To try next:
   PATH=$bin_dir:\$PATH
   lockstep train --data $shown_dataset --hidden 512,512 --activation gelu --run-dir $runs_dir/gelu
   lockstep predict --checkpoint $(printf %q "$run_dir") --input $shown_dataset --output predictions.csv
+  lockstep report $(printf %q "$run_dir")
   lockstep activations
   lockstep train --help
 END

@@ -19,7 +19,7 @@ namespace {
 
 struct Request {
   std::vector<std::string> words;  // "check" first, or names and formulas
-  std::string plot;                // file
+  std::string plot, table;         // files
 };
 
 const char* yes_or_no(bool value) {
@@ -108,12 +108,35 @@ Activation activation_or_formula(const std::string& text) {
   return Activation(is_formula ? "formula(" + text + ")" : text);
 }
 
-void plot(const Request& request) {
+/// The named ones, else all.
+std::vector<Activation> chosen_activations(const Request& request) {
   std::vector<Activation> activations;
   for (const std::string& word : request.words) activations.push_back(activation_or_formula(word));
   if (activations.empty()) {
     for (const ActivationInfo& info : activation_table()) activations.emplace_back(info.name);
   }
+  return activations;
+}
+
+/// x, f(x) and f'(x), in the order of the names.
+void write_table(const Request& request) {
+  constexpr int x_max = 5, steps_to_a_unit = 40;
+  const std::vector<Activation> activations = chosen_activations(request);
+  std::string text = "number,x,value,derivative\n";
+  for (std::size_t number = 0; number < activations.size(); ++number) {
+    for (int i = -x_max * steps_to_a_unit; i <= x_max * steps_to_a_unit; ++i) {
+      const double x = static_cast<double>(i) / steps_to_a_unit;
+      text +=
+          fmt::format("{},{},{},{}\n", number, format_exact(x), format_exact(activations[number].value(x)),
+                      format_exact(activations[number].derivative(x)));
+    }
+  }
+  write_file_atomically(request.table, text);
+  std::cout << fmt::format("{}: {} activations with their derivatives\n", request.table, activations.size());
+}
+
+void plot(const Request& request) {
+  const std::vector<Activation> activations = chosen_activations(request);
   write_file_atomically(request.plot, activation_plot_html(activations));
   std::cout << fmt::format("{}: {} activations with their derivatives\n", request.plot, activations.size());
 }
@@ -127,7 +150,12 @@ void run(const Request& request) {
   if (checks && !request.plot.empty()) {
     throw UserError("--plot: expected activations or formulas to draw, found check");
   }
-  if (!request.plot.empty()) return plot(request);
+  if (checks && !request.table.empty()) {
+    throw UserError("--table: expected activations or formulas to tabulate, found check");
+  }
+  if (!request.table.empty()) write_table(request);
+  if (!request.plot.empty()) plot(request);
+  if (!request.plot.empty() || !request.table.empty()) return;
   if (checks) return check(activation_or_formula(request.words[1]));
   if (request.words.empty()) return list_activations();
   for (const std::string& word : request.words) explain(activation_or_formula(word));
@@ -145,6 +173,9 @@ std::function<ExitStatus(const Communicator&)> declare_activations(CLI::App& app
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--plot", request->plot,
                  "Draw them with their derivatives into this HTML file; without names: all")
+      ->type_name("FILE");
+  app.add_option("--table", request->table,
+                 "Write x from -5 to 5, f(x) and f'(x) of each into this CSV file, the names numbered from 0")
       ->type_name("FILE");
   return [request](const Communicator& world) {
     on_root(world, [&] { run(*request); });

@@ -71,6 +71,7 @@ std::span<const Subcommand> subcommands() {
   static const std::vector<Subcommand> all{
       {"train", "Train a network, on one rank or many", declare_train},
       {"sweep", "Train many networks: every combination of some settings", declare_sweep},
+      {"report", "Pictures and tables of runs and sweeps, in one HTML file", declare_report},
       {"evaluate", "Loss, accuracy and confusion matrix of a trained network", declare_evaluate},
       {"predict", "Classes and probabilities for new rows", declare_predict},
       {"convert", "Make a dataset file from IDX, CSV or HDF5", declare_convert},

@@ -22,6 +22,7 @@ namespace {
 struct PredictArguments {
   std::string checkpoint, output, drop_columns, separator = ",";
   FeatureSource input;
+  bool layers = false;
 };
 
 std::string class_name(const ModelDescription& model, std::size_t index) {
@@ -84,7 +85,9 @@ void predict_rows(const PredictArguments& arguments, const std::string& path,
                   const ModelDescription& description) {
   const TrainedModel<T> model(path, description);
   const Rows<T> rows = read_features<T>(arguments.input, model.spec.inputs(), description.x_scale);
-  const std::vector<T> predictions = predict<T>(model.spec, model.layout, model.parameters, rows);
+  std::vector<std::vector<T>> hidden;
+  const std::vector<T> predictions =
+      predict<T>(model.spec, model.layout, model.parameters, rows, arguments.layers ? &hidden : nullptr);
   if (is_csv(arguments.output)) {
     write_csv<T>(arguments.output, description, predictions);
   } else {
@@ -94,7 +97,7 @@ void predict_rows(const PredictArguments& arguments, const std::string& path,
           std::span(predictions).subspan(i * model.spec.outputs(), model.spec.outputs());
       classes.push_back(static_cast<std::int32_t>(predicted_class(description, row)));
     }
-    write_predictions<T>(arguments.output, description, predictions, classes);
+    write_predictions<T>(arguments.output, description, predictions, classes, hidden);
   }
   std::cout << fmt::format("wrote {}: {} rows\n", arguments.output, rows.count);
 }
@@ -114,6 +117,7 @@ std::function<ExitStatus(const Communicator&)> declare_predict(CLI::App& app) {
       ->type_name("CHAR")
       ->capture_default_str();
   app.add_option("--output,-o", a->output, "predictions.csv or predictions.h5")->type_name("FILE");
+  app.add_flag("--layers", a->layers, "Also write the outputs of each hidden layer; HDF5 only");
   return [a](const Communicator& world) {
     use_one_blas_thread();
     on_root(world, [&] {
@@ -121,7 +125,10 @@ std::function<ExitStatus(const Communicator&)> declare_predict(CLI::App& app) {
         throw UserError("--checkpoint: expected a checkpoint or run directory, found none");
       if (a->input.path.empty()) throw UserError("--input: expected a file with rows, found none");
       if (a->output.empty()) throw UserError("--output: expected a file to write, found none");
-      is_csv(a->output);  // before anything is computed
+      const bool csv = is_csv(a->output);  // before anything is computed
+      if (csv && a->layers) {
+        throw UserError("--layers: expected an --output ending in .h5 or .hdf5, found " + a->output);
+      }
       PredictArguments arguments = *a;
       arguments.input.drop_columns = split_list(a->drop_columns);
       arguments.input.separator = parse_separator(a->separator);

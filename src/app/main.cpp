@@ -32,11 +32,13 @@ int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
     if (is_launch(arguments)) return static_cast<int>(run_launch(arguments));
+    if (is_report(arguments)) return static_cast<int>(run_report(arguments));
     const Environment environment;
     const Communicator world = Communicator::world();
     return static_cast<int>(run_and_report(world, arguments));
   } catch (const std::exception& error) {
-    std::cerr << (is_launch(arguments) ? "lockstep launch" : "lockstep") << ": error: " << error.what()
+    const bool without_mpi = is_launch(arguments) || is_report(arguments);
+    std::cerr << (without_mpi ? program_name(arguments) : "lockstep") << ": error: " << error.what()
               << std::endl;
     return static_cast<int>(status_of(error));
   }

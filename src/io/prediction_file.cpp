@@ -20,7 +20,7 @@ void write_array(hid_t file, const std::string& name, const std::string& file_na
 
 template <class T>
 void write_predictions(const std::string& path, const ModelDescription& model, std::span<const T> predictions,
-                       std::span<const std::int32_t> classes) {
+                       std::span<const std::int32_t> classes, const std::vector<std::vector<T>>& hidden) {
   const std::size_t outputs = model.widths.back();
   const std::array<std::size_t, 2> shape{predictions.size() / outputs, outputs};
   write_file_atomically(path, [&](const std::string& temporary_path) {
@@ -30,13 +30,19 @@ void write_predictions(const std::string& path, const ModelDescription& model, s
     if (!classes.empty()) {
       write_array(file.get(), "/class", path, classes, std::span<const std::size_t>(shape).first(1));
     }
+    if (!hidden.empty()) make_group(file.get(), "/layers", path);
+    for (std::size_t l = 0; l < hidden.size(); ++l) {
+      const std::array<std::size_t, 2> layer_shape{shape[0], model.widths[l + 1]};
+      write_array<T>(file.get(), "/layers/dense_" + std::to_string(l), path, hidden[l], layer_shape);
+    }
     if (!model.class_names.empty()) write_attribute(file.get(), "class_names", model.class_names, path);
   });
 }
 
 template void write_predictions<float>(const std::string&, const ModelDescription&, std::span<const float>,
-                                       std::span<const std::int32_t>);
+                                       std::span<const std::int32_t>, const std::vector<std::vector<float>>&);
 template void write_predictions<double>(const std::string&, const ModelDescription&, std::span<const double>,
-                                        std::span<const std::int32_t>);
+                                        std::span<const std::int32_t>,
+                                        const std::vector<std::vector<double>>&);
 
 }  // namespace lockstep

@@ -12,7 +12,7 @@ import numpy as np
 
 import lockstep_cli as cli
 
-SUBCOMMANDS = ("train", "evaluate", "predict", "convert", "inspect", "activations", "launch", "doctor", "sweep")
+SUBCOMMANDS = ("train", "evaluate", "predict", "convert", "inspect", "activations", "launch", "doctor", "sweep", "report")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 

@@ -55,6 +55,7 @@ std::function<ExitStatus(const Communicator&)> declare_inspect(CLI::App& app);
 std::function<ExitStatus(const Communicator&)> declare_activations(CLI::App& app);
 std::function<ExitStatus(const Communicator&)> declare_doctor(CLI::App& app);
 std::function<ExitStatus(const Communicator&)> declare_launch(CLI::App& app);
+std::function<ExitStatus(const Communicator&)> declare_report(CLI::App& app);
 
 /// The config that these arguments of `lockstep train` give, its config file included, on one process and
 /// without MPI. Not resolved. Throws UserError.
@@ -64,5 +65,11 @@ TrainConfig read_train_config(const std::vector<std::string>& arguments);
 bool is_launch(const std::vector<std::string>& arguments);
 /// Throws UserError, and std::runtime_error if nothing can be started.
 ExitStatus run_launch(const std::vector<std::string>& arguments);
+
+/// `lockstep report` becomes a Python program that starts processes of this one: it does not use MPI either.
+bool is_report(const std::vector<std::string>& arguments);
+/// Returns only after --help. Throws UserError for flags that are wrong and where Python or a module is
+/// missing.
+ExitStatus run_report(const std::vector<std::string>& arguments);
 
 }  // namespace lockstep

@@ -44,8 +44,9 @@ Evaluation evaluate(const Communicator& world, const ModelSpec& spec, const Para
                     ProgressBoard* board = nullptr);
 
 /// Predictions of some rows, one process: softmax probabilities, sigmoid probability or values, (rows, K).
+/// `hidden`, if any, gets the outputs of each hidden layer, (rows, width).
 template <class T>
 std::vector<T> predict(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
-                       const RowsView<T>& rows);
+                       const RowsView<T>& rows, std::vector<std::vector<T>>* hidden = nullptr);
 
 }  // namespace lockstep

@@ -1,0 +1,1 @@
+"""Pictures and tables of lockstep's runs and sweeps, as one HTML page."""

@@ -1,0 +1,131 @@
+"""Everything that a report shows, section by section, each as it applies."""
+
+from .curves import curves_section, throughput_section
+from .drawing import Section, Table
+from .functions import activations_section
+from .grids import settings_section
+from .groups import choose_metric, make_groups, ranked, setting
+from .layers import diagnostics_section, histogram_section
+from .network import mistakes_section, region_section, weights_section
+from .program import find_dataset
+from .ranking import ranking_section
+
+MOST_FEATURED = 4
+MOST_COLUMNS = 8
+
+
+class Datasets:
+    """The datasets of runs, each opened once."""
+
+    def __init__(self, chosen):
+        self.chosen, self.found, self.missing = chosen, {}, []
+
+    def of(self, run):
+        """None, and noted as missing, where the file is not there any more."""
+        name = run.config.get("data", "")
+        if name not in self.found:
+            self.found[name] = find_dataset(run, self.chosen)
+            if self.found[name] is None:
+                self.missing.append(name)
+        return self.found[name]
+
+
+def feature(groups, metric):
+    """The best run of each of the best groups: [(group, run)]. Of many groups, one for each activation."""
+    chosen, seen = [], set()
+    for group in ranked(groups, metric):
+        if group.activation not in seen or len(groups) <= MOST_FEATURED:
+            seen.add(group.activation)
+            chosen.append((group, group.best_run(metric)))
+    return chosen[:MOST_FEATURED]
+
+
+def by_task(groups):
+    """[[Group]]: apart where data or outputs differ, as their losses cannot be compared then."""
+    parts = {}
+    for group in groups:
+        parts.setdefault((group.first.config.get("data"), group.first.config.get("output")), []).append(group)
+    return list(parts.values())
+
+
+def mistakes_sections(groups, metric, program, datasets):
+    """Of the best run of each task."""
+    parts = by_task(groups)[:MOST_FEATURED]
+    for number, part in enumerate(parts, 1):
+        [(group, run), *_] = feature(part, metric)
+        yield mistakes_section(run, group.label, datasets.of(run), program, f"-{number}" if len(parts) > 1 else "")
+
+
+def differences_section(groups, differing):
+    """What tells the groups apart; None if nothing does."""
+    if len(groups) < 2 or not differing:
+        return None
+    keys = differing[:MOST_COLUMNS]
+    rows = [[str(number), *(setting(group.first, key) for key in keys)]
+            for number, group in enumerate(groups, 1)]
+    section = Section("Differences", [Table("", ["", *keys], rows)])
+    section.notes.append("Only these keys of the configs differ, beside the seed."
+                         + (f" Also: {', '.join(differing[MOST_COLUMNS:])}." if differing[MOST_COLUMNS:] else ""))
+    return section
+
+
+def sweeps_section(sweeps):
+    """How the sweeps stand, and why trials failed."""
+    if not sweeps:
+        return None
+    rows = [[str(sweep.path), ", ".join(f"{count} {status}" for status, count in sweep.counts.items())]
+            for sweep in sweeps]
+    items = [Table("", ["sweep", "trials"], rows)]
+    failures = [[str(sweep.path), trial, message] for sweep in sweeps for trial, message in sweep.failures]
+    if failures:
+        items.append(Table("Failed trials", ["sweep", "trial", "message"], failures))
+    return Section("Sweeps", items)
+
+
+def provenance_section(runs):
+    """Where the numbers come from: one row a run."""
+    rows = []
+    for run in runs:
+        found = run.summary
+        versions = found.get("versions", {})
+        rows.append([str(run.path), str(found.get("status", "not ended")), str(run.config.get("seed", "")),
+                     str(found.get("ranks", "")), ", ".join(found.get("hosts", [])),
+                     f"lockstep {versions.get('lockstep', '?')}, {versions.get('mpi', '')}",
+                     f"{run.config.get('arithmetic', '')} {run.config.get('precision', '')}, "
+                     f"{found.get('instruction_set', '')}",
+                     found.get("dataset", {}).get("sha256", "")[:16], found.get("parameters_sha256", "")[:16]])
+    header = ["run", "status", "seed", "ranks", "hosts", "versions", "arithmetic", "data SHA-256", "parameters SHA-256"]
+    return Section("Provenance", [Table("", header, rows)])
+
+
+def sections_of(runs, sweeps, program, chosen_data):
+    """[Section], and the notes that stand at the top."""
+    groups, names, differing = make_groups(runs)
+    metric = choose_metric(runs)
+    datasets = Datasets(chosen_data)
+    featured = feature(groups, metric)
+    best_run = featured[0][1]
+    comparable = len({group.first.config.get("output") for group in groups}) == 1
+    sections = [
+        ranking_section(groups, metric) if comparable else None,
+        settings_section(groups, names, metric) if comparable else None,
+        curves_section(groups, metric),
+        region_section(groups, metric, program, datasets),
+        *mistakes_sections(groups, metric, program, datasets),
+        weights_section(featured, datasets),
+        diagnostics_section(groups, featured, metric),
+        histogram_section(featured, program, datasets),
+        activations_section(groups, program),
+        throughput_section(groups),
+        differences_section(groups, differing),
+        sweeps_section(sweeps),
+        provenance_section(runs),
+    ]
+    notes = [f"{name}: the dataset is not there any more, so what needs it is left out; --data names its new place"
+             for name in datasets.missing]
+    if not comparable:
+        notes.append("Outputs and losses differ, so these runs are not ranked.")
+    if len(groups) > len(featured):
+        notes.append("Pictures of single networks show the best run of "
+                     + ("each of the best activations." if len(featured) > 1 else "the best setting."))
+    return [section for section in sections if section and (section.items or section.notes)], notes, best_run

@@ -1,0 +1,179 @@
+"""Runs that differ in nothing but the seed, and what tells groups of them apart."""
+
+import itertools
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from .intervals import spread
+
+# Keys that cannot change a result, or that a mean is taken over.
+NO_DIFFERENCE = {"seed", "run_dir", "resume", "checkpoint_every", "keep_checkpoints", "evaluator", "progress", "quiet",
+                 "log_level", "diagnostics", "transport", "max_seconds", "stall_timeout", "verify_every"}
+# In this order a key is kept to name a group; one that follows from those before it is left out.
+NAMING_ORDER = ["activation", "hidden", "optimizer", "learning_rate", "data"]
+NAMED_LAST = ["init", "constraint", "dropout"]
+
+
+def shown(key, value):
+    """A config value as people write it: a list of equal entries as one of them, widths as 512x6."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if not isinstance(value, list):
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if key == "hidden" and not value:
+        return "none"
+    texts = [shown("", entry) for entry in value]
+    if texts and len(set(texts)) == 1:
+        return f"{texts[0]}x{len(texts)}" if key == "hidden" and len(texts) > 1 else texts[0]
+    if key == "init":  # one a layer: long lists of few names
+        return ",".join(name + (f" x{count}" if count > 1 else "") for name, count in
+                        ((name, len(list(same))) for name, same in itertools.groupby(texts)))
+    return ",".join(texts)
+
+
+def setting(run, key):
+    """What a run's config says of a key; keys that were never set are not in it."""
+    return shown(key, run.config[key]) if key in run.config else "default"
+
+
+def differing_keys(runs):
+    """Config keys with more than one value, those that name best first."""
+    keys = {key for run in runs for key in run.config} - NO_DIFFERENCE
+    values = {key: {setting(run, key) for run in runs} for key in keys}
+    def place(key):
+        if key in NAMING_ORDER:
+            return NAMING_ORDER.index(key), key
+        return (100 if key in NAMED_LAST else 50), key
+    return sorted((key for key in keys if len(values[key]) > 1), key=place)
+
+
+def naming_keys(runs, differing):
+    """Those of the differing keys that are needed to tell all groups apart."""
+    kept = []
+    for key in differing:
+        seen = {}
+        follows = all(seen.setdefault(tuple(setting(run, k) for k in kept),
+                                      setting(run, key)) == setting(run, key)
+                      for run in runs)
+        if not follows:
+            kept.append(key)
+    return kept
+
+
+@dataclass
+class Group:
+    """Runs that differ in nothing but the seed."""
+
+    label: str
+    settings: dict  # naming key → text
+    runs: list
+    family: int = 0  # the number of its activation among those of all groups: its colour
+
+    @property
+    def first(self):
+        return self.runs[0]
+
+    @property
+    def activation(self):
+        return shown("activation", self.first.config.get("activation", [])) or "none"
+
+    def final(self, column):
+        """The Spread of a column of metrics.csv after the last epochs."""
+        return spread(run.last(column) for run in self.runs)
+
+    def by_seed(self, column):
+        """seed → value after the last epoch."""
+        return {run.config.get("seed", 0): run.last(column) for run in self.runs}
+
+    def best_run(self, metric):
+        sign = -1 if metric.higher_is_better else 1
+        return min(self.runs, key=lambda run: (math.isnan(run.last(metric.column)), sign * run.last(metric.column)))
+
+
+def label_part(key, value):
+    """A setting in the name of a group."""
+    if key == "data":
+        return Path(value).stem
+    return value if key in ("activation", "hidden") else f"{key} {value}"
+
+
+def make_groups(runs):
+    """(groups in the order of their first runs, naming keys, differing keys)."""
+    differing = differing_keys(runs)
+    names = naming_keys(runs, differing)
+    members = {}
+    for run in runs:
+        members.setdefault(tuple(setting(run, key) for key in names), []).append(run)
+    groups = []
+    for values, group_runs in members.items():
+        settings = dict(zip(names, values))
+        label = " · ".join(label_part(key, value) for key, value in settings.items())
+        groups.append(Group(label or group_runs[0].path.name, settings, group_runs))
+    families = {name: number for number, name in enumerate(dict.fromkeys(group.activation for group in groups))}
+    for group in groups:
+        group.family = families[group.activation]
+    return groups, names, differing
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of metrics.csv that groups are ranked by."""
+
+    column: str
+
+    @property
+    def higher_is_better(self):
+        return self.column.endswith("accuracy")
+
+    @property
+    def title(self):
+        split, _, what = self.column.rpartition("_")
+        return {"val": "validation ", "test": "test ", "": "training "}[split] + what
+
+    def text(self, value):
+        return "–" if math.isnan(value) else f"{value:.4f}" if self.higher_is_better else f"{value:.4g}"
+
+
+def choose_metric(runs):
+    """As sweeps do: validation before test, accuracy before loss; what most runs have."""
+    for column in ("val_accuracy", "test_accuracy", "val_loss", "test_loss", "accuracy", "loss"):
+        if all(math.isfinite(run.last(column)) for run in runs):
+            return Metric(column)
+    return Metric("loss")
+
+
+def layer_activations(group):
+    """One name a hidden layer."""
+    found = group.first.config.get("activation", [])
+    return found * group.first.depth if len(found) == 1 else found[:group.first.depth]
+
+
+def ranked(groups, metric):
+    """The best first; those without a value last."""
+    sign = -1 if metric.higher_is_better else 1
+    def place(group):
+        mean = group.final(metric.column).mean
+        return (True, 0.0) if math.isnan(mean) else (False, sign * mean)
+    return sorted(groups, key=place)
+
+
+def representatives(groups, metric, most):
+    """At most so many groups: if there are more, the best of each activation, the best first."""
+    if len(groups) <= most:
+        return groups
+    best = {}
+    for group in ranked(groups, metric):
+        best.setdefault(group.activation, group)
+    chosen = list(best.values()) if len(best) > 1 else ranked(groups, metric)
+    return chosen[:most]
+
+
+def numeric(text):
+    """The number that a setting is, or that it has as its only parameter, as leaky_relu(0.2); else None."""
+    found = re.fullmatch(r"(?:\w+\((?:\w+=)?)?([-+0-9.eE]+)\)?", text)
+    try:
+        return float(found.group(1)) if found else None
+    except ValueError:
+        return None
