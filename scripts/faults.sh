@@ -47,9 +47,9 @@ fuzz() {
   mkdir -p "$corpus"
   step "Fuzzing $1: $fuzz_runs runs"
   # Open MPI and HDF5 keep what they allocate once until the process ends: only growth counts (-rss_limit_mb).
-  # A small quarantine keeps the processes small that are forked for each damaged file; these may compute for 60 s.
+  # A small quarantine keeps the processes small that are forked for each damaged file; these may compute for 10 s.
   ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=4:malloc_context_size=2 \
-    "$(find "$project_dir/build/fuzz" -name "fuzz_$1" -type f)" -runs="$fuzz_runs" -max_len=2048 -len_control=0 -timeout=100 \
+    "$(find "$project_dir/build/fuzz" -name "fuzz_$1" -type f)" -runs="$fuzz_runs" -max_len=2048 -len_control=0 -timeout=60 \
     -detect_leaks=0 -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$project_dir/build/fuzz/" "$corpus" $([ ! -d "$seeds" ] || echo "$seeds")
 }
 

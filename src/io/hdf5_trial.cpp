@@ -24,7 +24,7 @@
 namespace lockstep {
 namespace {
 
-constexpr rlim_t most_seconds = 60;  // of computing; a slow disk may take longer
+constexpr rlim_t most_seconds = 10;  // of computing; a slow disk may take longer
 constexpr rlim_t most_new_bytes = rlim_t{1} << 30;
 constexpr int most_depth = 32;
 constexpr std::size_t most_objects = 10'000;
