@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # The fault suite: kills ranks, fills disks, cuts power, damages files, and looks at what is left. Hours; parts have names.
-#   scripts/faults.sh [--short] [--seed N] [PART…]
-#     PART  kill, kill_at_call, disk_errors, power_cut, damage, elastic, stall, host_cut_off, soak (tests/faults/faults.py),
-#           fuzz (needs clang), slurm (needs root; starts a Slurm on this machine); all of them without any
+#   scripts/faults.sh [--short] [--seed N] [--share K/N] [PART…]
+#     PART  kill, kill_at_call, disk_errors, power_cut, damage, elastic, stall, host_cut_off, throw, mpi_abort, soak
+#           (tests/faults/faults.py), fuzz (needs clang), slurm (needs root; starts a Slurm on this machine); all without any
 #     --short  the share that scripts/test.sh runs
+#     --share  the Kth of N shares of the cases, for as many machines or nights; fuzz and slurm are not divided
+# LOCKSTEP_FUZZ_RUNS (200000) is for each parser, LOCKSTEP_FUZZ_TARGETS names some of them.
 # Exit status 0: nothing lost, nothing wrong, nothing hung.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -12,7 +14,7 @@ options=() parts=() short=no
 while [ $# -gt 0 ]; do
   case $1 in
     --short) short=yes options+=(--short) ;;
-    --seed) options+=(--seed "$2") && shift ;;
+    --seed | --share) options+=("$1" "$2") && shift ;;
     -*) die 2 "unknown argument '$1'; see the top of the script" ;;
     *) parts+=("$1") ;;
   esac
@@ -31,9 +33,10 @@ failed=()
 "$project_dir/scripts/setup.sh" --tests
 prepare_mpi
 if [ ${#parts[@]} = 0 ] || [ ${#python_parts[@]} != 0 ]; then
-  build release lockstep lockstep_fault_shim faults_tool
+  build release lockstep lockstep_fault_shim lockstep_fault_mpi_shim faults_tool
   LOCKSTEP_BINARY=$project_dir/build/release/bin/lockstep \
     LOCKSTEP_FAULT_SHIM=$(find "$project_dir/build/release" -name 'liblockstep_fault_shim.so') \
+    LOCKSTEP_FAULT_MPI_SHIM=$(find "$project_dir/build/release" -name 'liblockstep_fault_mpi_shim.so') \
     LOCKSTEP_FAULTS_TOOL=$(find "$project_dir/build/release" -name faults_tool -type f) \
     /usr/bin/python3 "$project_dir/tests/faults/faults.py" "${options[@]}" "${python_parts[@]}" || failed+=(faults.py)
 fi
@@ -44,9 +47,10 @@ fuzz() {
   mkdir -p "$corpus"
   step "Fuzzing $1: $fuzz_runs runs"
   # Open MPI and HDF5 keep what they allocate once until the process ends: only growth counts (-rss_limit_mb).
-  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
-    "$(find "$project_dir/build/fuzz" -name "fuzz_$1" -type f)" -runs="$fuzz_runs" -max_len=4096 -timeout=20 \
-    -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$project_dir/build/fuzz/" "$corpus" $([ ! -d "$seeds" ] || echo "$seeds")
+  # A small quarantine keeps the processes small that are forked for each damaged file; these may compute for 10 s.
+  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=4:malloc_context_size=2 \
+    "$(find "$project_dir/build/fuzz" -name "fuzz_$1" -type f)" -runs="$fuzz_runs" -max_len=2048 -len_control=0 -timeout=60 \
+    -detect_leaks=0 -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$project_dir/build/fuzz/" "$corpus" $([ ! -d "$seeds" ] || echo "$seeds")
 }
 
 if wants fuzz && [ $short = no ]; then
@@ -54,9 +58,10 @@ if wants fuzz && [ $short = no ]; then
     # shellcheck disable=SC2086
     install_packages $missing || die 2 "fuzzing needs the Debian packages: $missing"
   fi
-  build fuzz
-  for target in toml options csv idx hdf5; do
-    fuzz $target || failed+=("fuzz $target")
+  read -r -a targets <<<"${LOCKSTEP_FUZZ_TARGETS:-toml options formula csv idx dataset checkpoint}"
+  build fuzz "${targets[@]/#/fuzz_}"
+  for target in "${targets[@]}"; do
+    fuzz "$target" || failed+=("fuzz $target")
   done
 fi
 

@@ -111,13 +111,15 @@ Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& a
   report.class_names = names_of_classes(state.model);
   report.top_k = std::min(parse_count(arguments.top_k, "--top-k"), state.model.widths.back());
 
-  auto [model, info] = collectively(world, [&] {
+  auto loaded = collectively(world, [&] {
     DatasetInfo dataset = read_dataset_info(arguments.data);
     check_fits(state.model, dataset);
     TrainedModel<T> trained(path, state.model);
     trained.spec.label_smoothing = label_smoothing_of(state);
     return std::pair(std::move(trained), std::move(dataset));
   });
+  const TrainedModel<T>& model = loaded.first;
+  const DatasetInfo& info = loaded.second;
   const Split split = arguments.split == "train" ? Split::train : Split::test;
   report.rows = info.rows(split);
   if (arguments.limit != "all") report.rows = std::min(report.rows, parse_count(arguments.limit, "--limit"));

@@ -72,6 +72,8 @@ void set_launch_settings() {
   // Windows over several nodes: Open MPI 4.1 takes its component for networks with remote memory access over
   // TCP, too, where it cannot make one.
   set_unless_user_did("OMPI_MCA_osc", "^rdma");
+  // The children that read damaged files first neither talk to other ranks nor change what these have.
+  set_unless_user_did("OMPI_MCA_mpi_warn_on_fork", "0");
   if (!single_copy_is_allowed()) set_unless_user_did("OMPI_MCA_btl_vader_single_copy_mechanism", "none");
 }
 

@@ -19,6 +19,8 @@ Communicator ranks_to_watch(const Communicator& world) {
 std::string text_of(Phase phase, std::uint64_t step) {
   const std::string next = std::to_string(step + 1), last = std::to_string(step);
   switch (phase) {
+    case Phase::reading_data:
+      return "reading the data";
     case Phase::starting:
       return "starting";
     case Phase::evaluating:

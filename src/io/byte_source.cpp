@@ -1,5 +1,7 @@
 #include "byte_source.hpp"
 
+#include <algorithm>
+
 #include "lockstep/core/checked_cast.hpp"
 #include "lockstep/io/hdf5.hpp"
 
@@ -18,7 +20,10 @@ bool starts_as_gzip(const std::string& path) {
 }  // namespace
 
 ByteSource::ByteSource(const std::string& path)
-    : path_(path), file_bytes_(file_size_bytes(path)), file_(path, std::ios::binary), buffer_(buffer_bytes) {
+    : path_(path),
+      file_bytes_(file_size_bytes(path)),
+      file_(path, std::ios::binary),
+      buffer_(std::min<std::uint64_t>(buffer_bytes, file_bytes_ + 1)) {
   if (!file_) throw FileError(path + ": cannot be opened for reading");
   compressed_ = starts_as_gzip(path);
   if (compressed_ && inflateInit2(&stream_, gzip_window_bits) != Z_OK) {

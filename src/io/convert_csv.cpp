@@ -277,12 +277,12 @@ DatasetInfo convert_csv(const CsvSource& source, const std::string& output) {
   check_options(source, targets);
   const CsvTable first = read_table(source.train, source, targets);
   CsvTable second;
-  auto [train, test] = cut(first, source.test_fraction, source.shuffle_seed);
+  auto splits = cut(first, source.test_fraction, source.shuffle_seed);
   std::vector<const CsvTable*> tables{&first};
   if (!source.test.empty()) {
     second = read_table(source.test, source, targets);
     check_same_columns(first, second);
-    test = {&second, row_order(second.rows(), std::nullopt)};
+    splits.second = {&second, row_order(second.rows(), std::nullopt)};
     tables.push_back(&second);
   }
   const ClassTable classes(tables);
@@ -295,7 +295,8 @@ DatasetInfo convert_csv(const CsvSource& source, const std::string& output) {
       "CSV file " + source.train + (source.test.empty() ? "" : ", " + source.test)};
   const ElementType x_type = source.x_type == "float32" ? ElementType::float32 : ElementType::float64;
   return write_dataset(output, attributes, [&](DatasetWriter& writer) {
-    for (const auto& [name, split] : {std::pair(Split::train, &train), std::pair(Split::test, &test)}) {
+    for (const auto& [name, split] :
+         {std::pair(Split::train, &splits.first), std::pair(Split::test, &splits.second)}) {
       if (split->empty()) continue;
       write_x(writer, name, *split, x_type);
       if (has_classes) {

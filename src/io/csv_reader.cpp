@@ -28,7 +28,9 @@ bool parse_number(std::string_view text, double& number) {
 }
 
 CsvReader::CsvReader(const std::string& path, char separator)
-    : source_(path), separator_(separator), buffer_(buffer_bytes) {
+    : source_(path),
+      separator_(separator),
+      buffer_(std::min<std::uint64_t>(buffer_bytes, source_.most_bytes() + 1)) {
   if (!read_record(header_))
     throw FileError(path + ": expected a header line with the columns' names, found nothing");
   if (header_.front().starts_with("\xef\xbb\xbf")) header_.front().erase(0, 3);

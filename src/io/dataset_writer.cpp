@@ -1,5 +1,6 @@
 #include "lockstep/io/dataset_writer.hpp"
 
+#include "hdf5_trial.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/io/atomic_file.hpp"
 
@@ -71,6 +72,7 @@ DatasetInfo write_dataset(const std::string& path, const DatasetAttributes& attr
         write(writer);
         writer.flush();
       }
+      trust_hdf5(temporary_path);
       info = read_dataset_info(temporary_path);
     } catch (const FileError& error) {
       throw FileError(replace_first(error.what(), temporary_path, path));

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <stdexcept>
 
+#include "hdf5_trial.hpp"
 #include "lockstep/core/error.hpp"
 
 namespace lockstep {
@@ -28,6 +30,20 @@ herr_t keep_last_description(unsigned, const H5E_error2_t* entry, void* text) {
   return 0;
 }
 
+herr_t look_for_mpi(unsigned, const H5E_error2_t* entry, void* found) {
+  if (entry->min_num == H5E_MPI || entry->min_num == H5E_MPIERRSTR) *static_cast<bool*>(found) = true;
+  return 0;
+}
+
+/// Throws what fits HDF5's error stack, which is cleared: messages that get lost are not the file's fault.
+[[noreturn]] void throw_error(const std::string& text) {
+  bool is_mpi = false;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, look_for_mpi, &is_mpi);
+  const std::string message = text + ": " + hdf5_error_text();
+  if (is_mpi) throw std::runtime_error(message);
+  throw FileError(message);
+}
+
 /// Files are written by one process at a time and renamed when complete, so that locks, which many network
 /// file systems lack, are of no use. HDF5_USE_FILE_LOCKING still overrides this.
 Hdf5Handle serial_access(const std::string& path) {
@@ -40,7 +56,7 @@ Hdf5Handle serial_access(const std::string& path) {
 
 Hdf5Handle open_checked(const std::string& path, hid_t access) {
   const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access);
-  if (file < 0) throw FileError(path + ": damaged HDF5 file, or not readable: " + hdf5_error_text());
+  if (file < 0) throw_error(path + ": damaged HDF5 file, or not readable");
   return {file, H5Fclose};
 }
 
@@ -69,7 +85,7 @@ std::string hdf5_error_text() {
 }
 
 void throw_hdf5_error(const std::string& where, const char* what) {
-  throw FileError(where + ": " + what + ": " + hdf5_error_text());
+  throw_error(where + ": " + what);
 }
 
 std::uint64_t file_size_bytes(const std::string& path) {
@@ -95,9 +111,14 @@ void check_hdf5_signature(const std::string& path) {
                   (file_size_bytes(path) == 0 ? "an empty file" : "something else"));
 }
 
+Hdf5Handle open_hdf5_untried(const std::string& path) {
+  return open_checked(path, serial_access(path).get());
+}
+
 Hdf5Handle open_hdf5(const std::string& path) {
   check_hdf5_signature(path);
-  return open_checked(path, serial_access(path).get());
+  try_hdf5(path);
+  return open_hdf5_untried(path);
 }
 
 Hdf5Handle open_hdf5_parallel(const std::string& path, MPI_Comm communicator) {

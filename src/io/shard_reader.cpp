@@ -20,14 +20,15 @@ namespace {
 /// bounded.
 constexpr std::size_t pass_bytes = std::size_t{64} << 20;
 
-/// The two arrays of a split.
+/// The two arrays of a split, and who is told that their reading goes on.
 struct SplitArrays {
   Hdf5Array x, y;
+  ProgressBoard* board = nullptr;
 };
 
-SplitArrays open_split(hid_t file, const DatasetInfo& info, Split split) {
+SplitArrays open_split(hid_t file, const DatasetInfo& info, Split split, ProgressBoard* board = nullptr) {
   SplitArrays arrays{open_array(file, array_path(split, "x"), info.path),
-                     open_array(file, array_path(split, "y"), info.path)};
+                     open_array(file, array_path(split, "y"), info.path), board};
   for (const Hdf5Array* array : {&arrays.x, &arrays.y}) {
     if (array->shape.empty() || array->shape[0] != info.rows(split) ||
         arrays.x.row_elements() != info.features || arrays.x.type_name() != info.x_type) {
@@ -53,8 +54,8 @@ void check_runs(const RowRuns& runs, std::size_t rows, const std::string& where)
 /// them on, at no gain in time; so each rank reads its own rows and nothing else.
 class SelectionReader {
  public:
-  SelectionReader(const Hdf5Array& array, hid_t memory, std::size_t memory_bytes)
-      : array_(array), memory_(memory), extent_(array.shape.begin(), array.shape.end()) {
+  SelectionReader(const Hdf5Array& array, hid_t memory, std::size_t memory_bytes, ProgressBoard* board)
+      : array_(array), memory_(memory), board_(board), extent_(array.shape.begin(), array.shape.end()) {
     row_elements_ = array.row_elements();
     most_rows_ = std::max<std::size_t>(pass_bytes / (row_elements_ * memory_bytes), 1);
     space_ = {hdf5_check(H5Dget_space(array.id.get()), array.where, "cannot be read"), H5Sclose};
@@ -68,6 +69,7 @@ class SelectionReader {
       transfer(pattern, place(done, pattern.rows()));
       take(done, pattern.rows());
       done += pattern.rows();
+      if (board_ != nullptr) board_->beat();
     }
   }
 
@@ -93,6 +95,7 @@ class SelectionReader {
 
   const Hdf5Array& array_;
   hid_t memory_;
+  ProgressBoard* board_;
   std::vector<hsize_t> extent_;
   std::size_t row_elements_ = 0;
   std::size_t most_rows_ = 1;
@@ -120,8 +123,8 @@ void check_finite(std::span<const T> numbers, std::size_t columns, std::size_t f
 }
 
 template <class T>
-void read_real(const Hdf5Array& array, const RowRuns& runs, std::vector<T>& out) {
-  SelectionReader reader(array, memory_type(element_type_of<T>()), sizeof(T));
+void read_real(const Hdf5Array& array, const RowRuns& runs, ProgressBoard* board, std::vector<T>& out) {
+  SelectionReader reader(array, memory_type(element_type_of<T>()), sizeof(T), board);
   const std::size_t columns = reader.row_elements();
   out.resize(row_count(runs) * columns);
   reader.read(
@@ -132,8 +135,9 @@ void read_real(const Hdf5Array& array, const RowRuns& runs, std::vector<T>& out)
       });
 }
 
-void read_bytes(const Hdf5Array& array, const RowRuns& runs, std::vector<std::uint8_t>& out) {
-  SelectionReader reader(array, memory_type(ElementType::uint8), 1);
+void read_bytes(const Hdf5Array& array, const RowRuns& runs, ProgressBoard* board,
+                std::vector<std::uint8_t>& out) {
+  SelectionReader reader(array, memory_type(ElementType::uint8), 1, board);
   out.resize(row_count(runs) * reader.row_elements());
   reader.read(
       runs, [&](std::size_t first, std::size_t) { return out.data() + first * reader.row_elements(); },
@@ -142,8 +146,9 @@ void read_bytes(const Hdf5Array& array, const RowRuns& runs, std::vector<std::ui
 
 /// Classes of the selected rows, each checked to be in [0, classes). They pass through 64 bits, so that no
 /// label is taken for another one.
-std::vector<std::int32_t> read_classes(const Hdf5Array& array, const RowRuns& runs, std::size_t classes) {
-  SelectionReader reader(array, memory_type(ElementType::int64), sizeof(std::int64_t));
+std::vector<std::int32_t> read_classes(const Hdf5Array& array, const RowRuns& runs, std::size_t classes,
+                                       ProgressBoard* board = nullptr) {
+  SelectionReader reader(array, memory_type(ElementType::int64), sizeof(std::int64_t), board);
   std::vector<std::int32_t> result;
   result.reserve(row_count(runs));
   std::vector<std::int64_t> labels;
@@ -183,16 +188,16 @@ Rows<T> read_selected(const SplitArrays& arrays, const DatasetInfo& info, const 
   rows.features = info.features;
   rows.x_scale = info.x_scale;
   if (info.x_type == "uint8") {
-    read_bytes(arrays.x, runs, rows.x_u8);
+    read_bytes(arrays.x, runs, arrays.board, rows.x_u8);
   } else {
-    read_real(arrays.x, runs, rows.x_real);
+    read_real(arrays.x, runs, arrays.board, rows.x_real);
   }
   if (info.task == Task::classification) {
-    rows.classes = read_classes(arrays.y, runs, info.outputs);
+    rows.classes = read_classes(arrays.y, runs, info.outputs, arrays.board);
     return rows;
   }
   rows.value_columns = info.outputs;
-  read_real(arrays.y, runs, rows.values);
+  read_real(arrays.y, runs, arrays.board, rows.values);
   if (info.task == Task::binary) check_zero_or_one(rows.values, runs, arrays.y);
   return rows;
 }
@@ -201,6 +206,13 @@ template <class T>
 void check_request(const DatasetInfo& info, Split split, const RowRuns& runs) {
   check_runs(runs, info.rows(split), info.path + ": /" + split_name(split));
   check_rows_fit<T>(info, split, row_count(runs));
+}
+
+template <class T>
+Rows<T> read_alone(const DatasetInfo& info, Split split, const RowRuns& runs, ProgressBoard* board) {
+  check_request<T>(info, split, runs);
+  const Hdf5Handle file = open_hdf5(info.path);
+  return read_selected<T>(open_split(file.get(), info, split, board), info, runs);
 }
 
 }  // namespace
@@ -217,15 +229,14 @@ void check_rows_fit(const DatasetInfo& info, Split split, std::size_t rows) {
 
 template <class T>
 Rows<T> read_rows_serial(const DatasetInfo& info, Split split, const RowRuns& runs) {
-  check_request<T>(info, split, runs);
-  const Hdf5Handle file = open_hdf5(info.path);
-  return read_selected<T>(open_split(file.get(), info, split), info, runs);
+  return read_alone<T>(info, split, runs, nullptr);
 }
 
 template <class T>
-Rows<T> read_rows(const Communicator& world, const DatasetInfo& info, Split split, const RowRuns& mine) {
+Rows<T> read_rows(const Communicator& world, const DatasetInfo& info, Split split, const RowRuns& mine,
+                  ProgressBoard* board) {
   if (world.size() == 1) {
-    return collectively(world, [&] { return read_rows_serial<T>(info, split, mine); });
+    return collectively(world, [&] { return read_alone<T>(info, split, mine, board); });
   }
   // A rank that does not see the file must be found before the others wait for it in MPI-IO.
   collectively(world, [&] {
@@ -234,7 +245,7 @@ Rows<T> read_rows(const Communicator& world, const DatasetInfo& info, Split spli
   });
   // Opening is collective, and every rank meets the same errors in it; reading is not.
   const Hdf5Handle file = collectively(world, [&] { return open_hdf5_parallel(info.path, world.handle()); });
-  const SplitArrays arrays = collectively(world, [&] { return open_split(file.get(), info, split); });
+  const SplitArrays arrays = collectively(world, [&] { return open_split(file.get(), info, split, board); });
   return collectively(world, [&] { return read_selected<T>(arrays, info, mine); });
 }
 
@@ -254,7 +265,9 @@ template void check_rows_fit<float>(const DatasetInfo&, Split, std::size_t);
 template void check_rows_fit<double>(const DatasetInfo&, Split, std::size_t);
 template Rows<float> read_rows_serial<float>(const DatasetInfo&, Split, const RowRuns&);
 template Rows<double> read_rows_serial<double>(const DatasetInfo&, Split, const RowRuns&);
-template Rows<float> read_rows<float>(const Communicator&, const DatasetInfo&, Split, const RowRuns&);
-template Rows<double> read_rows<double>(const Communicator&, const DatasetInfo&, Split, const RowRuns&);
+template Rows<float> read_rows<float>(const Communicator&, const DatasetInfo&, Split, const RowRuns&,
+                                      ProgressBoard*);
+template Rows<double> read_rows<double>(const Communicator&, const DatasetInfo&, Split, const RowRuns&,
+                                        ProgressBoard*);
 
 }  // namespace lockstep

@@ -103,10 +103,11 @@ class Training {
   ModelSpec spec_;
   ParameterLayout layout_;
   GradientRules rules_;
+  ProgressBoard board_;
+  Watchdog watchdog_;
   TrainingData<T> data_;
   BatchSampler sampler_;
   Schedule schedule_;
-  ProgressBoard board_;
   TrainState<T> state_;
   Checkpointer<T> checkpointer_;
   StepDiagnosis<T> diagnosis_;
@@ -117,7 +118,6 @@ class Training {
   EpochMetrics last_metrics_;
   std::vector<std::string> hosts_;  // of all ranks; rank 0 only
   Stopwatch clock_;
-  Watchdog watchdog_;
   double epoch_started_ = 0, last_report_ = 0;
   std::uint64_t rows_since_epoch_start_ = 0;  // in this process
   bool resumed_ = false;
@@ -135,19 +135,20 @@ Training<T>::Training(const Communicator& world, const TrainConfig& config, cons
       spec_(make_model_spec(config, dataset)),
       layout_(make_layout(spec_, sizeof(T))),
       rules_(make_gradient_rules(config)),
-      data_(load_training_data<T>(world, config, dataset, shared)),
+      board_(world),
+      watchdog_(world, board_, config.stall_timeout_seconds),
+      data_(load_training_data<T>(world, config, dataset, shared, &board_)),
       sampler_(data_.plan, data_.own_shards, config.shuffle, config.seed),
       schedule_(config.schedule, config.warmup_steps, config.epochs * sampler_.steps_per_epoch(),
                 sampler_.steps_per_epoch()),
-      board_(world),
       state_(make_train_state<T>(world, config, spec_, layout_, rules_, data_.plan)),
       checkpointer_(world, config, dataset, layout_, data_.own_shards, run_directory, observer),
       diagnosis_(spec_, layout_, state_.exchange.own_blocks()),
       stop_(config.max_seconds, checkpointer_.expected_seconds(state_)),
       diagnostics_table_(diagnostics_table(config.run_dir)),
-      progress_(*config.shards),
-      watchdog_(world, board_, config.stall_timeout_seconds) {
+      progress_(*config.shards) {
   state_.board = &board_;
+  board_.reach(0, Phase::starting);
 }
 
 template <class T>

@@ -108,13 +108,15 @@ void view_rows(const SharedDataset& shared, const TrainConfig& config, const Row
 
 template <class T>
 void read_all(const Communicator& world, const TrainConfig& config, const DatasetInfo& info,
-              const RowRuns& train, const RowRuns& validation, const RowRuns& test, TrainingData<T>& data) {
-  data.own_train = read_rows<T>(world, info, Split::train, train);
+              const RowRuns& train, const RowRuns& validation, const RowRuns& test, ProgressBoard* board,
+              TrainingData<T>& data) {
+  data.own_train = read_rows<T>(world, info, Split::train, train, board);
   if (config.arithmetic == Arithmetic::exact) index_nonzeros(world, data.plan.rows, data.own_train);
   data.train = data.own_train;
-  if (data.validation_rows > 0) data.own_validation = read_rows<T>(world, info, Split::train, validation);
+  if (data.validation_rows > 0)
+    data.own_validation = read_rows<T>(world, info, Split::train, validation, board);
   data.validation = data.own_validation;
-  if (data.test_rows > 0) data.own_test = read_rows<T>(world, info, Split::test, test);
+  if (data.test_rows > 0) data.own_test = read_rows<T>(world, info, Split::test, test, board);
   data.test = data.own_test;
 }
 
@@ -142,7 +144,8 @@ RowSplit select_training_rows(const Communicator& world, const TrainConfig& conf
 
 template <class T>
 TrainingData<T> load_training_data(const Communicator& world, const TrainConfig& config,
-                                   const DatasetInfo& info, const SharedDataset* shared) {
+                                   const DatasetInfo& info, const SharedDataset* shared,
+                                   ProgressBoard* board) {
   const RowSplit split = select_training_rows(world, config, info, shared);
   const bool all_evaluate = config.evaluator == Evaluator::all;
 
@@ -163,14 +166,16 @@ TrainingData<T> load_training_data(const Communicator& world, const TrainConfig&
   if (shared != nullptr) {
     view_rows(*shared, config, train, validation, test, data);
   } else {
-    read_all(world, config, info, train, validation, test, data);
+    read_all(world, config, info, train, validation, test, board, data);
   }
   return data;
 }
 
 template TrainingData<float> load_training_data<float>(const Communicator&, const TrainConfig&,
-                                                       const DatasetInfo&, const SharedDataset*);
+                                                       const DatasetInfo&, const SharedDataset*,
+                                                       ProgressBoard*);
 template TrainingData<double> load_training_data<double>(const Communicator&, const TrainConfig&,
-                                                         const DatasetInfo&, const SharedDataset*);
+                                                         const DatasetInfo&, const SharedDataset*,
+                                                         ProgressBoard*);
 
 }  // namespace lockstep

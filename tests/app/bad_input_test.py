@@ -3,6 +3,7 @@
 import gzip
 import os
 import pathlib
+import sys
 import unittest
 
 import h5py
@@ -13,7 +14,13 @@ import lockstep_cli as cli
 RANKS = 3
 
 
+def tearDownModule():
+    print(f"{BadInputTestCase.refusals} refused commands", file=sys.stderr)
+
+
 class BadInputTestCase(cli.CliTestCase):
+    refusals = 0
+
     def setUp(self):
         super().setUp()
         self.data = self.dir / "good.h5"
@@ -35,6 +42,7 @@ class BadInputTestCase(cli.CliTestCase):
                     self.assertIn(str(text), messages[0])
                 self.assertEqual(result.out, "")
                 self.assertEqual(cli.tree(self.dir), before)
+            BadInputTestCase.refusals += 1
 
     def refused_train(self, flags, *expected, data=None, **options):
         """The run directory is new: it must not be there afterwards."""

@@ -95,6 +95,16 @@ class Launch(cli.CliTestCase):
         cli.run_well("train", "--data", self.data, "--run-dir", self.run_dir, *TRAIN)
         self.assert_same_run(expected)
 
+    def test_signals_that_come_together_are_one(self):
+        # Batch systems signal every process of a job, and the job's script passes it on.
+        process = self.started(ranks=3, train=("--resume", "auto"))
+        for _ in range(3):
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.05)
+        result = cli.finish(process)
+        self.assertEqual(result.status, cli.RESUMABLE, str(result))
+        self.assertEqual(cli.summary(self.run_dir)["status"], "stopped")
+
     def test_hosts_that_are_gone_are_left_out(self):
         # The remote shell of this test reaches "here" only; the first start, on both, fails.
         agent = self.dir / "agent"

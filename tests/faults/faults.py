@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The fault suite: what may happen to a run on a busy cluster, done on purpose, and what must hold afterwards.
 
-  faults.py [--short] [--seed N] [PART…]
+  faults.py [--short] [--seed N] [--share K/N] [PART…]
 
-Without parts all of them run. Every case ends in one of: well, lost (state that was promised is gone), wrong (other
+Without parts all of them run; --share 2/5 runs the second fifth of the cases of each. Every case ends in one of: well, lost (state that was promised is gone), wrong (other
 bits, a torn or double row, a message that is missing), hung. The last lines are a table; exit status 1 unless all are
 well. scripts/faults.sh builds what this needs and calls it.
 """
@@ -27,6 +27,7 @@ import lockstep_cli as cli  # noqa: E402
 from power_cut import crash_states  # noqa: E402
 
 SHIM = os.environ.get("LOCKSTEP_FAULT_SHIM", "")
+MPI_SHIM = os.environ.get("LOCKSTEP_FAULT_MPI_SHIM", "")
 TOOL = os.environ.get("LOCKSTEP_FAULTS_TOOL", "")
 HOSTS_SCRIPT = str(pathlib.Path(__file__).resolve().parent.parent / "hosts.sh")
 PARTS = {}
@@ -60,13 +61,19 @@ def part(short, full):
 class Suite:
     """The directory that a part works in, and its counts."""
 
-    def __init__(self, name, count, seed):
-        self.name, self.count = name, count
-        self.random = random.Random(f"{name} {seed}")
+    def __init__(self, name, count, seed, share=(1, 1)):
+        self.name, self.share = name, share
+        self.count = count if count is None else len(self.mine(range(count)))
+        self.random = random.Random(f"{name} {seed} {share[0]}")
         self.cases = {"well": 0, "lost": 0, "wrong": 0, "hung": 0}
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lockstep-faults-"))
         self.data = self.dir / "data.h5"
         cli.write_classification(self.data)
+
+    def mine(self, cases):
+        """Those of all cases that are this share's."""
+        number, of = self.share
+        return list(cases)[number - 1::of]
 
     def case(self, what, check):
         """Runs one case; whatever goes wrong is printed and counted."""
@@ -186,7 +193,7 @@ def count_calls(suite):
 def chosen(suite, calls):
     """Every call, or a random choice of `count` of them."""
     numbers = list(range(1, calls + 1))
-    return numbers if suite.count is None else sorted(suite.random.sample(numbers, min(suite.count, calls)))
+    return suite.mine(numbers) if suite.count is None else sorted(suite.random.sample(numbers, min(suite.count, calls)))
 
 
 @part(short=6, full=None)
@@ -287,7 +294,7 @@ def damage(suite):
 # Ranks
 
 
-@part(short=3, full=64)
+@part(short=3, full=None)
 def elastic(suite):
     """Stopped on P ranks, resumed on P′: all pairs of 1..8."""
     flags = ["--epochs", 4]
@@ -301,7 +308,7 @@ def elastic(suite):
         suite.check_end(run_dir, expected, *flags, ranks=after)
 
     pairs = list(itertools.product(range(1, 9), repeat=2))
-    for before, after in pairs if suite.count == 64 else suite.random.sample(pairs, suite.count):
+    for before, after in suite.mine(pairs) if suite.count is None else suite.random.sample(pairs, suite.count):
         suite.case(f"{before} to {after} ranks", lambda: one(before, after))
 
 
@@ -362,6 +369,18 @@ def rank_number(pid):
     return next(int(v.split(b"=")[1]) for v in variables if v.startswith(b"OMPI_COMM_WORLD_RANK="))
 
 
+def processes_in(space):
+    """[(process id, name)] of a network namespace."""
+    found = subprocess.run(["ip", "netns", "pids", space], text=True, capture_output=True).stdout.split()
+    names = []
+    for pid in map(int, found):
+        try:
+            names.append((pid, pathlib.Path(f"/proc/{pid}/comm").read_text().strip()))
+        except OSError:
+            pass  # it ended meanwhile
+    return names
+
+
 @part(short=0, full=4)
 def host_cut_off(suite):
     """The network of a host goes: the watchdogs of both sides end their ranks, and `launch` ends mpirun."""
@@ -374,13 +393,21 @@ def host_cut_off(suite):
         wait_for_rows(process, run_dir)
         # The namespaces have the number of the process that made them: other tests may have some too.
         [script] = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        spaces = [f"lockstep-{script}-{name}" for name in ("1", "2", "switch")]
         try:
-            subprocess.run(["ip", "-n", f"lockstep-{script}-2", "link", "set", "net", "down"], check=True)
-            result = ended(process, STALL_SECONDS + 60)
+            subprocess.run(["ip", "-n", spaces[1], "link", "set", "net", "down"], check=True)
+            deadline = time.monotonic() + STALL_SECONDS + 20
+            while process.poll() is None or any(name == "lockstep" for space in spaces for _, name in processes_in(space)):
+                if time.monotonic() > deadline:
+                    raise Hung(f"still there: {[processes_in(space) for space in spaces]}")
+                time.sleep(0.1)
         finally:
-            for space in subprocess.run(["ip", "netns", "list"], text=True, capture_output=True).stdout.split():
-                if space.startswith(f"lockstep-{script}-"):
-                    subprocess.run(["ip", "netns", "delete", space], check=True)
+            for space in spaces:
+                # Open MPI's own daemon on the host that was cut off goes on looking for mpirun.
+                for pid, _ in processes_in(space):
+                    os.kill(pid, signal.SIGKILL)
+                subprocess.run(["ip", "netns", "delete", space], check=True)
+        result = ended(process, 10)
         if result.status != 1 or "no rank here got further" not in result.err:
             raise Wrong(str(result))
 
@@ -390,6 +417,75 @@ def host_cut_off(suite):
         return
     for placement in (["1,1", "2,2"] * suite.count)[:suite.count]:
         suite.case(f"host 2 of {placement} ranks", lambda: one(placement))
+
+
+class MpiFault:
+    """A run on some ranks in which one call to MPI of one rank, chosen at random, does not go well."""
+
+    FLAGS = ["--epochs", 6, "--checkpoint-every", "7steps", "--stall-timeout", 5]
+    SECONDS_TO_END = 15
+
+    def __init__(self, suite):
+        self.suite, self.calls = suite, {}
+        self.expected = suite.undisturbed(*self.FLAGS)
+
+    def run(self, mode, at, ranks, transport, victim, **more):
+        env = {"LD_PRELOAD": os.pathsep.join(filter(None, [os.environ.get("LD_PRELOAD"), MPI_SHIM])), "FAULT_MODE": mode,
+               "FAULT_AT": str(at), "FAULT_RANK": str(victim), **more}
+        start = time.monotonic()
+        result = self.suite.train(self.suite.dir / "run", *self.FLAGS, "--transport", transport, ranks=ranks, env=env)
+        return result, time.monotonic() - start
+
+    def number_of_calls(self, *where):
+        if where not in self.calls:
+            self.suite.fresh()
+            counted = self.suite.dir / "mpi-calls"
+            result, self.undisturbed_seconds = self.run("none", 0, *where, FAULT_COUNT_FILE=str(counted))
+            if result.status != 0:
+                raise AssertionError(str(result))
+            self.calls[where] = int(counted.read_text())
+        return self.calls[where]
+
+    def cases(self, mode, check):
+        for i in range(self.suite.count):
+            ranks, transport = 2 + i % 3, ("auto", "messages")[i % 2]
+            victim = self.suite.random.randrange(ranks)
+            at = self.suite.random.randint(1, self.number_of_calls(ranks, transport, victim))
+
+            def one():
+                self.suite.fresh()
+                result, seconds = self.run(mode, at, ranks, transport, victim)
+                check(result, victim)
+                if seconds > self.undisturbed_seconds + self.SECONDS_TO_END:
+                    raise Wrong(f"took {seconds:.0f} s")
+                check_rows(self.suite.dir / "run")
+                self.suite.check_end(self.suite.dir / "run", self.expected, *self.FLAGS)
+            self.suite.case(f"call {at} of rank {victim} of {ranks}, {transport}", one)
+
+
+@part(short=2, full=30)
+def throw(suite):
+    """A rank throws while the others wait for it in MPI: all end, with one message that names it. Where the call is
+    libhdf5's own, that waits for the other ranks before it tells, and the watchdogs find it out."""
+    def check(result, victim):
+        messages = cli.error_lines(result.err)
+        if result.status != 1 or len(messages) != 1:
+            raise Wrong(str(result))
+        named = f"rank {victim} on {cli.host()}: " in messages[0] or (victim == 0 and "train: error" in messages[0])
+        if not (named and "MPI_" in messages[0]) and "reading the data" not in messages[0]:
+            raise Wrong(str(result))
+    MpiFault(suite).cases("error", check)
+
+
+@part(short=1, full=20)
+def mpi_abort(suite):
+    """A rank is in a library that calls MPI_Abort: all end, with its status."""
+    def check(result, victim):
+        # Open MPI's own message about it gets lost now and then, with an error message in its place.
+        named = f"MPI_ABORT was invoked on rank {victim} " in result.err or "ORTE_ERROR_LOG" in result.err
+        if result.status != 9 or cli.error_lines(result.err) or not named:
+            raise Wrong(str(result))
+    MpiFault(suite).cases("abort", check)
 
 
 @part(short=0, full=10000)
@@ -427,7 +523,9 @@ def main():
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--short", action="store_true", help="the share that the default tests run")
     parser.add_argument("--seed", default="1")
+    parser.add_argument("--share", default="1/1", metavar="K/N", help="the Kth of N shares of each part's cases")
     arguments = parser.parse_args()
+    share = tuple(map(int, arguments.share.split("/")))
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:
         parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
@@ -436,7 +534,7 @@ def main():
         count = short if arguments.short else full
         if (arguments.parts and name not in arguments.parts) or count == 0:
             continue
-        suite = Suite(name, count, arguments.seed)
+        suite = Suite(name, count, arguments.seed, share)
         start = time.monotonic()
         try:
             function(suite)

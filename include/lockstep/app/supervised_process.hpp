@@ -15,7 +15,7 @@ class SignalRelay {
   SignalRelay(const SignalRelay&) = delete;
   SignalRelay& operator=(const SignalRelay&) = delete;
 
-  /// How many SIGTERM, SIGINT and SIGUSR1 came.
+  /// How many SIGTERM, SIGINT and SIGUSR1 came; those within a second are one.
   int count() const;
 };
 

@@ -12,6 +12,7 @@ namespace lockstep {
 
 /// What a rank does between two steps and in one, in the order in which it comes.
 enum class Phase : std::uint8_t {
+  reading_data,
   starting,
   evaluating,
   waiting_for_evaluation,

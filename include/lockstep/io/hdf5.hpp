@@ -55,7 +55,8 @@ constexpr ElementType element_type_of() {
 /// The innermost reason on HDF5's error stack, which is cleared.
 std::string hdf5_error_text();
 [[noreturn]] void throw_hdf5_error(const std::string& where, const char* what);
-/// Throws FileError "where: what: HDF5's reason" for a negative result, else returns it.
+/// Throws FileError "where: what: HDF5's reason" for a negative result, else returns it. Where MPI failed
+/// below HDF5, that is std::runtime_error.
 template <class Result>
 Result hdf5_check(Result result, const std::string& where, const char* what) {
   if (result < 0) throw_hdf5_error(where, what);
@@ -67,9 +68,11 @@ bool is_hdf5(const std::string& path);
 /// Throws FileError unless `path` is a file that looks like HDF5: missing, empty or something else.
 void check_hdf5_signature(const std::string& path);
 /// Opens for reading without a lock on the file. Tells missing, unreadable, empty, foreign and truncated
-/// files apart.
+/// files apart. A child process reads it first, so that a damaged file that the library does not survive is
+/// refused like any other.
 Hdf5Handle open_hdf5(const std::string& path);
-/// The same through MPI-IO, with collective metadata reads (collective over `communicator`).
+/// Through MPI-IO, with collective metadata reads (collective over `communicator`), and without the child:
+/// for files that open_hdf5() has opened before.
 Hdf5Handle open_hdf5_parallel(const std::string& path, MPI_Comm communicator);
 /// Makes a new file, with that much room (0, 512, 1024 …) for other uses at its front.
 Hdf5Handle create_hdf5(const std::string& path, std::size_t user_block_bytes = 0);

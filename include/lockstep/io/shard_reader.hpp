@@ -6,6 +6,7 @@
 
 #include "lockstep/core/partition.hpp"
 #include "lockstep/dist/communicator.hpp"
+#include "lockstep/dist/progress_board.hpp"
 #include "lockstep/io/dataset.hpp"
 
 namespace lockstep {
@@ -23,9 +24,11 @@ void check_rows_fit(const DatasetInfo& info, Split split, std::size_t rows);
 /// Reads the rows `mine` of a split through parallel HDF5 (collective; every rank gives its own runs,
 /// possibly none) and checks them: every x and regression target finite, classes in [0, outputs), binary
 /// targets 0 or 1. A rank reads the bytes of its own rows and no others. Rows go straight into the result;
-/// what is needed beside it is bounded. Throws AgreedError on all ranks alike, naming file, dataset and row.
+/// what is needed beside it is bounded. `board`, if any, sees every transfer. Throws AgreedError on all ranks
+/// alike, naming file, dataset and row.
 template <class T>
-Rows<T> read_rows(const Communicator& world, const DatasetInfo& info, Split split, const RowRuns& mine);
+Rows<T> read_rows(const Communicator& world, const DatasetInfo& info, Split split, const RowRuns& mine,
+                  ProgressBoard* board = nullptr);
 
 /// The same for one process, without MPI. Throws FileError.
 template <class T>

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "lockstep/dist/communicator.hpp"
+#include "lockstep/dist/progress_board.hpp"
 #include "lockstep/io/dataset.hpp"
 #include "lockstep/train/batch_sampler.hpp"
 #include "lockstep/train/config.hpp"
@@ -38,10 +39,11 @@ RowSplit select_training_rows(const Communicator& world, const TrainConfig& conf
                               const SharedDataset* shared = nullptr);
 
 /// Reads this rank's rows (collective), or finds them in `shared`, which has to outlive the result. Every row
-/// of /train is read by exactly one rank, the test split by the evaluators alone. Throws AgreedError for
-/// damaged data.
+/// of /train is read by exactly one rank, the test split by the evaluators alone. `board`,
+/// if any, sees every transfer. Throws AgreedError for damaged data.
 template <class T>
 TrainingData<T> load_training_data(const Communicator& world, const TrainConfig& config,
-                                   const DatasetInfo& info, const SharedDataset* shared = nullptr);
+                                   const DatasetInfo& info, const SharedDataset* shared = nullptr,
+                                   ProgressBoard* board = nullptr);
 
 }  // namespace lockstep

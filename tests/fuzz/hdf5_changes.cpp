@@ -1,22 +1,12 @@
-#include <fuzzer/FuzzedDataProvider.h>
+#include "hdf5_changes.hpp"
 
-#include <limits>
+#include <algorithm>
 #include <vector>
 
-#include "input_file.hpp"
 #include "lockstep/core/error.hpp"
-#include "lockstep/io/checkpoint.hpp"
-#include "lockstep/io/content_digest.hpp"
-#include "lockstep/io/dataset.hpp"
-#include "lockstep/io/hdf5.hpp"
-#include "seal.hpp"
 
-/// Datasets and checkpoints that are good HDF5 files with wrong content: other types, shapes, names, numbers,
-/// links, storage. (Damaged HDF5 is another matter: libhdf5 1.10 itself crashes on some, which the seal keeps
-/// from it.)
+namespace lockstep {
 namespace {
-
-using namespace lockstep;
 
 const char* const objects[] = {"/",
                                "/train",
@@ -39,48 +29,6 @@ const char* const attributes[] = {
     "format", "version",   "task",          "class_names",     "x_scale",    "source",      "sha256",
     "epoch",  "step",      "step_in_epoch", "widths",          "x_shape",    "activations", "output",
     "loss",   "precision", "arithmetic",    "shard_loss_sums", "shard_rows", "best_value",  "finished"};
-
-void write_dataset(hid_t file) {
-  write_attribute(file, "format", "lockstep-dataset", "");
-  write_number_attribute<std::int64_t>(file, "version", 1, "");
-  write_attribute(file, "task", "classification", "");
-  write_attribute(file, "class_names", std::vector<std::string>{"a", "b"}, "");
-  write_number_attribute<double>(file, "x_scale", 1, "");
-  write_attribute(file, "source", "fuzz", "");
-  const std::vector<std::uint8_t> zeros(64);
-  for (const char* split : {"/train", "/test"}) {
-    const std::vector<std::size_t> x_shape{8, 3}, y_shape{8};
-    const std::string group = split;
-    write_row_block(create_array(file, group + "/x", ElementType::uint8, x_shape, "").get(),
-                    ElementType::uint8, x_shape, 0, 8, zeros.data(), "");
-    write_row_block(create_array(file, group + "/y", ElementType::uint8, y_shape, "").get(),
-                    ElementType::uint8, y_shape, 0, 8, zeros.data(), "");
-  }
-}
-
-const ParameterLayout& layout() {
-  static const ParameterLayout of_three({3, 4, 2}, sizeof(float));
-  return of_three;
-}
-
-std::string checkpoint_bytes() {
-  CheckpointState state;
-  state.model = {Task::classification, {"a", "b"}, {3},    1, {3, 4, 2}, {"relu"}, "softmax",
-                 "cross_entropy",      "float32",  "exact"};
-  state.config = {{"seed", "1"}};
-  state.shard_loss_sums = {1};
-  state.shard_correct = {1};
-  state.shard_rows = {1};
-  const std::vector<float> zeros(layout().size());
-  const std::string path = "/dev/shm/lockstep-fuzz-" + std::to_string(::getpid()) + ".h5";
-  write_checkpoint<float>(path, layout(), state, zeros, {{"m", zeros}});
-  const int file = ::open(path.c_str(), O_RDONLY);
-  std::string bytes(1 << 20, '\0');
-  bytes.resize(static_cast<std::size_t>(::read(file, bytes.data(), bytes.size())));
-  ::close(file);
-  ::unlink(path.c_str());
-  return bytes;
-}
 
 std::uint64_t odd_number(FuzzedDataProvider& input) {
   const std::uint64_t chosen[] = {
@@ -149,75 +97,54 @@ void replace_object(hid_t file, const std::string& path, FuzzedDataProvider& inp
   H5Dwrite(array.get(), H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers.data());
 }
 
-void change(hid_t file, FuzzedDataProvider& input) {
-  while (input.remaining_bytes() > 2) {
-    const std::string path = input.PickValueInArray(objects);
-    if (input.ConsumeBool()) {
-      replace_object(file, path, input);
-    } else {
-      const Hdf5Handle object(H5Oopen(file, path.c_str(), H5P_DEFAULT), H5Oclose);
-      if (object) change_attribute(object.get(), input);
-    }
-  }
-}
-
-void read_as_dataset(const std::string& path) {
-  try {
-    verify_dataset_digests(read_dataset_info(path));
-  } catch (const UserError&) {
-    // refused
-  }
-}
-
-void read_as_checkpoint(const std::string& path) {
-  try {
-    read_checkpoint_state(path);
-    std::vector<float> parameters(layout().size());
-    OptimizerSlots<float> slots;
-    read_checkpoint_tensors<float>(path, layout(), parameters, slots);
-  } catch (const UserError&) {
-    // refused
-  }
-}
-
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  FuzzedDataProvider input(data, size);
-  static const std::string checkpoint = checkpoint_bytes();
-  const bool dataset = input.ConsumeBool();
-  Hdf5Handle file;
-  std::string image;
-  if (dataset) {
-    file = create_hdf5_in_memory("fuzz.h5");
-    write_dataset(file.get());
-  } else {
-    const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-    H5Pset_fapl_core(access.get(), 4096, false);
-    image = checkpoint;
-    H5Pset_file_image(access.get(), image.data(), image.size());
-    file = {H5Fopen("fuzz.h5", H5F_ACC_RDWR, access.get()), H5Fclose};
-    if (!file) std::abort();
-  }
+Hdf5Handle open_image(std::string& bytes) {
+  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  H5Pset_fapl_core(access.get(), 4096, false);
+  H5Pset_file_image(access.get(), bytes.data(), bytes.size());
+  Hdf5Handle file(H5Fopen("fuzz.h5", H5F_ACC_RDWR, access.get()), H5Fclose);
+  if (!file) std::abort();
+  return file;
+}
+
+void change_objects(hid_t file, FuzzedDataProvider& input) {
   try {
-    change(file.get(), input);
+    while (input.remaining_bytes() > 2) {
+      const std::string path = input.PickValueInArray(objects);
+      if (input.ConsumeBool()) {
+        replace_object(file, path, input);
+      } else {
+        const Hdf5Handle object(H5Oopen(file, path.c_str(), H5P_DEFAULT), H5Oclose);
+        if (object) change_attribute(object.get(), input);
+      }
+    }
   } catch (const UserError&) {
     // HDF5 refuses some changes
   }
-  if (!dataset) {
-    try {
-      const std::string digest = content_sha256(file.get(), "fuzz.h5");
-      H5Adelete(file.get(), "sha256");
-      write_attribute(file.get(), "sha256", digest, "");
-    } catch (const UserError&) {
-      // links that no digest is taken over
+}
+
+void damage_bytes(std::string& bytes, std::size_t begin, FuzzedDataProvider& input) {
+  while (input.remaining_bytes() > 4 && bytes.size() > begin + 8) {
+    const std::size_t at = input.ConsumeIntegralInRange<std::size_t>(begin, bytes.size() - 8);
+    switch (input.ConsumeIntegralInRange(0, 7)) {
+      case 0:
+        bytes.resize(at);
+        break;
+      case 1:
+      case 2: {
+        const std::uint64_t number = odd_number(input);
+        std::copy_n(reinterpret_cast<const char*>(&number), input.ConsumeBool() ? 8 : 4, &bytes[at]);
+        break;
+      }
+      case 3:
+      case 4:
+        bytes[at] = static_cast<char>(bytes[at] ^ (1 << input.ConsumeIntegralInRange(0, 7)));
+        break;
+      default:
+        bytes[at] = input.ConsumeIntegral<char>();
     }
   }
-  const std::span<char> bytes = hdf5_image(file.get(), "fuzz.h5");
-  if (!dataset) write_seal(bytes);
-  const InputFile changed({bytes.data(), bytes.size()});
-  file.reset();
-  dataset ? read_as_dataset(changed.path()) : read_as_checkpoint(changed.path());
-  H5garbage_collect();
-  return 0;
 }
+
+}  // namespace lockstep

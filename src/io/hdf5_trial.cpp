@@ -1,0 +1,217 @@
+#include "hdf5_trial.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <vector>
+
+#include "lockstep/core/error.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr rlim_t most_seconds = 10;  // of computing; a slow disk may take longer
+constexpr rlim_t most_new_bytes = rlim_t{1} << 30;
+constexpr int most_depth = 32;
+constexpr std::size_t most_objects = 10'000;
+constexpr std::size_t most_row_bytes = std::size_t{64} << 20;
+
+/// What the child says at its end.
+constexpr char well = 'w', out_of_memory = 'm';
+
+bool memory_ran_out = false;
+
+herr_t note_lack_of_memory(unsigned, const H5E_error2_t* entry, void*) {
+  if (entry->maj_num == H5E_RESOURCE && (entry->min_num == H5E_NOSPACE || entry->min_num == H5E_CANTALLOC)) {
+    memory_ran_out = true;
+  }
+  return 0;
+}
+
+herr_t look_at_errors(hid_t stack, void*) {
+  return H5Ewalk2(stack, H5E_WALK_UPWARD, note_lack_of_memory, nullptr);
+}
+
+/// A refusal by HDF5 or by lockstep is as good an end as any here.
+template <class Function>
+void unless_refused(Function&& function) {
+  try {
+    function();
+  } catch (const UserError&) {
+  }
+}
+
+/// The walk over everything that hard links lead to.
+struct Trial {
+  hid_t file;
+  const std::string& file_name;
+  std::size_t objects = 0;
+
+  void read_attribute(hid_t object, const std::string& name) {
+    const Hdf5Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose);
+    if (!attribute) return;
+    const Hdf5Handle type(H5Aget_type(attribute.get()), H5Tclose);
+    unless_refused([&] {
+      if (H5Tget_class(type.get()) == H5T_STRING) {
+        read_texts_attribute(object, name, file_name);
+      } else {
+        read_numbers_attribute<double>(object, name, file_name);
+      }
+    });
+  }
+
+  void read_rows(const std::string& path) {
+    const Hdf5Array array = open_array(file, path, file_name);
+    if (array.shape.empty() || array.elements() == 0) return;
+    const std::size_t row_bytes = array.row_elements() * sizeof(double);
+    if (row_bytes > most_row_bytes) return;
+    std::vector<std::byte> row(row_bytes);
+    for (const std::size_t at : {std::size_t{0}, array.shape[0] - 1}) {
+      unless_refused([&] { read_row_block(array, memory_type(ElementType::float64), at, 1, row.data()); });
+    }
+  }
+
+  void read_object(const std::string& path, int depth) {
+    if (depth > most_depth || ++objects > most_objects) return;
+    const Hdf5Handle object(H5Oopen(file, path.c_str(), H5P_DEFAULT), H5Oclose);
+    if (!object) return;
+    std::vector<std::string> names;
+    unless_refused([&] { names = attribute_names(object.get(), file_name); });
+    for (const std::string& name : names) read_attribute(object.get(), name);
+    if (H5Iget_type(object.get()) == H5I_DATASET) unless_refused([&] { read_rows(path); });
+    if (H5Iget_type(object.get()) != H5I_GROUP) return;
+    std::vector<Hdf5Link> links;
+    unless_refused([&] { links = list_links(object.get(), file_name); });
+    for (const Hdf5Link& link : links) {
+      if (link.is_hard) read_object((path == "/" ? path : path + "/") + link.name, depth + 1);
+    }
+  }
+};
+
+void lower_limit(int which, rlim_t most) {
+  rlimit limit{};
+  ::getrlimit(static_cast<__rlimit_resource>(which), &limit);
+  limit.rlim_cur = std::min(limit.rlim_cur, most);
+  ::setrlimit(static_cast<__rlimit_resource>(which), &limit);
+}
+
+void set_limits() {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL}) ::signal(signal, SIG_DFL);
+  rlim_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  lower_limit(RLIMIT_AS, pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + most_new_bytes);
+  lower_limit(RLIMIT_CPU, most_seconds);
+  lower_limit(RLIMIT_CORE, 0);
+  // glibc tells on standard error what it finds wrong with the heap.
+  if (std::freopen("/dev/null", "w", stderr) == nullptr) ::close(STDERR_FILENO);
+}
+
+/// Does not return: the destructors of what the parent has are not for the child to run.
+[[noreturn]] void read_and_end(const std::string& path, int answers) {
+  set_limits();
+  H5Eset_auto2(H5E_DEFAULT, look_at_errors, nullptr);
+  try {
+    unless_refused([&] {
+      const Hdf5Handle file = open_hdf5_untried(path);
+      Trial{file.get(), path}.read_object("/", 0);
+    });
+    H5garbage_collect();  // a heap that was damaged is often found out by what is freed
+  } catch (const std::bad_alloc&) {
+    memory_ran_out = true;
+  } catch (const std::length_error&) {
+    memory_ran_out = true;
+  }
+  const char answer = memory_ran_out ? out_of_memory : well;
+  ::_exit(::write(answers, &answer, 1) == 1 ? 0 : 1);
+}
+
+/// 0 if the child was ended by a signal or did not say anything.
+char answer_of(int answers) {
+  char answer = 0;
+  while (::read(answers, &answer, 1) < 0 && errno == EINTR) {
+  }
+  return answer;
+}
+
+/// What tells one content of a file from another, as make and rsync do.
+struct Identity {
+  dev_t device;
+  ino_t file;
+  off_t bytes;
+  timespec changed, written;
+};
+
+bool equal(const timespec& a, const timespec& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+bool operator==(const Identity& a, const Identity& b) {
+  return a.device == b.device && a.file == b.file && a.bytes == b.bytes && equal(a.changed, b.changed) &&
+         equal(a.written, b.written);
+}
+
+std::optional<Identity> identity_of(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return Identity{status.st_dev, status.st_ino, status.st_size, status.st_ctim, status.st_mtim};
+}
+
+/// Functions that open a file one after the other need no more than one trial.
+std::optional<Identity> last_tried;
+
+/// How the child ended, for a message.
+std::string end_of(pid_t child) {
+  int status = 0;
+  pid_t ended = 0;
+  do ended = ::waitpid(child, &status, 0);
+  while (ended < 0 && errno == EINTR);
+  if (ended == child && WIFSIGNALED(status)) return ::strsignal(WTERMSIG(status));
+  return "no answer";
+}
+
+}  // namespace
+
+void trust_hdf5(const std::string& path) {
+  last_tried = identity_of(path);
+}
+
+void try_hdf5(const std::string& path) {
+  const std::optional<Identity> identity = identity_of(path);
+  if (identity && last_tried == identity) return;
+  std::array<int, 2> pipe{};
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) {
+    throw std::runtime_error(std::string("cannot make a pipe: ") + std::strerror(errno));
+  }
+  const pid_t child = ::fork();
+  if (child == 0) read_and_end(path, pipe[1]);
+  const int reason = errno;
+  ::close(pipe[1]);
+  const char answer = child > 0 ? answer_of(pipe[0]) : '\0';
+  ::close(pipe[0]);
+  if (child < 0) throw std::runtime_error(std::string("cannot start a process: ") + std::strerror(reason));
+  const std::string end = end_of(child);
+  if (answer == well) {
+    last_tried = identity;
+    return;
+  }
+  throw FileError(path + ": damaged HDF5 file: " +
+                  (answer == out_of_memory ? "what it says of itself takes more than 1 GiB of memory"
+                                           : "the HDF5 library does not survive reading it (" + end + ")"));
+}
+
+}  // namespace lockstep
