@@ -51,8 +51,8 @@ bool single_copy_is_allowed() {
 
 }  // namespace
 
-bool ranks_exceed_cores() {
-  return number_in("OMPI_COMM_WORLD_LOCAL_SIZE") > cores_of_node();
+bool ranks_exceed_cores(std::size_t known) {
+  return std::max(number_in("OMPI_COMM_WORLD_LOCAL_SIZE"), static_cast<int>(known)) > cores_of_node();
 }
 
 bool started_by_launcher() {

@@ -47,7 +47,7 @@ void sleep_until(RankBarrier::Line& line, std::atomic<std::uint64_t>& word, std:
 }  // namespace
 
 RankBarrier::RankBarrier(Line* lines, std::size_t ranks, std::size_t rank)
-    : lines_(lines), ranks_(ranks), rank_(rank), patience_(ranks_exceed_cores() ? 0 : 2) {}
+    : lines_(lines), ranks_(ranks), rank_(rank), patience_(ranks_exceed_cores(ranks) ? 0 : 2) {}
 
 StepFlags RankBarrier::wait(StepFlags mine) {
   if (ranks_ == 1) return mine;
