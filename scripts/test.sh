@@ -117,7 +117,8 @@ if [ $preset = asan ]; then
   export LSAN_OPTIONS=suppressions=\'$project_dir/tests/lsan.supp\':print_suppressions=0:${LSAN_OPTIONS:-}
 else
   check "Format" "$project_dir/scripts/format.sh" --check || true
-  check "Build of core and nn without MPI (build/core-only)" build core-only && run_ctest core-only "${ctest_arguments[@]}"
+  check "Build of core and nn without MPI (build/core-only)" build core-only core_test nn_test &&
+    run_ctest core-only -E '^bench\.' "${ctest_arguments[@]}"
 fi
 check "Build (build/$preset)" build $preset && run_ctest $preset "${labels[@]}" "${ctest_arguments[@]}"
 [ $other_builds = no ] || test_other_builds

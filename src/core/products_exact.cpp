@@ -31,15 +31,7 @@ template <std::size_t Columns, class T>
                                                 T* packed) {
   const std::size_t columns = std::min(Columns, b.columns - column);
   if (columns == Columns && !read_often) return {column, columns, b.data + column, b.stride};
-  for (std::size_t k = 0; k < b.rows; ++k) {
-    const T* const from = b.row(k) + column;
-    T* const to = packed + k * Columns;
-    if (columns == Columns) {
-      for (std::size_t j = 0; j < Columns; ++j) to[j] = from[j];
-    } else {
-      for (std::size_t j = 0; j < Columns; ++j) to[j] = j < columns ? from[j] : T(0);
-    }
-  }
+  copy_strip<Columns>(b, column, packed);
   return {column, columns, packed, Columns};
 }
 

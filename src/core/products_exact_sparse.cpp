@@ -66,16 +66,7 @@ struct ForwardTask {
   template <std::size_t Columns>
   [[gnu::always_inline]] const T* strip_of(MatrixView<const T> rows, std::size_t column) const {
     if (rows.stride == Columns) return rows.data;
-    const std::size_t columns = std::min(Columns, rows.columns - column);
-    for (std::size_t k = 0; k < rows.rows; ++k) {
-      const T* const from = rows.row(k) + column;
-      T* const to = packed + k * Columns;
-      if (columns == Columns) {
-        for (std::size_t j = 0; j < Columns; ++j) to[j] = from[j];
-      } else {
-        for (std::size_t j = 0; j < Columns; ++j) to[j] = j < columns ? from[j] : T(0);
-      }
-    }
+    copy_strip<Columns>(rows, column, packed);
     return packed;
   }
 

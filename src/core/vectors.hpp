@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
@@ -7,6 +8,7 @@
 
 #include "lockstep/core/aligned_vector.hpp"
 #include "lockstep/core/instruction_set.hpp"
+#include "lockstep/core/matrix.hpp"
 
 /// Vectors of numbers in registers, as GCC and Clang know them on every machine. They stay in registers only
 /// where loops over them are unrolled: hence the pragmas where they are used.
@@ -145,6 +147,21 @@ struct Chains {
     for (std::size_t i = 0; i < Rows; ++i) std::memcpy(to + i * stride, tile + i * columns, some * sizeof(T));
   }
 };
+
+/// to: (from.rows, Columns), the columns of from that begin at `column`, filled up with zeros at the right
+/// edge
+template <std::size_t Columns, class T>
+[[gnu::always_inline]] inline void copy_strip(MatrixView<const T> from, std::size_t column, T* to) {
+  const std::size_t columns = std::min(Columns, from.columns - column);
+  for (std::size_t i = 0; i < from.rows; ++i, to += Columns) {
+    const T* const row = from.row(i) + column;
+    if (columns == Columns) {
+      for (std::size_t j = 0; j < Columns; ++j) to[j] = row[j];
+    } else {
+      for (std::size_t j = 0; j < Columns; ++j) to[j] = j < columns ? row[j] : T(0);
+    }
+  }
+}
 
 /// Memory for one purpose, kept from call to call.
 template <class T, class Purpose>
