@@ -14,7 +14,11 @@ options=() parts=() short=no
 while [ $# -gt 0 ]; do
   case $1 in
     --short) short=yes options+=(--short) ;;
-    --seed | --share) options+=("$1" "$2") && shift ;;
+    --seed | --share)
+      [ $# -ge 2 ] || die 2 "$1: expected a value"
+      options+=("$1" "$2")
+      shift
+      ;;
     -*) die 2 "unknown argument '$1'; see the top of the script" ;;
     *) parts+=("$1") ;;
   esac

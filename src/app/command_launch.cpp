@@ -185,16 +185,7 @@ ExitStatus run_launch(const std::vector<std::string>& arguments) {
   CLI::App app("Start ranks, and start them again from the newest checkpoint when they fail",
                "lockstep launch");
   declare_flags(app, parsed);
-  try {
-    std::vector<std::string> reversed(std::make_reverse_iterator(end_of_flags),
-                                      std::make_reverse_iterator(arguments.begin() + 1));
-    app.parse(reversed);
-  } catch (const CLI::Success& request) {  // --help
-    app.exit(request);
-    return ExitStatus::done;
-  } catch (const CLI::ParseError& error) {
-    throw UserError(std::string(error.what()) + "; see lockstep launch --help");
-  }
+  if (!parse_alone(app, {arguments.begin() + 1, end_of_flags})) return ExitStatus::done;
   const std::vector<std::string> command(end_of_flags == arguments.end() ? end_of_flags : end_of_flags + 1,
                                          arguments.end());
   if (command.empty()) throw UserError("expected -- and a command, as -- train --data …, found none");
@@ -205,7 +196,7 @@ std::function<ExitStatus(const Communicator&)> declare_launch(CLI::App& app) {
   const auto arguments = std::make_shared<LaunchArguments>();
   declare_flags(app, *arguments);
   return [arguments](const Communicator&) -> ExitStatus {
-    throw UserError("launch has to be the first argument, and not run by mpirun: it starts the ranks itself");
+    throw UserError("launch has to be the first argument, and one process: it starts the ranks itself");
   };
 }
 

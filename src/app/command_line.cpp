@@ -26,8 +26,7 @@ std::vector<std::string> subcommand_names() {
   return names;
 }
 
-}  // namespace
-
+/// What the parser did not understand becomes a UserError with the nearest name. `who`: "lockstep train".
 void refuse_remaining(const CLI::App& app, const std::string& who) {
   const std::vector<std::string> remaining = app.remaining();
   if (remaining.empty()) return;
@@ -39,6 +38,7 @@ void refuse_remaining(const CLI::App& app, const std::string& who) {
                   " --help");
 }
 
+/// The parser's messages in our words.
 std::string message_of(const CLI::ParseError& error) {
   const std::string text = error.what();
   const std::size_t name = text.find("--"), equals = text.find(" = ");
@@ -50,8 +50,6 @@ std::string message_of(const CLI::ParseError& error) {
   const bool value_is_missing = dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr;
   return value_is_missing ? text.substr(0, text.find(':')) + ": expected a value, found none" : text;
 }
-
-namespace {
 
 /// Tells defaults in words: "--epochs N   Passes over the training rows (default 10)".
 class HelpFormatter : public CLI::Formatter {
@@ -66,6 +64,21 @@ class HelpFormatter : public CLI::Formatter {
 };
 
 }  // namespace
+
+bool parse_alone(CLI::App& app, std::span<const std::string> flags) {
+  app.allow_extras();
+  std::vector<std::string> reversed(flags.rbegin(), flags.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::Success& request) {
+    app.exit(request);
+    return false;
+  } catch (const CLI::ParseError& error) {
+    throw UserError(message_of(error) + "; see " + app.get_name() + " --help");
+  }
+  refuse_remaining(app, app.get_name());
+  return true;
+}
 
 std::span<const Subcommand> subcommands() {
   static const std::vector<Subcommand> all{

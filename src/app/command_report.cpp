@@ -1,14 +1,15 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <iostream>
 #include <memory>
-#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "lockstep/app/command_line.hpp"
 #include "lockstep/app/supervised_process.hpp"
@@ -59,8 +60,8 @@ std::string find_python() {
       "Python that has them in LOCKSTEP_PYTHON");
 }
 
-/// Becomes the Python program; returns only by an exception.
-void become_python(const ReportArguments& arguments) {
+/// Becomes the Python program.
+[[noreturn]] void become_python(const ReportArguments& arguments) {
   const fs::path program = fs::read_symlink("/proc/self/exe");
   const fs::path script = program.parent_path() / LOCKSTEP_SHARE_FROM_BIN / "report.py";
   if (!fs::exists(script)) {
@@ -92,29 +93,18 @@ bool is_report(const std::vector<std::string>& arguments) {
 ExitStatus run_report(const std::vector<std::string>& arguments) {
   ReportArguments parsed;
   CLI::App app("Pictures and tables of runs and sweeps, in one HTML file", "lockstep report");
-  app.allow_extras();
   declare_flags(app, parsed);
-  try {
-    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend() - 1);
-    app.parse(reversed);
-    refuse_remaining(app, "lockstep report");
-  } catch (const CLI::Success& request) {  // --help
-    app.exit(request);
-    return ExitStatus::done;
-  } catch (const CLI::ParseError& error) {
-    throw UserError(message_of(error) + "; see lockstep report --help");
-  }
+  if (!parse_alone(app, std::span(arguments).subspan(1))) return ExitStatus::done;
   if (parsed.sources.empty()) throw UserError("expected run or sweep directories, found none");
   parse_choice(parsed.format, "--format", {"png", "svg"});
   become_python(parsed);
-  return ExitStatus::failure;
 }
 
 std::function<ExitStatus(const Communicator&)> declare_report(CLI::App& app) {
   const auto arguments = std::make_shared<ReportArguments>();
   declare_flags(app, *arguments);
   return [](const Communicator&) -> ExitStatus {
-    throw UserError("report has to be the first argument, and not run by mpirun: it needs one process");
+    throw UserError("report has to be the first argument, and one process: without mpirun");
   };
 }
 

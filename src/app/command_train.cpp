@@ -78,17 +78,10 @@ void declare_flags(CLI::App& app, TrainArguments& arguments) {
 
 TrainConfig read_train_config(const std::vector<std::string>& arguments) {
   CLI::App app("", "lockstep train");
-  app.allow_extras();
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   TrainArguments parsed;
   declare_flags(app, parsed);
-  try {
-    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-    app.parse(reversed);
-  } catch (const CLI::ParseError& error) {
-    throw UserError(message_of(error));
-  }
-  refuse_remaining(app, "lockstep train");
+  if (!parse_alone(app, arguments)) throw UserError("expected the flags of a run, found --help");
   return config_of(parsed, parsed.config_file.empty() ? "" : read_config_file(parsed.config_file));
 }
 

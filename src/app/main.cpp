@@ -31,8 +31,10 @@ ExitStatus run_and_report(const Communicator& world, const std::vector<std::stri
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
-    if (is_launch(arguments)) return static_cast<int>(run_launch(arguments));
-    if (is_report(arguments)) return static_cast<int>(run_report(arguments));
+    // Of many ranks each would do it: they go the common way, where it is refused once.
+    const bool alone = launched_ranks() == 1;
+    if (alone && is_launch(arguments)) return static_cast<int>(run_launch(arguments));
+    if (alone && is_report(arguments)) return static_cast<int>(run_report(arguments));
     const Environment environment;
     const Communicator world = Communicator::world();
     return static_cast<int>(run_and_report(world, arguments));

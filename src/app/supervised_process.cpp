@@ -28,11 +28,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds look_interval{20};
 constexpr std::chrono::seconds time_after_sigterm{10};
-constexpr std::chrono::seconds time_without_ranks{10};
+constexpr std::chrono::seconds time_to_begin{30}, time_without_ranks{10};
 constexpr int not_started = 127;
 
 constexpr std::array relayed{SIGTERM, SIGINT, SIGUSR1};
-constexpr std::int64_t nanoseconds_of_one_signal = 1'000'000'000;
+constexpr std::int64_t nanoseconds_per_second = 1'000'000'000;
+constexpr std::int64_t nanoseconds_of_one_signal = nanoseconds_per_second;
 std::atomic<int> signals_came = 0;
 std::atomic<std::int64_t> last_signal = 0;
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<std::int64_t>::is_always_lock_free);
@@ -42,8 +43,9 @@ std::array<struct sigaction, relayed.size()> former;
 extern "C" void count_signal(int) {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
-  const std::int64_t nanoseconds = std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-  if (signals_came == 0 || nanoseconds - last_signal > nanoseconds_of_one_signal) ++signals_came;
+  const std::int64_t nanoseconds = std::int64_t{now.tv_sec} * nanoseconds_per_second + now.tv_nsec;
+  if (signals_came > 0 && nanoseconds - last_signal <= nanoseconds_of_one_signal) return;
+  ++signals_came;
   last_signal = nanoseconds;
 }
 
@@ -117,7 +119,7 @@ bool has_descendant(pid_t ancestor, const std::string& name) {
 
 /// mpirun may wait a quarter of an hour for a host that is cut off although all ranks have ended, or block
 /// for ever in its own end. Ranks that are not below the launcher (srun's, those of other hosts) are not
-/// seen, and then nothing is concluded.
+/// seen, and then nothing is concluded. Ranks may end soon after they began, so it is looked often at first.
 class LocalRanks {
  public:
   explicit LocalRanks(pid_t launcher) : launcher_(launcher) {}
@@ -129,14 +131,14 @@ class LocalRanks {
       seen_ = true;
       last_seen_ = Clock::now();
     }
-    // Ranks may end soon after they began.
-    next_look_ = Clock::now() + std::chrono::milliseconds(seen_ ? 1000 : 100);
+    const bool often = !seen_ && Clock::now() - started_ < time_to_begin;
+    next_look_ = Clock::now() + (often ? std::chrono::milliseconds(100) : std::chrono::seconds(1));
     return seen_ && Clock::now() - last_seen_ > time_without_ranks;
   }
 
  private:
   pid_t launcher_;
-  Clock::time_point next_look_ = Clock::now();
+  Clock::time_point started_ = Clock::now(), next_look_ = started_;
   Clock::time_point last_seen_ = next_look_;
   bool seen_ = false;
 };
@@ -148,6 +150,7 @@ SignalRelay::SignalRelay() {
   struct sigaction action {};
   action.sa_handler = count_signal;
   sigemptyset(&action.sa_mask);
+  for (const int signal : relayed) sigaddset(&action.sa_mask, signal);
   for (std::size_t i = 0; i < relayed.size(); ++i) ::sigaction(relayed[i], &action, &former[i]);
 }
 

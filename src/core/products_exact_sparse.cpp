@@ -210,7 +210,7 @@ struct GradientTask {
     std::uint64_t waiting = 0;  // bit l: levels[l] holds a sum, not nothing
     sum_in_tree_order(micro_batches.size(), [&](std::size_t batch, std::size_t level, std::size_t additions) {
       Tile chains;
-      bool some = false;
+      bool some = !regular;
       for (; word < words.size() && words[word].micro_batch == batch; ++word) {
         const std::size_t first = words[word].rows.begin;
         const RowBits rows = rows_to_add<Inputs>(word, k, regular);

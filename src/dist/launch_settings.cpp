@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "lockstep/dist/environment.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -57,6 +59,11 @@ bool ranks_exceed_cores(std::size_t known) {
 
 bool started_by_launcher() {
   return is_set("OMPI_COMM_WORLD_SIZE") || is_set("PMIX_RANK") || is_set("PMI_RANK");
+}
+
+int launched_ranks() {
+  return std::max(
+      {number_in("OMPI_COMM_WORLD_SIZE"), number_in("PMI_SIZE"), number_in("SLURM_STEP_NUM_TASKS")});
 }
 
 void set_launch_settings() {

@@ -35,15 +35,6 @@ herr_t look_for_mpi(unsigned, const H5E_error2_t* entry, void* found) {
   return 0;
 }
 
-/// Throws what fits HDF5's error stack, which is cleared: messages that get lost are not the file's fault.
-[[noreturn]] void throw_error(const std::string& text) {
-  bool is_mpi = false;
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, look_for_mpi, &is_mpi);
-  const std::string message = text + ": " + hdf5_error_text();
-  if (is_mpi) throw std::runtime_error(message);
-  throw FileError(message);
-}
-
 /// Files are written by one process at a time and renamed when complete, so that locks, which many network
 /// file systems lack, are of no use. HDF5_USE_FILE_LOCKING still overrides this.
 Hdf5Handle serial_access(const std::string& path) {
@@ -56,7 +47,7 @@ Hdf5Handle serial_access(const std::string& path) {
 
 Hdf5Handle open_checked(const std::string& path, hid_t access) {
   const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access);
-  if (file < 0) throw_error(path + ": damaged HDF5 file, or not readable");
+  if (file < 0) throw_hdf5_error(path, "damaged HDF5 file, or not readable");
   return {file, H5Fclose};
 }
 
@@ -85,7 +76,11 @@ std::string hdf5_error_text() {
 }
 
 void throw_hdf5_error(const std::string& where, const char* what) {
-  throw_error(where + ": " + what);
+  bool is_mpi = false;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, look_for_mpi, &is_mpi);
+  const std::string message = where + ": " + what + ": " + hdf5_error_text();
+  if (is_mpi) throw std::runtime_error(message);  // messages that get lost are not the file's fault
+  throw FileError(message);
 }
 
 std::uint64_t file_size_bytes(const std::string& path) {

@@ -13,7 +13,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <fstream>
+#include <limits>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -24,8 +26,13 @@
 namespace lockstep {
 namespace {
 
-constexpr rlim_t most_seconds = 10;  // of computing; a slow disk may take longer
-constexpr rlim_t most_new_bytes = rlim_t{1} << 30;
+// Of computing; a slow disk may take longer. What is not done by then is left untried: a loop inside libhdf5
+// meets the limit.
+constexpr std::clock_t enough_computing = 3 * CLOCKS_PER_SEC;
+constexpr rlim_t most_seconds = 10;
+constexpr rlim_t most_new_gib = 1, most_new_bytes = most_new_gib << 30;
+// A piece of an array is uncompressed as a whole, with a copy or two.
+constexpr std::size_t most_chunk_bytes = std::size_t{128} << 20;
 constexpr int most_depth = 32;
 constexpr std::size_t most_objects = 10'000;
 constexpr std::size_t most_row_bytes = std::size_t{64} << 20;
@@ -55,6 +62,19 @@ void unless_refused(Function&& function) {
   }
 }
 
+/// Of the pieces that an array is stored in; 0 if it is stored in one.
+std::size_t chunk_bytes(const Hdf5Array& array) {
+  const Hdf5Handle storage(H5Dget_create_plist(array.id.get()), H5Pclose);
+  if (!storage || H5Pget_layout(storage.get()) != H5D_CHUNKED) return 0;
+  std::vector<hsize_t> extents(array.shape.size());
+  if (H5Pget_chunk(storage.get(), static_cast<int>(extents.size()), extents.data()) < 0) return 0;
+  std::size_t bytes = array.type_bytes;
+  for (const hsize_t extent : extents) {
+    if (__builtin_mul_overflow(bytes, extent, &bytes)) return std::numeric_limits<std::size_t>::max();
+  }
+  return bytes;
+}
+
 /// The walk over everything that hard links lead to.
 struct Trial {
   hid_t file;
@@ -78,7 +98,7 @@ struct Trial {
     const Hdf5Array array = open_array(file, path, file_name);
     if (array.shape.empty() || array.elements() == 0) return;
     const std::size_t row_bytes = array.row_elements() * sizeof(double);
-    if (row_bytes > most_row_bytes) return;
+    if (row_bytes > most_row_bytes || chunk_bytes(array) > most_chunk_bytes) return;
     std::vector<std::byte> row(row_bytes);
     for (const std::size_t at : {std::size_t{0}, array.shape[0] - 1}) {
       unless_refused([&] { read_row_block(array, memory_type(ElementType::float64), at, 1, row.data()); });
@@ -86,7 +106,8 @@ struct Trial {
   }
 
   void read_object(const std::string& path, int depth) {
-    if (depth > most_depth || ++objects > most_objects) return;
+    const bool enough = std::clock() > enough_computing;
+    if (enough || depth > most_depth || ++objects > most_objects) return;
     const Hdf5Handle object(H5Oopen(file, path.c_str(), H5P_DEFAULT), H5Oclose);
     if (!object) return;
     std::vector<std::string> names;
@@ -102,15 +123,16 @@ struct Trial {
   }
 };
 
-void lower_limit(int which, rlim_t most) {
+void lower_limit(auto which, rlim_t most) {
   rlimit limit{};
-  ::getrlimit(static_cast<__rlimit_resource>(which), &limit);
+  ::getrlimit(which, &limit);
   limit.rlim_cur = std::min(limit.rlim_cur, most);
-  ::setrlimit(static_cast<__rlimit_resource>(which), &limit);
+  ::setrlimit(which, &limit);
 }
 
-void set_limits() {
+void set_limits(pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(1);  // it is gone already, and its locks are not to outlive it
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL}) ::signal(signal, SIG_DFL);
   rlim_t pages = 0;
   std::ifstream("/proc/self/statm") >> pages;
@@ -122,10 +144,10 @@ void set_limits() {
 }
 
 /// Does not return: the destructors of what the parent has are not for the child to run.
-[[noreturn]] void read_and_end(const std::string& path, int answers) {
-  set_limits();
-  H5Eset_auto2(H5E_DEFAULT, look_at_errors, nullptr);
+[[noreturn]] void read_and_end(const std::string& path, pid_t parent, int answers) {
   try {
+    set_limits(parent);
+    H5Eset_auto2(H5E_DEFAULT, look_at_errors, nullptr);
     unless_refused([&] {
       const Hdf5Handle file = open_hdf5_untried(path);
       Trial{file.get(), path}.read_object("/", 0);
@@ -135,6 +157,8 @@ void set_limits() {
     memory_ran_out = true;
   } catch (const std::length_error&) {
     memory_ran_out = true;
+  } catch (...) {
+    ::_exit(1);  // or the child would go on as a rank
   }
   const char answer = memory_ran_out ? out_of_memory : well;
   ::_exit(::write(answers, &answer, 1) == 1 ? 0 : 1);
@@ -194,23 +218,23 @@ void try_hdf5(const std::string& path) {
   const std::optional<Identity> identity = identity_of(path);
   if (identity && last_tried == identity) return;
   std::array<int, 2> pipe{};
-  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) {
-    throw std::runtime_error(std::string("cannot make a pipe: ") + std::strerror(errno));
-  }
-  const pid_t child = ::fork();
-  if (child == 0) read_and_end(path, pipe[1]);
-  const int reason = errno;
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return;
+  // Memory that a network card knows stays the parent's: Open MPI asks for that, and so do kernels from 5.12
+  // on.
+  const pid_t parent = ::getpid(), child = ::fork();
+  if (child == 0) read_and_end(path, parent, pipe[1]);
   ::close(pipe[1]);
   const char answer = child > 0 ? answer_of(pipe[0]) : '\0';
   ::close(pipe[0]);
-  if (child < 0) throw std::runtime_error(std::string("cannot start a process: ") + std::strerror(reason));
+  if (child < 0) return;
   const std::string end = end_of(child);
   if (answer == well) {
     last_tried = identity;
     return;
   }
   throw FileError(path + ": damaged HDF5 file: " +
-                  (answer == out_of_memory ? "what it says of itself takes more than 1 GiB of memory"
+                  (answer == out_of_memory ? "what it says of itself takes more than " +
+                                                 std::to_string(most_new_gib) + " GiB of memory"
                                            : "the HDF5 library does not survive reading it (" + end + ")"));
 }
 

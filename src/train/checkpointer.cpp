@@ -194,7 +194,7 @@ void Checkpointer<T>::save(const Snapshot& snapshot) {
   const auto started = std::chrono::steady_clock::now();
   const std::string directory = run_directory_->checkpoints_path();
   const std::string path = directory + "/" + checkpoint_file_name(snapshot.state.step);
-  run_directory_->metrics().sync();
+  run_directory_->sync_tables();
   write_checkpoint<T>(path, layout_, snapshot.state, snapshot.parameters, snapshot.slots);
   last_path_ = path;
   warns_if_refused(observer_, "the checkpoint itself is saved", [&] {

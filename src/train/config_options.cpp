@@ -74,11 +74,13 @@ CheckpointInterval parse_interval(std::string_view text) {
     Unit unit;
     double factor;
   };
-  constexpr UnitName units[] = {{"epochs", Unit::epochs, 1},    {"epoch", Unit::epochs, 1},
-                                {"steps", Unit::steps, 1},      {"step", Unit::steps, 1},
-                                {"seconds", Unit::seconds, 1},  {"minutes", Unit::seconds, 60},
-                                {"hours", Unit::seconds, 3600}, {"min", Unit::seconds, 60},
-                                {"h", Unit::seconds, 3600},     {"s", Unit::seconds, 1}};
+  // The plurals end in "s" too, so that stands last.
+  constexpr UnitName units[] = {
+      {"epochs", Unit::epochs, 1},    {"epoch", Unit::epochs, 1},    {"steps", Unit::steps, 1},
+      {"step", Unit::steps, 1},       {"seconds", Unit::seconds, 1}, {"second", Unit::seconds, 1},
+      {"minutes", Unit::seconds, 60}, {"minute", Unit::seconds, 60}, {"hours", Unit::seconds, 3600},
+      {"hour", Unit::seconds, 3600},  {"min", Unit::seconds, 60},    {"h", Unit::seconds, 3600},
+      {"s", Unit::seconds, 1}};
   const std::string flag = "--checkpoint-every";
   for (const UnitName& unit : units) {
     if (!text.ends_with(unit.name)) continue;

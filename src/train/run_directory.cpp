@@ -16,6 +16,7 @@
 #include "lockstep/core/text.hpp"
 #include "lockstep/io/atomic_file.hpp"
 #include "lockstep/io/text_file.hpp"
+#include "lockstep/train/diagnostics.hpp"
 #include "lockstep/train/trainer.hpp"
 
 namespace lockstep {
@@ -89,7 +90,8 @@ EpochTable metrics_table(const std::string& run_dir) {
 
 }  // namespace
 
-RunDirectory::RunDirectory(const std::string& path) : path_(path), metrics_(metrics_table(path)) {
+RunDirectory::RunDirectory(const std::string& path)
+    : path_(path), metrics_(metrics_table(path)), diagnostics_(diagnostics_table(path)) {
   check_usable(path);
   first_made_ = first_missing(path);
   try {
@@ -129,6 +131,12 @@ void RunDirectory::write_config(const std::string& toml) const {
 
 void RunDirectory::open_metrics_after(std::uint64_t epoch) {
   metrics_.open_after(epoch);
+}
+
+void RunDirectory::sync_tables() {
+  for (EpochTable* table : {&metrics_, &diagnostics_}) {
+    if (table->is_open()) table->sync();
+  }
 }
 
 void RunDirectory::append_metrics(const EpochMetrics& metrics) {

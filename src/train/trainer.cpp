@@ -51,11 +51,13 @@ template <class T>
 class Training {
  public:
   Training(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
-           const SharedDataset* shared, RunDirectory* run_directory, TrainObserver& observer);
+           const SharedDataset* shared, ProgressBoard& board, RunDirectory* run_directory,
+           TrainObserver& observer);
 
   TrainResult run();
 
  private:
+  TrainingData<T> load_data(const SharedDataset* shared);
   void start_or_resume();
   void write_config();
   TrainResult train_epochs();
@@ -97,14 +99,13 @@ class Training {
   const Communicator& world_;
   const TrainConfig& config_;
   const DatasetInfo& dataset_;
+  ProgressBoard& board_;
   RunDirectory* run_directory_;  // rank 0 only
   TrainObserver& observer_;
 
   ModelSpec spec_;
   ParameterLayout layout_;
   GradientRules rules_;
-  ProgressBoard board_;
-  Watchdog watchdog_;
   TrainingData<T> data_;
   BatchSampler sampler_;
   Schedule schedule_;
@@ -112,7 +113,6 @@ class Training {
   Checkpointer<T> checkpointer_;
   StepDiagnosis<T> diagnosis_;
   StopConditions stop_;
-  EpochTable diagnostics_table_;  // used on rank 0 only
 
   TrainProgress progress_;
   EpochMetrics last_metrics_;
@@ -122,22 +122,23 @@ class Training {
   std::uint64_t rows_since_epoch_start_ = 0;  // in this process
   bool resumed_ = false;
   std::uint64_t first_epoch_ = 0, first_step_ = 0;  // where this process began
+  Watchdog watchdog_;                               // the last: what makes the others may take its time
 };
 
 template <class T>
 Training<T>::Training(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
-                      const SharedDataset* shared, RunDirectory* run_directory, TrainObserver& observer)
+                      const SharedDataset* shared, ProgressBoard& board, RunDirectory* run_directory,
+                      TrainObserver& observer)
     : world_(world),
       config_(config),
       dataset_(dataset),
+      board_(board),
       run_directory_(run_directory),
       observer_(observer),
       spec_(make_model_spec(config, dataset)),
       layout_(make_layout(spec_, sizeof(T))),
       rules_(make_gradient_rules(config)),
-      board_(world),
-      watchdog_(world, board_, config.stall_timeout_seconds),
-      data_(load_training_data<T>(world, config, dataset, shared, &board_)),
+      data_(load_data(shared)),
       sampler_(data_.plan, data_.own_shards, config.shuffle, config.seed),
       schedule_(config.schedule, config.warmup_steps, config.epochs * sampler_.steps_per_epoch(),
                 sampler_.steps_per_epoch()),
@@ -145,10 +146,17 @@ Training<T>::Training(const Communicator& world, const TrainConfig& config, cons
       checkpointer_(world, config, dataset, layout_, data_.own_shards, run_directory, observer),
       diagnosis_(spec_, layout_, state_.exchange.own_blocks()),
       stop_(config.max_seconds, checkpointer_.expected_seconds(state_)),
-      diagnostics_table_(diagnostics_table(config.run_dir)),
-      progress_(*config.shards) {
+      progress_(*config.shards),
+      watchdog_(world, board, config.stall_timeout_seconds) {
   state_.board = &board_;
   board_.reach(0, Phase::starting);
+}
+
+/// With a watchdog of its own: libhdf5 may wait for ever where another rank has failed.
+template <class T>
+TrainingData<T> Training<T>::load_data(const SharedDataset* shared) {
+  const Watchdog watchdog(world_, board_, config_.stall_timeout_seconds);
+  return load_training_data<T>(world_, config_, dataset_, shared, &board_);
 }
 
 template <class T>
@@ -211,7 +219,7 @@ void Training<T>::start_or_resume() {
           state_.exchange.fallback());
     }
     run_directory_->open_metrics_after(progress_.epoch);
-    if (config_.diagnostics) diagnostics_table_.open_after(progress_.epoch);
+    if (config_.diagnostics) run_directory_->diagnostics().open_after(progress_.epoch);
     observer_.started(config_, progress_.step, config_.epochs * sampler_.steps_per_epoch(),
                       sampler_.steps_per_epoch());
   });
@@ -334,7 +342,7 @@ void Training<T>::write_diagnostics() {
                         });
   on_root(world_, [&] {
     warns_if_refused(observer_, "the rows are written with the next ones", [&] {
-      append_diagnostics(diagnostics_table_, progress_.epoch, progress_.step, layers);
+      append_diagnostics(run_directory_->diagnostics(), progress_.epoch, progress_.step, layers);
     });
   });
 }
@@ -467,11 +475,11 @@ void refuse_mixed_datasets(const Communicator& world, const DatasetInfo& dataset
 }
 
 /// A run that starts anew leaves nothing of an earlier one.
-void prepare(const RunDirectory& directory, const TrainConfig& config) {
+void prepare(RunDirectory& directory, const TrainConfig& config) {
   if (config.resume == "never") {
     std::filesystem::remove_all(directory.checkpoints_path());
     std::filesystem::remove(directory.summary_path());
-    std::filesystem::remove(diagnostics_table(directory.path()).path());
+    std::filesystem::remove(directory.diagnostics().path());
   }
   std::filesystem::create_directories(directory.checkpoints_path());
   remove_temporary_files(directory.checkpoints_path());
@@ -504,8 +512,9 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
   TrainObserver& observers = logging ? *logging : observer;
   std::optional<AgreedError> failure;
   TrainResult result;
+  std::optional<ProgressBoard> board(std::in_place, world);
   try {
-    Training<T> training(world, config, dataset, shared, directory, observers);
+    Training<T> training(world, config, dataset, shared, *board, directory, observers);
     on_root(world, [&] { prepare(*directory, config); });
     try {
       result = training.run();
@@ -517,6 +526,7 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
   } catch (const AgreedError& error) {
     failure = error;
   }
+  board.reset();  // for the same reason
   if (failure) {
     if (directory != nullptr && failure->status() == ExitStatus::user_error) directory->discard_if_new();
     throw AgreedError(*failure);

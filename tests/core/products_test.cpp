@@ -249,6 +249,7 @@ TYPED_TEST(ExactProducts, WithoutZerosKeepSpecialValues) {
         for (T& value : matrix->values) value = values[engine() % values.size()];
       }
       expect_same_bits_without_zeros<T>(x, w, delta, std::vector<Range>{{0, 4}, {4, 5}, {5, 9}});
+      expect_same_bits_without_zeros<T>(x, w, delta, std::vector<Range>{{0, 0}, {0, 4}, {4, 4}, {4, 9}});
     }
   }
 }

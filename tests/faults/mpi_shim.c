@@ -2,11 +2,10 @@
  *
  *   FAULT_RANK        the rank that is hit
  *   FAULT_AT          which of its calls to the functions below, counted from 1
- *   FAULT_MODE        error: returns an error without a call · abort: MPI_Abort · stop: the process stops (SIGSTOP)
+ *   FAULT_MODE        error: returns an error without a call · abort: MPI_Abort
  *   FAULT_COUNT_FILE  gets the number of calls that this rank made, at its end
  */
 #include <mpi.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +24,6 @@ static int is_hit(MPI_Comm comm) {
   if (++calls != number("FAULT_AT")) return 0;
   const char* mode = getenv("FAULT_MODE");
   if (mode != NULL && strcmp(mode, "abort") == 0) PMPI_Abort(comm, abort_status);
-  if (mode != NULL && strcmp(mode, "stop") == 0) raise(SIGSTOP);
   return mode != NULL && strcmp(mode, "error") == 0;
 }
 

@@ -7,6 +7,7 @@
  *   FAULT_AT         the first call that is hit, counted from 1
  *   FAULT_CALLS      how many calls are hit, from there on (default 1)
  *   FAULT_ERRNO      a number
+ *   FAULT_COUNT_FILE gets two numbers at the end of the process: calls made, calls that failed or came up short
  *   FAULT_TRACE      file to which each call is appended before it is made, as "operation length\n" and that many bytes:
  *                    NUL-separated texts, for writes: path, offset, content
  */
@@ -27,7 +28,7 @@
 
 enum { most_descriptors = 4096 };
 static char* paths[most_descriptors]; /* of descriptors below the directory */
-static atomic_int calls;
+static atomic_int calls, hits;
 static int trace = -1;
 
 static const char* directory(void) { return getenv("FAULT_DIRECTORY"); }
@@ -79,6 +80,7 @@ static int fate(void) {
   if (is_mode("kill")) kill(getpid(), SIGKILL);
   if (is_mode("short") || is_mode("tear")) return 1;
   if (!is_mode("error")) return 0;
+  ++hits;
   errno = number("FAULT_ERRNO", EIO);
   return -1;
 }
@@ -137,7 +139,10 @@ static ssize_t write_at(int descriptor, const void* data, size_t length, off64_t
     char position[32];
     off64_t place = positioned ? offset : lseek64(descriptor, 0, (fcntl(descriptor, F_GETFL) & O_APPEND) ? SEEK_END : SEEK_CUR);
     snprintf(position, sizeof position, "%lld", (long long)place);
-    if (what > 0) length = (length + 1) / 2;
+    if (what > 0) {
+      length = (length + 1) / 2;
+      ++hits;
+    }
     record("write", path_of(descriptor), position, data, length);
     if (what > 0 && is_mode("tear")) {
       if (positioned) syscall(SYS_pwrite64, descriptor, data, length, offset);
@@ -212,7 +217,7 @@ __attribute__((destructor)) static void tell_calls(void) {
   const char* path = getenv("FAULT_COUNT_FILE");
   if (path == NULL || calls == 0) return;
   char text[32];
-  const int length = snprintf(text, sizeof text, "%d\n", (int)calls);
+  const int length = snprintf(text, sizeof text, "%d %d\n", (int)calls, (int)hits);
   const int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   syscall(SYS_write, file, text, (size_t)length);
 }

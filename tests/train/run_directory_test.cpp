@@ -44,6 +44,21 @@ TEST(RunDirectory, MetricsAreBlankWhereNothingWasEvaluated) {
             "samples_per_second\n1,469,0.1,0.5,,,0.3333333333333333,1,0.001,1.5,40000\n");
 }
 
+TEST(RunDirectory, SyncWritesRowsThatWereRefused) {
+  const TemporaryDirectory directory;
+  RunDirectory run(directory / "run");
+  run.open_metrics_after(0);
+  EXPECT_NO_THROW(run.sync_tables());  // diagnostics are not kept
+  EXPECT_FALSE(fs::exists(run.diagnostics().path()));
+  run.diagnostics().open_after(0);
+  const std::string path = run.diagnostics().path(), header = read_text(path);
+  fs::rename(path, path + ".away");
+  EXPECT_THROW(run.diagnostics().append(1, {{"10", "dense_1", "0.5", "", "", "0.1"}}), FileError);
+  fs::rename(path + ".away", path);
+  run.sync_tables();
+  EXPECT_EQ(read_text(path), header + "1,10,dense_1,0.5,,,0.1\n");
+}
+
 TEST(RunDirectory, TheLastMetricsReadBackAsTheyWere) {
   const TemporaryDirectory directory;
   RunDirectory run(directory / "run");

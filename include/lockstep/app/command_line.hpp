@@ -10,7 +10,6 @@
 
 namespace CLI {
 class App;
-class ParseError;
 }  // namespace CLI
 
 namespace lockstep {
@@ -33,10 +32,9 @@ std::string program_name(const std::vector<std::string>& arguments);
 std::string parse_choice(const std::string& text, const std::string& flag,
                          const std::vector<std::string>& choices);
 
-/// What the parser did not understand becomes a UserError with the nearest name. `who`: "lockstep train".
-void refuse_remaining(const CLI::App& app, const std::string& who);
-/// The parser's messages in our words.
-std::string message_of(const CLI::ParseError& error);
+/// Parses the flags of a subcommand that stands alone; the app has its whole name, "lockstep launch". False
+/// after --help, which is printed. Throws UserError.
+bool parse_alone(CLI::App& app, std::span<const std::string> flags);
 
 /// What stands between the fields of a CSV file: one character, or "tab". Throws UserError naming
 /// --separator.
@@ -69,7 +67,7 @@ ExitStatus run_launch(const std::vector<std::string>& arguments);
 /// `lockstep report` becomes a Python program that starts processes of this one: it does not use MPI either.
 bool is_report(const std::vector<std::string>& arguments);
 /// Returns only after --help. Throws UserError for flags that are wrong and where Python or a module is
-/// missing.
+/// missing, and std::runtime_error where the Python part is not installed or cannot be started.
 ExitStatus run_report(const std::vector<std::string>& arguments);
 
 }  // namespace lockstep

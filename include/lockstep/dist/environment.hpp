@@ -23,6 +23,9 @@ class Environment {
   int exceptions_before_;
 };
 
+/// How many ranks mpirun, srun or another launcher says that it started; 1 without any.
+int launched_ranks();
+
 /// The MPI library as it names itself, e.g. "Open MPI v4.1.4". Works without an Environment too.
 std::string mpi_library_version();
 

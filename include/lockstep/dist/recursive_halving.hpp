@@ -24,7 +24,8 @@ template <class T>
 class RecursiveHalving {
  public:
   /// `slices`: what each rank keeps in the end; ascending, next to each other or not. The communicator has to
-  /// have a power of two of ranks, and its handle to outlive the object.
+  /// have a power of two of ranks, and its handle to outlive the object. Throws OverflowError if MPI cannot
+  /// count the elements of a message.
   RecursiveHalving(const Communicator& communicator, const std::vector<Range>& slices);
 
   /// Adds up over all ranks: write(elements, to) writes this rank's terms of a slice, own_sum() is the sum

@@ -17,6 +17,7 @@ class EpochTable {
   /// Prepares the file for rows of epochs after `epoch`: rows of later epochs and torn lines go, by an atomic
   /// rewrite; a missing file is made with its header. Throws FileError if the file is not such a table.
   void open_after(std::uint64_t epoch);
+  bool is_open() const { return whole_bytes_ > 0; }
 
   /// Appends the rows of an epoch (the cells behind the first) in a single write; to be called after
   /// open_after(). Throws FileError if the disk refuses them: then they are kept, and written with the next

@@ -13,8 +13,9 @@ namespace lockstep {
 
 struct EpochMetrics;
 
-/// Everything that one run writes (config.toml, metrics.csv, summary.json, checkpoints/, log.txt), locked
-/// against other processes while the object lives. Only rank 0 has one. No function is collective.
+/// Everything that one run writes (config.toml, metrics.csv, diagnostics.csv, summary.json, checkpoints/,
+/// log.txt), locked against other processes while the object lives. Only rank 0 has one. No function is
+/// collective.
 class RunDirectory {
  public:
   /// Makes the directory where it is missing, with its parents, and locks it. Throws UserError, leaving
@@ -41,7 +42,11 @@ class RunDirectory {
   /// the run goes on from, 0 for a new run. Later rows go.
   void open_metrics_after(std::uint64_t epoch);
   void append_metrics(const EpochMetrics& metrics);
-  EpochTable& metrics() { return metrics_; }
+  /// diagnostics.csv. Has to be opened, as metrics.csv, before the first append.
+  EpochTable& diagnostics() { return diagnostics_; }
+  /// Waits until the rows of the tables that were opened are on the disk; to be called before a checkpoint.
+  /// Throws FileError.
+  void sync_tables();
   /// The last row of metrics.csv; epoch 0 if there is none.
   EpochMetrics last_metrics() const;
 
@@ -59,7 +64,7 @@ class RunDirectory {
   std::string path_;
   std::string first_made_;  // the topmost directory that the constructor made; empty: none
   std::optional<FileLock> lock_;
-  EpochTable metrics_;
+  EpochTable metrics_, diagnostics_;
 };
 
 }  // namespace lockstep
