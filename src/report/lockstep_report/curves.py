@@ -5,7 +5,7 @@ import math
 import numpy as np
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, add_band, colours_of, graph, numbers, plain
+from .drawing import Figure, Section, add_band, colour, colours_of, graph, numbers, plain
 from .groups import representatives
 from .intervals import spread
 
@@ -103,7 +103,7 @@ def throughput_section(groups):
     figure = graph("rows a second", "", height=90 + 24 * len(found), margin=dict(l=60, r=16, t=8, b=52))
     figure.add_trace(go.Bar(
         x=numbers([speed.mean for _, speed, _ in found]), y=[plain(group.label) for group, _, _ in found], orientation="h",
-        marker=dict(color="#3b82c4"), width=0.6,
+        marker=dict(color=colour(0)), width=0.6,
         error_x=dict(array=numbers([0 if math.isnan(speed.sd) else speed.sd for _, speed, _ in found]), thickness=1),
         text=[f"{ranks} rank(s), {speed.count} epochs" for _, speed, ranks in found], textposition="none",
         hovertemplate="%{y}<br>%{x:.4g} rows/s, %{text}<extra></extra>"))

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, Table, colour, graph, matrix, mosaic_graph, numbers, plain
+from .drawing import GREY, Figure, Section, Table, colour, graph, matrix, mosaic_graph, numbers, plain
 from .groups import representatives
 
 WORST = 24
@@ -87,7 +87,7 @@ def regression_figure(predictions, targets, name):
             name=f"value {column}", marker=dict(size=5, color=colour(column), opacity=0.6),
             showlegend=targets.shape[1] > 1, hovertemplate="target %{x:.4g}, predicted %{y:.4g}<extra></extra>"))
     ends = [float(targets.min()), float(targets.max())]
-    figure.add_trace(go.Scatter(x=ends, y=ends, mode="lines", line=dict(color="#8a939c", dash="dot"), hoverinfo="skip",
+    figure.add_trace(go.Scatter(x=ends, y=ends, mode="lines", line=dict(color=GREY, dash="dot"), hoverinfo="skip",
                                 showlegend=False))
     error = float(np.sqrt(np.mean((predictions - targets) ** 2)))
     return Figure(name, "Predictions against targets", figure,

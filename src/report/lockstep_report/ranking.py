@@ -4,7 +4,7 @@ import math
 
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, Table, colours_of, graph, numbers, plain
+from .drawing import GREY, Figure, Section, Table, colours_of, graph, numbers, plain
 from .groups import Metric, ranked
 from .intervals import holm, paired_p_value
 
@@ -51,7 +51,7 @@ def ranking_figure(order, metric, hues):
         x=numbers([found.mean for found in spreads]), y=[plain(group.label) for group in shown], mode="markers",
         marker=dict(size=10, color=[hues[group.label] for group in shown]), showlegend=False,
         error_x=dict(array=numbers([0 if math.isnan(found.half_width) else found.half_width for found in spreads]),
-                     thickness=1.5, width=5, color="#8a939c"),
+                     thickness=1.5, width=5, color=GREY),
         text=[f"± {found.half_width:.2g}, {found.count} seeds" if found.count > 1 else "one seed" for found in spreads],
         hovertemplate="%{y}<br>%{x:.5g} %{text}<extra></extra>"))
     figure.update_yaxes(autorange="reversed", type="category", showgrid=True)
