@@ -83,9 +83,9 @@ class Groups(unittest.TestCase):
         labels = [group.label for group in groups.make_groups(runs)[0]]
         self.assertEqual(labels, ["relu · learning_rate 0.1", "relu · learning_rate 0.01",
                                   "tanh · learning_rate 0.1"])
-        self.assertEqual(groups.shown("hidden", [8, 8]), "8x2")
-        self.assertEqual(groups.shown("hidden", []), "none")
-        self.assertEqual(groups.shown("init", ["a", "a", "b"]), "a x2,b")
+        self.assertEqual(groups.setting_text("hidden", [8, 8]), "8x2")
+        self.assertEqual(groups.setting_text("hidden", []), "none")
+        self.assertEqual(groups.setting_text("init", ["a", "a", "b"]), "a x2,b")
 
     def test_metric_is_the_held_out_accuracy_that_all_runs_have(self):
         runs = [made_run(0.8), made_run(0.9, seed=2)]
@@ -127,7 +127,7 @@ class Pictures(unittest.TestCase):
                 for name in ("relu", "tanh") for depth in (10, 2, 1) for seed in (1, 2)]
         found, names, _ = groups.make_groups(runs)
         section = grids.settings_section(found, names, groups.Metric("test_accuracy"))
-        trace = section.items[0].graph.data[0]
+        trace = section.items[0].figure.data[0]
         self.assertEqual(section.items[0].title, "Activation by depth")
         self.assertEqual((list(trace.x), list(trace.y)), (["1", "2", "10"], ["relu", "tanh"]))
         np.testing.assert_allclose(np.array(trace.z, float), [[0.615, 0.715, 1.515]] * 2)
@@ -140,14 +140,14 @@ class Pictures(unittest.TestCase):
         maps = grids.heat_maps(found, names, groups.Metric("test_accuracy"))
         self.assertEqual([figure.title for figure in maps], ["Activation by depth, initializer glorot_uniform",
                                                              "Activation by depth, initializer by activation"])
-        np.testing.assert_allclose(np.array(maps[0].graph.data[0].z, float), [[0.1, 0.1], [0.3, 0.3]])
-        np.testing.assert_allclose(np.array(maps[1].graph.data[0].z, float), [[0.2, 0.2], [0.3, 0.3]])
+        np.testing.assert_allclose(np.array(maps[0].figure.data[0].z, float), [[0.1, 0.1], [0.3, 0.3]])
+        np.testing.assert_allclose(np.array(maps[1].figure.data[0].z, float), [[0.2, 0.2], [0.3, 0.3]])
 
     def test_heat_map_of_pairs(self):
         runs = [made_run(0.1 * i + 0.01 * j, activation=[first, second], hidden=[8, 8])
                 for i, first in enumerate(("relu", "tanh")) for j, second in enumerate(("relu", "tanh"))]
         found, names, _ = groups.make_groups(runs)
-        trace = grids.settings_section(found, names, groups.Metric("test_accuracy")).items[0].graph.data[0]
+        trace = grids.settings_section(found, names, groups.Metric("test_accuracy")).items[0].figure.data[0]
         np.testing.assert_allclose(np.array(trace.z, float), [[0.0, 0.01], [0.1, 0.11]])  # rows: the first layer
 
     def test_lines_over_a_parameter(self):
@@ -155,7 +155,7 @@ class Pictures(unittest.TestCase):
         found, names, _ = groups.make_groups(runs)
         figure = grids.settings_section(found, names, groups.Metric("test_accuracy")).items[0]
         self.assertEqual(figure.title, "Test accuracy by parameter of leaky_relu")
-        self.assertEqual(list(figure.graph.data[0].x), [0.1, 0.5, 1])
+        self.assertEqual(list(figure.figure.data[0].x), [0.1, 0.5, 1])
 
     def test_most_wrong_rows(self):
         probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]])

@@ -16,7 +16,7 @@ NAMING_ORDER = ["activation", "hidden", "optimizer", "learning_rate", "data"]
 NAMED_LAST = ["init", "constraint", "dropout"]
 
 
-def shown(key, value):
+def setting_text(key, value):
     """A config value as people write it: a list of equal entries as one of them, widths as 512x6."""
     if isinstance(value, bool):
         return "on" if value else "off"
@@ -24,7 +24,7 @@ def shown(key, value):
         return f"{value:.6g}" if isinstance(value, float) else str(value)
     if key == "hidden" and not value:
         return "none"
-    texts = [shown("", entry) for entry in value]
+    texts = [setting_text("", entry) for entry in value]
     if texts and len(set(texts)) == 1:
         return f"{texts[0]}x{len(texts)}" if key == "hidden" and len(texts) > 1 else texts[0]
     if key == "init":  # one a layer: long lists of few names
@@ -35,7 +35,7 @@ def shown(key, value):
 
 def setting(run, key):
     """What a run's config says of a key; keys that were never set are not in it."""
-    return shown(key, run.config[key]) if key in run.config else "default"
+    return setting_text(key, run.config[key]) if key in run.config else "default"
 
 
 def differing_keys(runs):
@@ -77,7 +77,7 @@ class Group:
 
     @property
     def activation(self):
-        return shown("activation", self.first.config.get("activation", [])) or "none"
+        return setting_text("activation", self.first.config.get("activation", [])) or "none"
 
     def final(self, column):
         """The Spread of a column of metrics.csv after the last epochs."""
