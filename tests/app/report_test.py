@@ -223,6 +223,12 @@ class Reports(CliTestCase):
         self.assertEqual(refused.status, USER_ERROR)
         self.assertIn("--layers: expected an --output ending in .h5", refused.err)
 
+    def test_below_mpirun(self):
+        write_classification(self.dir / "d.h5")
+        self.train(self.dir / "a", "--data", self.dir / "d.h5", "--epochs", 1, "--batch-size", 20)
+        self.assertEqual(self.report("a", launcher=True).status, 0)
+        self.assertIn("confusion", self.page()[1])
+
     def test_a_sweep(self):
         write_classification(self.dir / "d.h5")
         (self.dir / "s.toml").write_text(
