@@ -40,7 +40,8 @@ class Reports(CliTestCase):
         self.says(json.loads((self.dir / "a/summary.json").read_text())["parameters_sha256"][:16], text)
         self.says("hidden = [6, 5]", text)
         counts = np.array(figures["confusion"]["data"][0]["text"], int)
-        evaluated = run_well("evaluate", "--checkpoint", self.dir / "a", "--data", self.dir / "d.h5", "--format", "json")
+        evaluated = run_well("evaluate", "--checkpoint", self.dir / "a", "--data", self.dir / "d.h5",
+                             "--format", "json")
         np.testing.assert_array_equal(counts, evaluated.json()["confusion_matrix"])
         x, f = (np.array(figures["activations"]["data"][0][axis], float) for axis in "xy")
         np.testing.assert_allclose(f, x * np.tanh(x), atol=1e-3)
