@@ -164,5 +164,5 @@ elif download; then
 elif [ $only_mnist = no ] && link_fashion_mnist; then
   printf '%s\n' "$fashion"
 else
-  die 1 "no data: set MNIST_DIR to a directory with MNIST's four files, or install $fashion_mnist_package"
+  die 1 "no data: set MNIST_DIR to a directory with MNIST's four files, or install Debian's $fashion_mnist_package"
 fi

@@ -25,8 +25,7 @@ def over_epochs(group, column):
 
 
 def add_curve(figure, group, column, split, style, hue, in_legend):
-    """The means over a group's seeds as a line, with a band but for the training rows; none where nothing was evaluated.
-    """
+    """The means over a group's seeds as a line, with a band but for the training rows; none if nothing was evaluated."""
     epochs, intervals = over_epochs(group, column)
     if not epochs:
         return

@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import ReportError
 
-# What mpirun -n 1 or srun may have told the report: the program would take itself for that rank, which starts only once.
+# What mpirun or srun may have told the report: the program would take itself for that rank, which starts only once.
 RANK_VARIABLES = ("OMPI_COMM_WORLD_", "OMPI_MCA_ess", "OMPI_MCA_orte", "OMPI_MCA_pmix", "PMI_", "PMIX_NAMESPACE",
                   "PMIX_RANK", "PMIX_SERVER")
 
