@@ -29,8 +29,6 @@ while [ $# != 0 ]; do
 done
 arguments+=(--output "$output")
 export PYTHONDONTWRITEBYTECODE=1
-python=/usr/bin/python3
-[ -x $python ] || python=python3
 
 # Mistakes in the arguments show before anything is built.
 if command -v $python >/dev/null; then
@@ -80,4 +78,5 @@ unset OMPI_MCA_rmaps_base_oversubscribe OMPI_MCA_hwloc_base_binding_policy OMPI_
 unset OMP_NUM_THREADS OPENBLAS_NUM_THREADS OPENBLAS_CORETYPE MKL_NUM_THREADS OMP_PROC_BIND GOMP_CPU_AFFINITY XLA_FLAGS
 export TORCHINDUCTOR_CACHE_DIR=$build_dir/bench-tools/inductor
 "$venv/bin/python" "$bench_dir/bench.py" "${arguments[@]}" --program "$lockstep" \
-  --fma-peak "$build_dir/bench-tools/fma_peak" --products "$build_dir/release/tests/bench/bench_products" --data "$dataset"
+  --fma-peak "$build_dir/bench-tools/fma_peak" --products "$build_dir/release/tests/bench/bench_products" \
+  --data "$dataset"

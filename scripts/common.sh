@@ -14,6 +14,14 @@ build_packages=(
 test_packages=(hdf5-tools clang-format chromium chromium-driver python3-selenium)
 other_builds_packages=(clang g++-aarch64-linux-gnu qemu-user)
 
+# Debian's Python, which has the packages above; elsewhere the first in PATH.
+python=/usr/bin/python3
+[ -x $python ] || python=python3
+
+fashion_mnist_package=dataset-fashion-mnist
+fashion_mnist_files=/usr/share/datasets/fashion-mnist
+fashion_mnist_classes='T-shirt,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot'
+
 say() { printf '%s\n' "$*" >&2; }
 step() { printf '\n== %s\n' "$*" >&2; }
 die() { # die STATUS MESSAGE

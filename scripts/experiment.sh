@@ -10,8 +10,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 experiments=$project_dir/scripts/experiments
 data_dir=${DATA_DIR:-$project_dir/data}
 output_dir=${OUTPUT_DIR:-$project_dir/runs/experiments}
-python=/usr/bin/python3
-[ -x $python ] || python=python3
 usage="usage: experiment.sh NAME [--smoke]; experiment.sh --list prints the names"
 
 name='' smoke=no
@@ -59,11 +57,10 @@ mnist() {
 }
 
 fashion_mnist() {
-  local files=/usr/share/datasets/fashion-mnist
-  [ -d $files ] || install_packages dataset-fashion-mnist ||
-    die 1 "no Fashion-MNIST: install the Debian package dataset-fashion-mnist"
-  "$lockstep" convert --idx-dir $files --output "$data_dir/fashion-mnist.h5" \
-    --class-names 'T-shirt,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot'
+  [ -d $fashion_mnist_files ] || install_packages $fashion_mnist_package ||
+    die 1 "no Fashion-MNIST: install the Debian package $fashion_mnist_package"
+  "$lockstep" convert --idx-dir $fashion_mnist_files --output "$data_dir/fashion-mnist.h5" \
+    --class-names "$fashion_mnist_classes"
 }
 
 step "Data"

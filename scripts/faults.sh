@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The fault suite: kills ranks, fills disks, cuts power, damages files, and looks at what is left. Hours; parts have names.
+# The fault suite: kills ranks, fills disks, cuts power, damages files, and looks at what is left. Takes hours.
 #   scripts/faults.sh [--short] [--seed N] [--share K/N] [PART…]
 #     PART  kill, kill_at_call, disk_errors, power_cut, damage, elastic, stall, host_cut_off, throw, mpi_abort, soak
-#           (tests/faults/faults.py), fuzz (needs clang), slurm (needs root; starts a Slurm on this machine); all without any
+#           (tests/faults/faults.py), fuzz (needs clang), slurm (needs root; starts a Slurm here); without any, all
 #     --short  the share that scripts/test.sh runs
 #     --share  the Kth of N shares of the cases, for as many machines or nights; fuzz and slurm are not divided
 # LOCKSTEP_FUZZ_RUNS (200000) is for each parser, LOCKSTEP_FUZZ_TARGETS names some of them.
@@ -42,19 +42,20 @@ if [ ${#parts[@]} = 0 ] || [ ${#python_parts[@]} != 0 ]; then
     LOCKSTEP_FAULT_SHIM=$(find "$project_dir/build/release" -name 'liblockstep_fault_shim.so') \
     LOCKSTEP_FAULT_MPI_SHIM=$(find "$project_dir/build/release" -name 'liblockstep_fault_mpi_shim.so') \
     LOCKSTEP_FAULTS_TOOL=$(find "$project_dir/build/release" -name faults_tool -type f) \
-    /usr/bin/python3 "$project_dir/tests/faults/faults.py" "${options[@]}" "${python_parts[@]}" || failed+=(faults.py)
+    $python "$project_dir/tests/faults/faults.py" "${options[@]}" "${python_parts[@]}" || failed+=(faults.py)
 fi
 
 # fuzz TARGET: with a corpus that stays in build/fuzz/corpus.
 fuzz() {
-  local corpus=$project_dir/build/fuzz/corpus/$1 seeds=$project_dir/tests/fuzz/seeds/$1
+  local program corpus=$project_dir/build/fuzz/corpus/$1
+  program=$(find "$project_dir/build/fuzz" -name "fuzz_$1" -type f)
   mkdir -p "$corpus"
   step "Fuzzing $1: $fuzz_runs runs"
   # Open MPI and HDF5 keep what they allocate once until the process ends: only growth counts (-rss_limit_mb).
   # A small quarantine keeps the processes small that are forked for each damaged file; these may compute for 10 s.
   ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=4:malloc_context_size=2 \
-    "$(find "$project_dir/build/fuzz" -name "fuzz_$1" -type f)" -runs="$fuzz_runs" -max_len=2048 -len_control=0 -timeout=60 \
-    -detect_leaks=0 -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$project_dir/build/fuzz/" "$corpus" $([ ! -d "$seeds" ] || echo "$seeds")
+    "$program" -runs="$fuzz_runs" -max_len=2048 -len_control=0 -timeout=60 -detect_leaks=0 -rss_limit_mb=1024 \
+    -print_final_stats=1 -artifact_prefix="$project_dir/build/fuzz/" "$corpus"
 }
 
 if wants fuzz && [ $short = no ]; then

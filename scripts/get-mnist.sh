@@ -11,8 +11,6 @@ default_mirrors='https://storage.googleapis.com/cvdf-datasets/mnist
 https://ossci-datasets.s3.amazonaws.com/mnist
 https://azureopendatastorage.blob.core.windows.net/mnist
 https://raw.githubusercontent.com/fgnt/mnist/master'
-fashion_package=dataset-fashion-mnist
-fashion_files=/usr/share/datasets/fashion-mnist
 
 files=(train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-ubyte t10k-labels-idx1-ubyte)
 # SHA-256 of the unzipped content.
@@ -130,15 +128,15 @@ download() {
 
 link_fashion_mnist() {
   local missing name
-  missing=$(missing_packages $fashion_package 2>/dev/null || echo $fashion_package)
-  if [ ! -d $fashion_files ] && [ -n "$missing" ]; then
-    install_packages $fashion_package || true
+  missing=$(missing_packages $fashion_mnist_package 2>/dev/null || echo $fashion_mnist_package)
+  if [ ! -d $fashion_mnist_files ] && [ -n "$missing" ]; then
+    install_packages $fashion_mnist_package || true
   fi
-  [ -d $fashion_files ] || return 1
-  say "Using Fashion-MNIST (Debian package $fashion_package) in place of MNIST: same format, harder to classify."
+  [ -d $fashion_mnist_files ] || return 1
+  say "Using Fashion-MNIST (Debian package $fashion_mnist_package) in place of MNIST: same format, harder to classify."
   mkdir -p "$fashion"
   for name in "${files[@]}"; do
-    ln -sf "$(find_file $fashion_files "$name")" "$fashion/"
+    ln -sf "$(find_file $fashion_mnist_files "$name")" "$fashion/"
   done
 }
 
@@ -166,5 +164,5 @@ elif download; then
 elif [ $only_mnist = no ] && link_fashion_mnist; then
   printf '%s\n' "$fashion"
 else
-  die 1 "no data: set MNIST_DIR to a directory with MNIST's four files, or install the Debian package $fashion_package"
+  die 1 "no data: set MNIST_DIR to a directory with MNIST's four files, or install Debian's $fashion_mnist_package"
 fi

@@ -22,7 +22,7 @@ dataset=$data_dir/$name.h5
 run_dir=$project_dir/runs/quickstart-$name
 convert_options=()
 if [ "$name" = fashion-mnist ]; then
-  convert_options=(--class-names 'T-shirt,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot')
+  convert_options=(--class-names "$fashion_mnist_classes")
 fi
 if [ -f "$dataset" ] && "$lockstep" inspect --verify "$dataset" >/dev/null 2>&1; then
   say "$dataset is there"

@@ -9,6 +9,7 @@ SMOKE = {"epochs": 1, "limit_train": 300, "limit_test": 100}
 
 
 def lines(table):
+    """The TOML lines of a table; tables in it as dotted keys."""
     for key, value in table.items():
         if isinstance(value, dict):
             yield from (f"{key}.{line}" for line in lines(value))

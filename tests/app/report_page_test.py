@@ -39,7 +39,8 @@ class Page(unittest.TestCase):
         write_classification(cls.dir / "d.h5", shape=(8, 8))
         (cls.dir / "s.toml").write_text(
             f'[base]\ndata = "{cls.dir}/d.h5"\nepochs = 3\nbatch_size = 20\ndiagnostics = true\n'
-            '[grid]\nactivation = ["relu", "formula(x*exp(x) if x < 0 else x if x > 1 else x)"]\nhidden = ["6", "6x3"]\nseed = [1, 2]\n')
+            '[grid]\nactivation = ["relu", "formula(x*exp(x) if x < 0 else x if x > 1 else x)"]\n'
+            'hidden = ["6", "6x3"]\nseed = [1, 2]\n')
         run_well("sweep", cls.dir / "s.toml", "--sweep-dir", cls.dir / "s", "--progress", "off")
         run_well("report", cls.dir / "s", "-o", cls.dir / "r.html")
         cls.browser = start_browser(1100, 900)
@@ -63,7 +64,8 @@ class Page(unittest.TestCase):
     def test_draws_everything_without_errors_and_without_network(self):
         self.browser.get_log("performance")
         self.open()
-        graphs = self.js("return [...document.querySelectorAll('.graph')].map(g => [g.id, g.querySelectorAll('svg').length])")
+        graphs = self.js("return [...document.querySelectorAll('.graph')]"
+                         ".map(g => [g.id, g.querySelectorAll('svg').length])")
         self.assertGreater(len(graphs), 15)
         self.assertEqual([name for name, drawn in graphs if not drawn], [])
         self.assertEqual(self.browser.get_log("browser"), [])
@@ -96,7 +98,8 @@ class Page(unittest.TestCase):
             self.assertLess(time.monotonic(), end)
             time.sleep(0.1)
         point = self.js("""const g = arguments[0], f = g._fullLayout, t = g.data[0], r = g.getBoundingClientRect();
-            return [f._size.l + f.xaxis.d2p(t.x[1]), f._size.t + f.yaxis.d2p(t.y[1]), r.width / 2, r.height / 2];""", graph)
+            return [f._size.l + f.xaxis.d2p(t.x[1]), f._size.t + f.yaxis.d2p(t.y[1]), r.width / 2, r.height / 2];""",
+                        graph)
         ActionChains(self.browser).move_to_element_with_offset(
             graph, round(point[0] - point[2]), round(point[1] - point[3])).perform()
         end = time.monotonic() + SECONDS
@@ -132,13 +135,13 @@ class Page(unittest.TestCase):
         pdf = self.browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"]
         self.assertGreater(len(pdf), 50_000)
         self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-        self.assertEqual(self.js("return getComputedStyle(document.documentElement).getPropertyValue('--back')").strip(),
-                         "#ffffff")
+        back = self.js("return getComputedStyle(document.documentElement).getPropertyValue('--back')")
+        self.assertEqual(back.strip(), "#ffffff")
 
     def test_figures_as_files(self):
         for kind in ("png", "svg"):
-            run_well("report", self.dir / "s", "-o", self.dir / "f.html", "--figures", self.dir / kind, "--format", kind,
-                     timeout=120)
+            run_well("report", self.dir / "s", "-o", self.dir / "f.html", "--figures", self.dir / kind,
+                     "--format", kind, timeout=120)
         pictures = sorted(path.stem for path in (self.dir / "png").iterdir())
         self.assertEqual(pictures, sorted(path.stem for path in (self.dir / "svg").iterdir()))
         self.assertIn("accuracy-test-training", pictures)

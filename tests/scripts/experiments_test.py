@@ -47,7 +47,8 @@ class Experiments(unittest.TestCase):
                 write_classification(data / name, rows=400, test_rows=100, shape=(28, 28), classes=10)
             for name, figures in FIGURES.items():
                 with self.subTest(name):
-                    done = run_script(name, "--smoke", LOCKSTEP=BINARY, DATA_DIR=str(data), OUTPUT_DIR=directory, RANKS="2")
+                    done = run_script(name, "--smoke", LOCKSTEP=BINARY, DATA_DIR=str(data), OUTPUT_DIR=directory,
+                                      RANKS="2")
                     self.assertEqual(done.returncode, 0, done.stderr[-2000:])
                     self.assertNotIn("failed trials", done.stderr)
                     page = pathlib.Path(directory, f"smoke-{name}", "report.html").read_text()
@@ -55,7 +56,8 @@ class Experiments(unittest.TestCase):
 
     def test_names_that_do_not_exist_are_refused(self):
         for arguments, message in ((["relu"], "there is no experiment 'relu'"), ([], "expected a name, found none"),
-                                   (["plane", "outputs"], "expected one name"), (["--quick"], "unknown argument '--quick'")):
+                                   (["plane", "outputs"], "expected one name"),
+                                   (["--quick"], "unknown argument '--quick'")):
             done = run_script(*arguments)
             self.assertEqual((done.returncode, message in done.stderr), (2, True), done.stderr)
 

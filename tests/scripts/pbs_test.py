@@ -1,4 +1,4 @@
-"""scripts/pbs/train.pbs with commands in place of PBS's own: a job that its walltime stops is submitted again as it was."""
+"""scripts/pbs/train.pbs with commands in place of PBS's own: what its walltime stops is submitted again as it was."""
 
 import os
 import pathlib
@@ -13,8 +13,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "app"))
 import lockstep_cli as cli  # noqa: E402
 
 SCRIPT = pathlib.Path(__file__).resolve().parent.parent.parent / "scripts/pbs/train.pbs"
-TRAIN = ["--hidden", "16,8", "--batch-size", "20", "--seed", "5", "--evaluate-every", "5000", "--checkpoint-every", "5s",
-         "--quiet"]
+TRAIN = ["--hidden", "16,8", "--batch-size", "20", "--seed", "5", "--evaluate-every", "5000", "--checkpoint-every",
+         "5s", "--quiet"]
 
 
 class Pbs(cli.CliTestCase):
@@ -39,9 +39,10 @@ class Pbs(cli.CliTestCase):
         for left in self.dir.glob("qsub.*"):
             left.unlink()
         path = f"{self.dir / 'bin'}:{pathlib.Path(cli.MPIEXEC).parent}:{os.environ['PATH']}"
-        return subprocess.Popen(["bash", SCRIPT], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-                                env=cli.environment(PATH=path, PBS_O_WORKDIR=str(self.dir), PBS_JOBID="7.server",
-                                                    PBS_NODEFILE=str(self.dir / "nodes"), LOCKSTEP=cli.BINARY, FLAGS=flags))
+        environment = cli.environment(PATH=path, PBS_O_WORKDIR=str(self.dir), PBS_JOBID="7.server",
+                                      PBS_NODEFILE=str(self.dir / "nodes"), LOCKSTEP=cli.BINARY, FLAGS=flags)
+        return subprocess.Popen(["bash", SCRIPT], env=environment, text=True, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, start_new_session=True)
 
     def flags(self, epochs):
         return shlex.join(["--data", "data.h5", "--run-dir", "run", "--epochs", str(epochs), *TRAIN])

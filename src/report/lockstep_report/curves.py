@@ -5,7 +5,7 @@ import math
 import numpy as np
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, add_band, colours_of, graph, numbers, plain
+from .drawing import Figure, Section, add_band, colour, colours_of, empty_figure, escaped, rounded
 from .groups import representatives
 from .intervals import spread
 
@@ -25,18 +25,20 @@ def over_epochs(group, column):
 
 
 def add_curve(figure, group, column, split, style, hue, in_legend):
-    epochs, spreads = over_epochs(group, column)
+    """The means over a group's seeds as a line, with a band but for the training rows; none if nothing was evaluated."""
+    epochs, intervals = over_epochs(group, column)
     if not epochs:
         return
-    means = [found.mean for found in spreads]
+    means = [interval.mean for interval in intervals]
     marker = dict(size=6) if len(epochs) < 3 else None
     figure.add_trace(go.Scatter(
-        x=epochs, y=numbers(means), name=plain(group.label), legendgroup=group.label, showlegend=in_legend,
+        x=epochs, y=rounded(means), name=escaped(group.label), legendgroup=group.label, showlegend=in_legend,
         mode="lines+markers" if marker else "lines", line=dict(color=hue, dash=style, width=2), marker=marker,
-        text=[f"± {found.half_width:.2g}, {found.count} seeds" if found.count > 1 else "" for found in spreads],
-        hovertemplate=f"{plain(group.label)}<br>{split}, epoch %{{x}}: %{{y:.4g}} %{{text}}<extra></extra>"))
+        text=[f"± {interval.half_width:.2g}, {interval.count} seeds" if interval.count > 1 else ""
+              for interval in intervals],
+        hovertemplate=f"{escaped(group.label)}<br>{split}, epoch %{{x}}: %{{y:.4g}} %{{text}}<extra></extra>"))
     if split != "training":
-        add_band(figure, epochs, spreads, hue, group.label, highest=1 if column.endswith("accuracy") else math.inf)
+        add_band(figure, epochs, intervals, hue, group.label, highest=1 if column.endswith("accuracy") else math.inf)
 
 
 def line_styles(splits):
@@ -48,7 +50,7 @@ def line_styles(splits):
 def curve_figure(groups, what, splits, hues, name):
     """None if nothing was evaluated."""
     styles = line_styles(splits)
-    figure = graph("epoch", what)
+    figure = empty_figure("epoch", what)
     for group in groups:
         for number, prefix in enumerate(splits):
             add_curve(figure, group, prefix + what, SPLITS[prefix], styles[prefix] if len(splits) > 1 else "solid",
@@ -67,45 +69,46 @@ def curve_figure(groups, what, splits, hues, name):
 
 
 def evaluated(groups, column):
+    """Whether any run has a value in this column."""
     return any(np.isfinite(run.epochs.get(column, np.array([]))).any() for group in groups for run in group.runs)
 
 
 def curves_section(groups, metric):
-    shown = representatives(groups, metric, MOST_LINES)
-    hues = colours_of(shown)
+    chosen = representatives(groups, metric, MOST_LINES)
+    hues = colours_of(chosen)
     section = Section("Learning curves")
-    if len(shown) < len(groups):
-        section.notes.append(f"{len(shown)} of {len(groups)} settings: for each activation that with the best "
+    if len(chosen) < len(groups):
+        section.notes.append(f"{len(chosen)} of {len(groups)} settings: for each activation that with the best "
                              f"{metric.title}.")
     for what in ("accuracy", "loss"):
-        held_out = [prefix for prefix in ("val_", "test_") if evaluated(shown, prefix + what)]
-        if len(shown) <= 2 or len(held_out) < 2:
+        held_out = [prefix for prefix in ("val_", "test_") if evaluated(chosen, prefix + what)]
+        if len(chosen) <= 2 or len(held_out) < 2:
             pictures = [held_out + [""]]
         else:
             pictures = [["val_", ""], ["test_"]]
         for splits in pictures:
             name = "-".join([what, *(SPLITS[prefix] for prefix in splits)])
-            section.items.append(curve_figure(shown, what, splits, hues, name))
+            section.items.append(curve_figure(chosen, what, splits, hues, name))
     section.items = [item for item in section.items if item is not None]
     return section
 
 
 def throughput_section(groups):
     """Rows a second while training, over the epochs of a run and its seeds."""
-    found = []
+    entries = []  # (label, Spread of the speeds, ranks)
     for group in groups:
         speeds = [value for run in group.runs for value in run.epochs.get("samples_per_second", [])]
         ranks = sorted({run.summary.get("ranks", 0) for run in group.runs})
-        found.append((group, spread(speeds), "/".join(str(count) for count in ranks)))
-    found = [entry for entry in found if entry[1].count][:40]
-    if not found:
+        entries.append((escaped(group.label), spread(speeds), "/".join(map(str, ranks))))
+    entries = [entry for entry in entries if entry[1].count][:40]
+    if not entries:
         return None
-    figure = graph("rows a second", "", height=90 + 24 * len(found), margin=dict(l=60, r=16, t=8, b=52))
+    figure = empty_figure("rows a second", "", height=90 + 24 * len(entries), margin=dict(l=60, r=16, t=8, b=52))
     figure.add_trace(go.Bar(
-        x=numbers([speed.mean for _, speed, _ in found]), y=[plain(group.label) for group, _, _ in found], orientation="h",
-        marker=dict(color="#3b82c4"), width=0.6,
-        error_x=dict(array=numbers([0 if math.isnan(speed.sd) else speed.sd for _, speed, _ in found]), thickness=1),
-        text=[f"{ranks} rank(s), {speed.count} epochs" for _, speed, ranks in found], textposition="none",
+        x=rounded([speed.mean for _, speed, _ in entries]), y=[label for label, _, _ in entries], orientation="h",
+        marker=dict(color=colour(0)), width=0.6,
+        error_x=dict(array=rounded([0 if math.isnan(speed.sd) else speed.sd for _, speed, _ in entries]), thickness=1),
+        text=[f"{ranks} rank(s), {speed.count} epochs" for _, speed, ranks in entries], textposition="none",
         hovertemplate="%{y}<br>%{x:.4g} rows/s, %{text}<extra></extra>"))
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_xaxes(rangemode="tozero")

@@ -13,11 +13,11 @@ HEIGHT = 380  # pixels
 
 @dataclass
 class Figure:
-    """A picture: its name is unique in a report, and the name of its file. `graph`: of plotly."""
+    """A picture: its name is unique in a report, and the name of its file. `figure`: plotly's."""
 
     name: str
     title: str
-    graph: go.Figure
+    figure: go.Figure
     note: str = ""
     wide: bool = True  # takes a whole row of the page
 
@@ -45,7 +45,7 @@ def colour(number):
     return PALETTE[number % len(PALETTE)]
 
 
-def plain(text):
+def escaped(text):
     """As plotly has to get a text that is shown as it is: it takes what stands between < and > for a tag."""
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
@@ -63,44 +63,46 @@ def faint(hex_colour, opacity=0.18):
     return f"rgba({red},{green},{blue},{opacity})"
 
 
-def graph(x_title="", y_title="", height=HEIGHT, **layout):
+def empty_figure(x_title="", y_title="", height=HEIGHT, **layout):
     """An empty plot; the page adds the colours of text and grid."""
     result = go.Figure()
     result.update_layout(template="none", height=height, margin=dict(l=60, r=16, t=16, b=52), hovermode="closest",
                          paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font=dict(size=13),
                          xaxis=dict(title=dict(text=x_title, font=dict(size=13)), automargin=True, zeroline=False),
-                         yaxis=dict(title=dict(text=y_title, font=dict(size=13), standoff=12), automargin=True, zeroline=False))
+                         yaxis=dict(title=dict(text=y_title, font=dict(size=13), standoff=12), automargin=True,
+                                    zeroline=False))
     result.update_layout(**layout)
     return result
 
 
-def numbers(values, digits=5):
+def rounded(values, digits=5):
     """As a list for plotly: rounded, so that pages stay small; None where a number is missing."""
     return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in np.asarray(values, float)]
 
 
 def matrix(values, digits=4):
-    return [numbers(row, digits) for row in values]
+    return [rounded(row, digits) for row in values]
 
 
-def add_band(figure, xs, spreads, hue, legend_group, lowest=0, highest=math.inf):
+def add_band(figure, xs, intervals, hue, legend_group, lowest=0, highest=math.inf):
     """The confidence intervals, where there are any, as an area. They may be wider than what is possible: from
     `lowest` to `highest`."""
-    known = [(x, found) for x, found in zip(xs, spreads) if found.count > 1]
+    known = [(x, interval) for x, interval in zip(xs, intervals) if interval.count > 1]
     if known:
-        upper = [min(found.high, highest) for _, found in known]
-        lower = [max(found.low, lowest) for _, found in known]
+        upper = [min(interval.high, highest) for _, interval in known]
+        lower = [max(interval.low, lowest) for _, interval in known]
         figure.add_trace(go.Scatter(
-            x=[x for x, _ in known] + [x for x, _ in reversed(known)], y=numbers(upper + lower[::-1]), mode="lines",
+            x=[x for x, _ in known] + [x for x, _ in reversed(known)], y=rounded(upper + lower[::-1]), mode="lines",
             fill="toself", fillcolor=faint(hue), line=dict(width=0), hoverinfo="skip", legendgroup=legend_group,
             showlegend=False))
 
 
 def log_scale(figure, tickformat):
     """A logarithmic y axis: ticks at all digits, at 1, 2 and 5, or at powers of ten, by how much it spans."""
-    shown = [value for trace in figure.data for value in trace.y if value]
-    decades = math.log10(max(shown) / min(shown)) if shown else 0
-    figure.update_yaxes(type="log", tickformat=tickformat, dtick="D1" if decades < 0.7 else "D2" if decades < 2.5 else 1)
+    values = [value for trace in figure.data for value in trace.y if value]
+    decades = math.log10(max(values) / min(values)) if values else 0
+    dtick = "D1" if decades < 0.7 else "D2" if decades < 2.5 else 1
+    figure.update_yaxes(type="log", tickformat=tickformat, dtick=dtick)
 
 
 def layer_colours(count):
@@ -124,12 +126,12 @@ def mosaic(images, columns, gap=2):
     return board, places
 
 
-def mosaic_graph(images, captions, columns, colour_scale, limits):
+def mosaic_figure(images, captions, columns, colour_scale, limits):
     """Images with a caption above each. `limits`: the values of the colour scale's ends."""
     gap = max(2, round(0.28 * images.shape[1]))
     board, places = mosaic(images, columns, gap)
     rows, width = board.shape
-    result = graph(height=round(700 * rows / width) + 20, margin=dict(l=4, r=4, t=4, b=4))
+    result = empty_figure(height=round(700 * rows / width) + 20, margin=dict(l=4, r=4, t=4, b=4))
     result.add_trace(go.Heatmap(z=matrix(board, 3), colorscale=colour_scale, zmin=limits[0], zmax=limits[1],
                                 showscale=False, hovertemplate="%{z}<extra></extra>", hoverongaps=False))
     result.update_xaxes(visible=False, constrain="domain")

@@ -4,19 +4,14 @@ import math
 
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, add_band, colour, graph, numbers, plain
-from .groups import label_part, layer_activations, numeric, shown
+from .drawing import Figure, Section, add_band, colour, empty_figure, escaped, rounded
+from .groups import label_part, layer_activations, numeric, setting_text
 from .intervals import spread
 
 MOST_MAPS = 6
 MOST_LINES = 10
 # Scale of the heat maps, dark to light; the texts in cells are white below this share of the range, else black.
 SCALE, DARK_BELOW = "Viridis", 0.6
-
-
-def depth(group):
-    return group.first.depth
-
 
 
 def is_pairs(groups):
@@ -33,40 +28,41 @@ def ordered(values):
     return sorted(distinct, key=numeric) if all(numeric(value) is not None for value in distinct) else distinct
 
 
-def cell_text(found, metric):
+def cell_text(interval, metric):
     if metric.higher_is_better:
-        mean, half_width = (f"{value:.4f}".removeprefix("0") for value in (found.mean, found.half_width))
+        mean, half_width = (f"{value:.4f}".removeprefix("0") for value in (interval.mean, interval.half_width))
     else:
-        mean, half_width = f"{found.mean:.3g}", f"{found.half_width:.1g}"
-    return mean + (f"<br>±{half_width}" if found.count > 1 else "")
+        mean, half_width = f"{interval.mean:.3g}", f"{interval.half_width:.1g}"
+    return mean + (f"<br>±{half_width}" if interval.count > 1 else "")
 
 
 def heat_map(cells, metric, x_title, y_title):
     """`cells`: (x, y) → values. Colours are of the means."""
     columns, rows = ordered([x for x, _ in cells]), ordered([y for _, y in cells])
-    spreads = {place: spread(values) for place, values in cells.items()}
-    means = [found.mean for found in spreads.values() if found.count]
+    intervals = {place: spread(values) for place, values in cells.items()}
+    means = [interval.mean for interval in intervals.values() if interval.count]
     low, high = min(means), max(means)
     empty = spread([])
-    texts = [[f"± {spreads[x, y].half_width:.2g} ({spreads[x, y].count} seeds)"
-              if spreads.get((x, y), empty).count > 1 else "" for x in columns] for y in rows]
-    figure = graph(x_title, y_title, height=120 + 38 * len(rows))
+    texts = [[f"± {intervals[x, y].half_width:.2g} ({intervals[x, y].count} seeds)"
+              if intervals.get((x, y), empty).count > 1 else "" for x in columns] for y in rows]
+    figure = empty_figure(x_title, y_title, height=120 + 38 * len(rows))
     figure.add_trace(go.Heatmap(
-        x=[*map(plain, columns)], y=[*map(plain, rows)], z=[numbers([spreads.get((x, y), empty).mean for x in columns]) for y in rows], text=texts,
+        x=[*map(escaped, columns)], y=[*map(escaped, rows)],
+        z=[rounded([intervals.get((x, y), empty).mean for x in columns]) for y in rows], text=texts,
         colorscale=SCALE if metric.higher_is_better else SCALE + "_r", xgap=2, ygap=2, hoverongaps=False,
         colorbar=dict(thickness=12, outlinewidth=0),
         hovertemplate=f"{x_title} %{{x}}, {y_title} %{{y}}<br>%{{z:.5g}} %{{text}}<extra></extra>"))
     figure.update_xaxes(type="category", showgrid=False)
     figure.update_yaxes(type="category", showgrid=False, autorange="reversed")
     if len(columns) <= 12:
-        for (x, y), found in spreads.items():
-            if not found.count:
+        for (x, y), interval in intervals.items():
+            if not interval.count:
                 continue
-            place = (found.mean - low) / (high - low) if high > low else 1
+            place = (interval.mean - low) / (high - low) if high > low else 1
             light = (place if metric.higher_is_better else 1 - place) > DARK_BELOW
             # By number: plotly takes a text such as "2" for one.
-            figure.add_annotation(x=columns.index(x), y=rows.index(y), text=cell_text(found, metric), showarrow=False,
-                                  font=dict(size=10, color="#000000" if light else "#ffffff"))
+            figure.add_annotation(x=columns.index(x), y=rows.index(y), text=cell_text(interval, metric),
+                                  showarrow=False, font=dict(size=10, color="#000000" if light else "#ffffff"))
     return figure
 
 
@@ -110,7 +106,8 @@ def pair_maps(groups, metric):
 
 
 def depth_maps(groups, metric):
-    several_widths = len({width_text(group) for group in groups if depth(group)}) > 1
+    """Activation by number of hidden layers: a map for each initializer, and for each width if there are several."""
+    several_widths = len({width_text(group) for group in groups if group.first.depth}) > 1
 
     def others(group):
         if several_widths:
@@ -119,16 +116,17 @@ def depth_maps(groups, metric):
 
     figures = []
     for number, (part, members) in enumerate(initializer_maps(groups), 1):
-        figures += maps_of(members, lambda group: (str(depth(group)), group.activation), others, metric,
+        figures += maps_of(members, lambda group: (str(group.first.depth), group.activation), others, metric,
                            "hidden layers", "activation", f"depth-{number}" if part else "depth",
                            "Activation by depth" + (f", {part}" if part else ""))
     return figures
 
 
 def heat_maps(groups, names, metric):
+    """Of pairs of activations, of activations by depth, or of the first two settings; none if only one varies."""
     if is_pairs(groups):
         return pair_maps(groups, metric)
-    if "activation" in names and len({depth(group) for group in groups}) > 1:
+    if "activation" in names and len({group.first.depth for group in groups}) > 1:
         return depth_maps(groups, metric)
     if len(names) < 2:
         return []
@@ -139,12 +137,13 @@ def heat_maps(groups, names, metric):
 
 
 def hidden_initializer(group):
-    return shown("init", group.first.config.get("init", [])[:-1])
+    return setting_text("init", group.first.config.get("init", [])[:-1])
 
 
 def initializer_maps(groups):
-    """[(title, groups)]: where activations occur with more than one initializer at the same depth, the groups of
-    that which all activations have, and, of each activation, those of the other one, or of its only one."""
+    """[(title, groups)], one entry a map: one without a title if no activation occurs with several initializers. If all
+    have one in common and some a second, their default, two maps: all with the common initializer; each activation with
+    its own default. Else one map an initializer."""
     found = {}
     for group in groups:
         rest = tuple(text for key, text in group.settings.items() if key != "init")
@@ -198,16 +197,16 @@ def line_figure(groups, key, title, value, y_title, name):
             families[rest] = group.family
     lines = dict(list(lines.items())[:MOST_LINES])
     by_family = len({families[rest] for rest in lines}) == len(lines)
-    figure = graph(title, y_title)
+    figure = empty_figure(title, y_title)
     for number, (rest, line) in enumerate(lines.items()):
         hue = colour(families[rest] if by_family else number)
         xs = sorted(line)
-        spreads = [spread(line[x]) for x in xs]
+        intervals = [spread(line[x]) for x in xs]
         figure.add_trace(go.Scatter(
-            x=xs, y=numbers([found.mean for found in spreads]), name=plain(rest), mode="lines+markers", line=dict(color=hue),
-            legendgroup=rest, showlegend=len(lines) > 1,
-            hovertemplate=f"{plain(rest)}<br>{title} %{{x}}: %{{y:.4g}}<extra></extra>"))
-        add_band(figure, xs, spreads, hue, rest, highest=math.inf if y_title.endswith("loss") else 1)
+            x=xs, y=rounded([interval.mean for interval in intervals]), name=escaped(rest), mode="lines+markers",
+            line=dict(color=hue), legendgroup=rest, showlegend=len(lines) > 1,
+            hovertemplate=f"{escaped(rest)}<br>{title} %{{x}}: %{{y:.4g}}<extra></extra>"))
+        add_band(figure, xs, intervals, hue, rest, highest=math.inf if y_title.endswith("loss") else 1)
     points = sorted({x for line in lines.values() for x in line})
     if points[0] > 0 and points[-1] / points[0] >= 50:
         figure.update_xaxes(type="log")
@@ -217,7 +216,7 @@ def line_figure(groups, key, title, value, y_title, name):
 
 def settings_section(groups, names, metric):
     """Heat maps and lines; None if too few settings vary."""
-    section = Section("What depends on what")
+    section = Section("What depends on what", heat_maps(groups, names, metric))
     axis = number_axis(groups, names)
     if axis:
         key, title = axis
@@ -225,7 +224,4 @@ def settings_section(groups, names, metric):
                                          "by-number"))
         if any(run.diagnostics for group in groups for run in group.runs):
             section.items.append(line_figure(groups, key, title, dead_units, "share of dead units", "dead-by-number"))
-    maps = heat_maps(groups, names, metric)
-    section.items[:0] = maps
     return section if section.items else None
-

@@ -1,5 +1,6 @@
 """Runs that differ in nothing but the seed, and what tells groups of them apart."""
 
+import collections
 import itertools
 import math
 import re
@@ -16,7 +17,7 @@ NAMING_ORDER = ["activation", "hidden", "optimizer", "learning_rate", "data"]
 NAMED_LAST = ["init", "constraint", "dropout"]
 
 
-def shown(key, value):
+def setting_text(key, value):
     """A config value as people write it: a list of equal entries as one of them, widths as 512x6."""
     if isinstance(value, bool):
         return "on" if value else "off"
@@ -24,7 +25,7 @@ def shown(key, value):
         return f"{value:.6g}" if isinstance(value, float) else str(value)
     if key == "hidden" and not value:
         return "none"
-    texts = [shown("", entry) for entry in value]
+    texts = [setting_text("", entry) for entry in value]
     if texts and len(set(texts)) == 1:
         return f"{texts[0]}x{len(texts)}" if key == "hidden" and len(texts) > 1 else texts[0]
     if key == "init":  # one a layer: long lists of few names
@@ -35,7 +36,7 @@ def shown(key, value):
 
 def setting(run, key):
     """What a run's config says of a key; keys that were never set are not in it."""
-    return shown(key, run.config[key]) if key in run.config else "default"
+    return setting_text(key, run.config[key]) if key in run.config else "default"
 
 
 def differing_keys(runs):
@@ -67,7 +68,7 @@ class Group:
     """Runs that differ in nothing but the seed."""
 
     label: str
-    settings: dict  # naming key → text
+    settings: dict  # naming key → text, as the label has it
     runs: list
     family: int = 0  # the number of its activation among those of all groups: its colour
 
@@ -77,7 +78,7 @@ class Group:
 
     @property
     def activation(self):
-        return shown("activation", self.first.config.get("activation", [])) or "none"
+        return setting_text("activation", self.first.config.get("activation", [])) or "none"
 
     def final(self, column):
         """The Spread of a column of metrics.csv after the last epochs."""
@@ -94,9 +95,14 @@ class Group:
 
 def label_part(key, value):
     """A setting in the name of a group."""
-    if key == "data":
-        return Path(value).stem
-    return value if key in ("activation", "hidden") else f"{key} {value}"
+    return value if key in ("activation", "hidden", "data") else f"{key} {value}"
+
+
+def data_names(paths):
+    """Path → what groups call the dataset: its file's name without the ending, or the whole path if another has that
+    name."""
+    count = collections.Counter(Path(path).stem for path in set(paths))
+    return {path: Path(path).stem if count[Path(path).stem] == 1 else path for path in paths}
 
 
 def make_groups(runs):
@@ -106,9 +112,12 @@ def make_groups(runs):
     members = {}
     for run in runs:
         members.setdefault(tuple(setting(run, key) for key in names), []).append(run)
+    names_of_data = data_names([setting(run, "data") for run in runs])
     groups = []
     for values, group_runs in members.items():
         settings = dict(zip(names, values))
+        if "data" in settings:
+            settings["data"] = names_of_data[settings["data"]]
         label = " · ".join(label_part(key, value) for key, value in settings.items())
         groups.append(Group(label or group_runs[0].path.name, settings, group_runs))
     families = {name: number for number, name in enumerate(dict.fromkeys(group.activation for group in groups))}

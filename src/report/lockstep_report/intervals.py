@@ -69,13 +69,13 @@ def spread(values):
 
 def paired_p_value(differences):
     """Two-sided p of Student's paired t-test that the mean of the differences is zero; NaN for fewer than two."""
-    found = spread(differences)
-    if found.count < 2:
+    interval = spread(differences)
+    if interval.count < 2:
         return math.nan
-    if found.sd == 0:
-        return 1.0 if found.mean == 0 else 0.0
-    t = abs(found.mean) / (found.sd / math.sqrt(found.count))
-    return 2 * (1 - student_t_probability(t, found.count - 1))
+    if interval.sd == 0:
+        return 1.0 if interval.mean == 0 else 0.0
+    t = abs(interval.mean) / (interval.sd / math.sqrt(interval.count))
+    return 2 * (1 - student_t_probability(t, interval.count - 1))
 
 
 def holm(p_values):

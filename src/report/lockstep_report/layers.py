@@ -5,7 +5,7 @@ import math
 import numpy as np
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, colours_of, graph, layer_colours, log_scale, numbers, plain
+from .drawing import Figure, Section, colours_of, empty_figure, escaped, layer_colours, log_scale, rounded
 from .groups import representatives
 from .intervals import spread
 
@@ -32,19 +32,21 @@ def profile(group, quantity, epoch_of):
         for row in run.diagnostics:
             if steps and row["step"] == max(steps) and math.isfinite(row[quantity]):
                 values.setdefault(layer_number(row["layer"], names), []).append(row[quantity])
-    return {layer: spread(found) for layer, found in sorted(values.items())}
+    return {layer: spread(of_layer) for layer, of_layer in sorted(values.items())}
 
 
 def gradient_profile_figure(groups, when, epoch_of):
     """The gradient's norm from the first layer to the last: where it vanishes or explodes."""
-    figure = graph("layer, from the input", "gradient norm")
+    figure = empty_figure("layer, from the input", "gradient norm")
+    hues = colours_of(groups)
     for group in groups:
-        found = {layer: s for layer, s in profile(group, "gradient_norm", epoch_of).items() if s.mean > 0}
-        if found:
+        norms = {layer: interval.mean for layer, interval in profile(group, "gradient_norm", epoch_of).items()
+                 if interval.mean > 0}
+        if norms:
             figure.add_trace(go.Scatter(
-                x=list(found), y=numbers([s.mean for s in found.values()]), name=plain(group.label), mode="lines+markers",
-                line=dict(color=colours_of(groups)[group.label]), showlegend=True,
-                hovertemplate=f"{plain(group.label)}<br>layer %{{x}}: %{{y:.3g}}<extra></extra>"))
+                x=list(norms), y=rounded(list(norms.values())), name=escaped(group.label), mode="lines+markers",
+                line=dict(color=hues[group.label]), showlegend=True,
+                hovertemplate=f"{escaped(group.label)}<br>layer %{{x}}: %{{y:.3g}}<extra></extra>"))
     log_scale(figure, "~g")
     figure.update_xaxes(dtick=1)
     return Figure(f"gradients-{when}-epoch", f"Gradient norm by layer, {when} epoch", figure,
@@ -63,12 +65,12 @@ def over_time_figures(run, label, name):
     for quantity, title, word in OVER_TIME:
         if not any(row[quantity] > 0 for row in run.diagnostics):
             continue
-        figure = graph("step", title, height=320)
+        figure = empty_figure("step", title, height=320)
         for layer, hue in zip(names, hues):
             rows = [row for row in run.diagnostics if row["layer"] == layer and math.isfinite(row[quantity])]
             if rows:
                 figure.add_trace(go.Scatter(
-                    x=[int(row["step"]) for row in rows], y=numbers([row[quantity] for row in rows]), name=layer,
+                    x=[int(row["step"]) for row in rows], y=rounded([row[quantity] for row in rows]), name=layer,
                     mode="lines+markers" if len(rows) < 12 else "lines", line=dict(color=hue, width=2), showlegend=True,
                     hovertemplate=f"{layer}<br>step %{{x}}: %{{y:.3g}}<extra></extra>"))
         if quantity == "gradient_norm":
@@ -88,10 +90,10 @@ def diagnostics_section(groups, featured, metric):
     section.notes.append("A dead unit has slope 0 for every row, a saturated one less than 5 % of its activation's "
                          "largest slope.")
     deepest = max(group.first.depth for group in known)
-    shown = representatives([group for group in known if group.first.depth == deepest], metric, MOST_PROFILES)
+    chosen = representatives([group for group in known if group.first.depth == deepest], metric, MOST_PROFILES)
     if deepest >= 2:
-        section.items.append(gradient_profile_figure(shown, "first", min))
-        section.items.append(gradient_profile_figure(shown, "last", max))
+        section.items.append(gradient_profile_figure(chosen, "first", min))
+        section.items.append(gradient_profile_figure(chosen, "last", max))
     for number, (group, run) in enumerate(featured, 1):
         if run.diagnostics:
             section.items.extend(over_time_figures(run, group.label, number))
@@ -111,12 +113,12 @@ def histogram_figure(layers, label, name):
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, BINS + 1)
     centres = (edges[1:] + edges[:-1]) / 2
-    figure = graph("output of a unit", "share", height=320)
+    figure = empty_figure("output of a unit", "share", height=320)
     for number, (layer, hue) in enumerate(zip(layers, layer_colours(len(layers)))):
         counts, _ = np.histogram(np.clip(layer, low, high), bins=edges)
         shares = counts / layer.size
         figure.add_trace(go.Scatter(
-            x=numbers(centres), y=numbers(np.where(shares > 0, shares, np.nan), 3), name=f"dense_{number}",
+            x=rounded(centres), y=rounded(np.where(shares > 0, shares, np.nan), 3), name=f"dense_{number}",
             mode="lines+markers", line=dict(color=hue, width=2, shape="hvh"), marker=dict(size=3), showlegend=True,
             hovertemplate=f"dense_{number}<br>about %{{x:.3g}}: %{{y:.2%}}<extra></extra>"))
     log_scale(figure, "~%")

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, Table, colour, graph, matrix, mosaic_graph, numbers, plain
+from .drawing import GREY, Figure, Section, Table, colour, empty_figure, escaped, matrix, mosaic_figure, rounded
 from .groups import representatives
 
 WORST = 24
@@ -18,10 +18,10 @@ DIVERGING = [[0, "#b2402f"], [0.5, "#f7f7f7"], [1, "#2f66b2"]]
 def confusion_figure(found, name):
     """From `evaluate --format json`."""
     counts = np.array(found["confusion_matrix"])
-    names = [plain(entry["name"]) for entry in found["classes"]]
+    names = [escaped(entry["name"]) for entry in found["classes"]]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     wrong = np.where(np.eye(len(names), dtype=bool), np.nan, shares)
-    figure = graph("predicted class", "true class", height=max(300, 130 + 34 * len(names)))
+    figure = empty_figure("predicted class", "true class", height=max(300, 130 + 34 * len(names)))
     figure.add_trace(go.Heatmap(
         x=names, y=names, z=matrix(wrong), text=counts.tolist(), colorscale=[[0, "rgba(224,120,47,0)"], [1, "#e0782f"]],
         showscale=False, xgap=1, ygap=1, hoverongaps=False,
@@ -60,18 +60,20 @@ def mistakes_section(run, label, data, program, suffix=""):
     x, y = data.rows("test", None if limit == "all" else limit)
     if data.task == "regression":
         predictions, _ = program.predict(run.checkpoint, x)
-        return Section(f"Predictions: {label}", [regression_figure(predictions, y.reshape(len(y), -1), "predictions" + suffix)])
-    section = Section(f"Mistakes: {label}", [confusion_figure(program.evaluate(run.checkpoint, data.path, limit),
-                                                               "confusion" + suffix)])
+        return Section(f"Predictions: {label}",
+                       [regression_figure(predictions, y.reshape(len(y), -1), "predictions" + suffix)])
+    section = Section(f"Mistakes: {label}",
+                      [confusion_figure(program.evaluate(run.checkpoint, data.path, limit), "confusion" + suffix)])
     section.notes.append("The run's best checkpoint; the ranking is by the last epoch.")
     probabilities = both_classes(program.predict(run.checkpoint, x)[0])
     worst = worst_rows(probabilities, y.astype(int), WORST)
     if data.image_shape and worst:
         images = np.array([x[row].reshape(data.image_shape) for row, _, _ in worst], float)
-        captions = [plain(f"{data.class_name(int(y[row]))}→{data.class_name(predicted)}") for row, predicted, _ in worst]
-        figure = mosaic_graph(images, captions, 6, "gray", (images.min(), images.max()))
-        section.items.append(Figure("most-wrong" + suffix, "Most wrong images", figure, "true → predicted class; the rows whose true "
-                                    "class seemed least probable"))
+        captions = [escaped(f"{data.class_name(int(y[row]))}→{data.class_name(predicted)}")
+                    for row, predicted, _ in worst]
+        figure = mosaic_figure(images, captions, 6, "gray", (images.min(), images.max()))
+        section.items.append(Figure("most-wrong" + suffix, "Most wrong images", figure,
+                                    "true → predicted class; the rows whose true class seemed least probable"))
     elif worst:
         section.items.append(Table("Most wrong rows", ["row", "true", "predicted", "probability"], [
             [str(row), data.class_name(int(y[row])), data.class_name(predicted), f"{probability:.4f}"]
@@ -80,14 +82,14 @@ def mistakes_section(run, label, data, program, suffix=""):
 
 
 def regression_figure(predictions, targets, name):
-    figure = graph("target", "prediction")
+    figure = empty_figure("target", "prediction")
     for column in range(targets.shape[1]):
         figure.add_trace(go.Scatter(
-            x=numbers(targets[:MOST_SCATTERED, column]), y=numbers(predictions[:MOST_SCATTERED, column]), mode="markers",
-            name=f"value {column}", marker=dict(size=5, color=colour(column), opacity=0.6),
+            x=rounded(targets[:MOST_SCATTERED, column]), y=rounded(predictions[:MOST_SCATTERED, column]),
+            mode="markers", name=f"value {column}", marker=dict(size=5, color=colour(column), opacity=0.6),
             showlegend=targets.shape[1] > 1, hovertemplate="target %{x:.4g}, predicted %{y:.4g}<extra></extra>"))
     ends = [float(targets.min()), float(targets.max())]
-    figure.add_trace(go.Scatter(x=ends, y=ends, mode="lines", line=dict(color="#8a939c", dash="dot"), hoverinfo="skip",
+    figure.add_trace(go.Scatter(x=ends, y=ends, mode="lines", line=dict(color=GREY, dash="dot"), hoverinfo="skip",
                                 showlegend=False))
     error = float(np.sqrt(np.mean((predictions - targets) ** 2)))
     return Figure(name, "Predictions against targets", figure,
@@ -105,8 +107,8 @@ def weights_figure(run, label, data, name):
         units = np.argsort(-np.linalg.norm(kernel, axis=0), kind="stable")[:WEIGHT_IMAGES]
     images = kernel.T[units].reshape(len(units), height, width)
     limit = float(np.quantile(np.abs(images), 0.999)) or 1.0
-    captions = [plain(data.class_name(int(unit))) if is_output else str(unit) for unit in units]
-    figure = mosaic_graph(images, captions, 5 if len(units) <= 10 else 8, DIVERGING, (-limit, limit))
+    captions = [escaped(data.class_name(int(unit))) if is_output else str(unit) for unit in units]
+    figure = mosaic_figure(images, captions, 5 if len(units) <= 10 else 8, DIVERGING, (-limit, limit))
     note = f"blue: positive, red: negative, up to ±{limit:.2g}" + (
         "" if len(units) == kernel.shape[1] else f"; the {len(units)} of {kernel.shape[1]} units with the largest norm")
     title = "Weights to each class" if is_output else "Weights of the first layer"
@@ -132,18 +134,18 @@ def region_figure(run, label, data, program, name):
     plane = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2).astype(x.dtype)
     probabilities = both_classes(program.predict(run.checkpoint, plane)[0])
     classes = probabilities.shape[1]
-    shown = probabilities[:, 1] if classes == 2 else probabilities.argmax(axis=1)
+    levels = probabilities[:, 1] if classes == 2 else probabilities.argmax(axis=1)
     steps = [[k / max(classes - 1, 1), colour(k)] for k in range(classes)]
     scale = [[0, colour(0)], [0.5, "#f4f4f4"], [1, colour(1)]] if classes == 2 else steps
-    figure = graph("x₁", "x₂", height=340)
+    figure = empty_figure("x₁", "x₂", height=340)
     figure.add_trace(go.Heatmap(
-        x=numbers(axes[0], 4), y=numbers(axes[1], 4), z=matrix(shown.reshape(REGION_STEPS, REGION_STEPS), 3),
+        x=rounded(axes[0], 4), y=rounded(axes[1], 4), z=matrix(levels.reshape(REGION_STEPS, REGION_STEPS), 3),
         colorscale=scale, zmin=0, zmax=classes - 1, opacity=0.6, showscale=False,
         hovertemplate="(%{x:.3g}, %{y:.3g}): %{z}<extra></extra>"))
     for k in range(classes):
-        mine, name_of_class = x[y.astype(int) == k], plain(data.class_name(k))
+        mine, name_of_class = x[y.astype(int) == k], escaped(data.class_name(k))
         figure.add_trace(go.Scatter(
-            x=numbers(mine[:, 0], 4), y=numbers(mine[:, 1], 4), mode="markers", name=name_of_class, showlegend=True,
+            x=rounded(mine[:, 0], 4), y=rounded(mine[:, 1], 4), mode="markers", name=name_of_class, showlegend=True,
             marker=dict(size=5, color=colour(k), line=dict(width=0.8, color="#ffffff")),
             hovertemplate=f"{name_of_class} (%{{x:.3g}}, %{{y:.3g}})<extra></extra>"))
     figure.update_xaxes(showgrid=False, range=ends[:, 0].tolist())

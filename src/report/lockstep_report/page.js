@@ -42,7 +42,7 @@ function fitted(graph, width) {
     return changes;
   }
   const entries = graph.data.filter((trace) => trace.showlegend);
-  if (entries.length < 2 && !entries.length) return { height: graph.height };
+  if (!entries.length) return { height: graph.height };
   if (width >= narrowWidth) {
     return { height: Math.max(graph.height, 80 + 20 * entries.length), "legend.orientation": "v", "legend.x": 1.02,
       "legend.y": 1, "legend.yanchor": "top", "margin.b": 52 };

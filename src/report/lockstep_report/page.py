@@ -19,9 +19,9 @@ def plotly_script():
     return base64.b64encode(gzip.compress(plotly.offline.get_plotlyjs().encode(), 6, mtime=0)).decode()
 
 
-def graph_json(figure):
+def figure_json(figure):
     """For a script element: no text of a label can end it."""
-    return plotly.io.to_json(figure.graph, validate=False).replace("<", "\\u003c")
+    return plotly.io.to_json(figure.figure, validate=False).replace("<", "\\u003c")
 
 
 def figures_of(sections):
@@ -37,7 +37,7 @@ def make_page(title, subtitle, sections, notes, config_text):
     return environment.get_template("page.html.j2").render(
         title=title, subtitle=subtitle, sections=sections, notes=notes, config_text=config_text,
         is_figure=lambda item: isinstance(item, Figure),
-        graph_json=lambda figure: markupsafe.Markup(graph_json(figure)),
+        figure_json=lambda figure: markupsafe.Markup(figure_json(figure)),
         style=markupsafe.Markup((HERE / "page.css").read_text(encoding="utf-8")),
         script=markupsafe.Markup((HERE / "page.js").read_text(encoding="utf-8")),
         plotly_script=plotly_script())

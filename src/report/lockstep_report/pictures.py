@@ -15,7 +15,7 @@ import plotly.offline
 
 from .errors import ReportError
 from .files import write_atomically
-from .page import graph_json
+from .page import figure_json
 
 WIDTH = 760  # pixels; PNG files have twice as many
 NAMES = ["chromium", "chromium-browser", "google-chrome", "chrome"]
@@ -51,7 +51,7 @@ def find_chromium():
 def image_urls(figures, kind):
     """A data: URL of each figure."""
     page = PAGE % (plotly.offline.get_plotlyjs().replace("</script", "<\\/script"),
-                   ",".join(graph_json(figure) for figure in figures), json.dumps(kind), WIDTH)
+                   ",".join(figure_json(figure) for figure in figures), json.dumps(kind), WIDTH)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "figures.html")
         path.write_text(page, encoding="utf-8")
@@ -79,5 +79,3 @@ def write_pictures(figures, directory, kind):
         head, _, body = url.partition(",")
         content = base64.b64decode(body) if head.endswith(";base64") else urllib.parse.unquote(body).encode()
         write_atomically(Path(directory, f"{figure.name}.{kind}"), content)
-
-

@@ -13,6 +13,10 @@ import numpy as np
 
 from .errors import ReportError
 
+# What mpirun or srun may have told the report: the program would take itself for that rank, which starts only once.
+RANK_VARIABLES = ("OMPI_COMM_WORLD_", "OMPI_MCA_ess", "OMPI_MCA_orte", "OMPI_MCA_pmix", "PMI_", "PMIX_NAMESPACE",
+                  "PMIX_RANK", "PMIX_SERVER")
+
 
 class Program:
     """The lockstep program, run as one process without mpirun."""
@@ -22,8 +26,7 @@ class Program:
 
     def run(self, *arguments):
         """Its standard output. Throws ReportError with its message."""
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("OMPI_COMM_WORLD", "PMIX_"))}
-        environment.setdefault("PMIX_MCA_gds", "hash")
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(RANK_VARIABLES)}
         try:
             done = subprocess.run([self.path, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
                                   text=True, env=environment, check=False)

@@ -4,7 +4,7 @@ import math
 
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, Table, colours_of, graph, numbers, plain
+from .drawing import GREY, Figure, Section, Table, colours_of, empty_figure, escaped, rounded
 from .groups import Metric, ranked
 from .intervals import holm, paired_p_value
 
@@ -44,18 +44,20 @@ def p_text(p):
 
 
 def ranking_figure(order, metric, hues):
-    shown = order[:MOST_ROWS]
-    spreads = [group.final(metric.column) for group in shown]
-    figure = graph(metric.title, "", height=90 + 26 * len(shown), margin=dict(l=60, r=16, t=8, b=52))
+    first = order[:MOST_ROWS]
+    intervals = [group.final(metric.column) for group in first]
+    figure = empty_figure(metric.title, "", height=90 + 26 * len(first), margin=dict(l=60, r=16, t=8, b=52))
     figure.add_trace(go.Scatter(
-        x=numbers([found.mean for found in spreads]), y=[plain(group.label) for group in shown], mode="markers",
-        marker=dict(size=10, color=[hues[group.label] for group in shown]), showlegend=False,
-        error_x=dict(array=numbers([0 if math.isnan(found.half_width) else found.half_width for found in spreads]),
-                     thickness=1.5, width=5, color="#8a939c"),
-        text=[f"± {found.half_width:.2g}, {found.count} seeds" if found.count > 1 else "one seed" for found in spreads],
+        x=rounded([interval.mean for interval in intervals]), y=[escaped(group.label) for group in first],
+        mode="markers", marker=dict(size=10, color=[hues[group.label] for group in first]), showlegend=False,
+        error_x=dict(array=rounded([0 if math.isnan(interval.half_width) else interval.half_width
+                                    for interval in intervals]), thickness=1.5, width=5, color=GREY),
+        text=[f"± {interval.half_width:.2g}, {interval.count} seeds" if interval.count > 1 else "one seed"
+              for interval in intervals],
         hovertemplate="%{y}<br>%{x:.5g} %{text}<extra></extra>"))
     figure.update_yaxes(autorange="reversed", type="category", showgrid=True)
-    ends = [end for found in spreads for end in (found.mean, found.low, found.high) if math.isfinite(end)]
+    ends = [end for interval in intervals for end in (interval.mean, interval.low, interval.high)
+            if math.isfinite(end)]
     if metric.higher_is_better and (min(ends) < 0 or max(ends) > 1):  # an interval may be wider than the possible
         margin = 0.03 * (min(max(ends), 1) - max(min(ends), 0))
         figure.update_xaxes(range=[max(min(ends), 0) - margin, min(max(ends), 1) + margin])
@@ -65,6 +67,7 @@ def ranking_figure(order, metric, hues):
 
 
 def ranking_section(groups, metric):
+    """None if no run has a value to rank by."""
     order = [group for group in ranked(groups, metric) if group.final(metric.column).count]
     if not order:
         return None
@@ -72,9 +75,9 @@ def ranking_section(groups, metric):
     other = {"val_accuracy": "test_accuracy", "test_accuracy": "test_loss", "val_loss": "test_loss"}.get(metric.column)
     rows = []
     for place, (group, p) in enumerate(zip(order, p_values), 1):
-        found = group.final(metric.column)
-        cells = [str(place), group.label, metric.text(found.mean),
-                 "" if found.count < 2 else f"± {found.half_width:.2g}", str(found.count), p_text(p)]
+        interval = group.final(metric.column)
+        cells = [str(place), group.label, metric.text(interval.mean),
+                 "" if interval.count < 2 else f"± {interval.half_width:.2g}", str(interval.count), p_text(p)]
         if other:
             mean = group.final(other).mean
             cells.append("" if math.isnan(mean) else Metric(other).text(mean))

@@ -23,7 +23,6 @@ class Run:
     epochs: dict  # column of metrics.csv → array over the rows; NaN where nothing was evaluated
     summary: dict = field(default_factory=dict)
     diagnostics: list = field(default_factory=list)  # rows of diagnostics.csv, numbers but for the layer
-    source: str = ""  # the directory that the user named
 
     @property
     def depth(self):
@@ -70,7 +69,7 @@ def read_csv(path):
         return [row for row in csv.DictReader(file) if None not in row and None not in row.values()]
 
 
-def read_run(path, source):
+def read_run(path):
     """A run directory. Throws ReportError."""
     try:
         text = (path / "config.toml").read_text(encoding="utf-8")
@@ -79,7 +78,7 @@ def read_run(path, source):
             config["hidden"] = []
         rows = read_csv(path / "metrics.csv") if (path / "metrics.csv").exists() else []
         epochs = {name: np.array([number(row[name]) for row in rows]) for name in (rows[0] if rows else [])}
-        run = Run(path, config, text, epochs, source=source)
+        run = Run(path, config, text, epochs)
         if (path / "summary.json").exists():
             run.summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
         if (path / "diagnostics.csv").exists():
@@ -104,7 +103,7 @@ def read_sweep(path):
             directory = path / "trials" / Path(row["run_dir"]).name  # the sweep may have been moved
             if row["status"] == "finished" and directory not in seen:
                 seen.add(directory)
-                runs.append(read_run(directory, str(path)))
+                runs.append(read_run(directory))
     except (OSError, KeyError, UnicodeDecodeError) as error:
         raise ReportError(f"{path}/sweep.csv: expected the table of a sweep, found: {error}") from error
     return Sweep(path, runs, counts, failures)
@@ -122,7 +121,7 @@ def read_sources(paths):
             sweeps.append(read_sweep(path))
             runs.extend(sweeps[-1].runs)
         elif (path / "config.toml").is_file():
-            runs.append(read_run(path, text))
+            runs.append(read_run(path))
         else:
             what = "found neither" if path.is_dir() else "found no such directory"
             raise ReportError(f"{text}: expected a run directory (with config.toml) or a sweep directory (with "
