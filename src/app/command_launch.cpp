@@ -13,6 +13,7 @@
 #include "lockstep/app/command_line.hpp"
 #include "lockstep/app/launch_plan.hpp"
 #include "lockstep/app/supervised_process.hpp"
+#include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/checkpoint.hpp"
 #include "lockstep/io/dataset.hpp"
 #include "lockstep/train/config.hpp"
@@ -195,8 +196,11 @@ ExitStatus run_launch(const std::vector<std::string>& arguments) {
 std::function<ExitStatus(const Communicator&)> declare_launch(CLI::App& app) {
   const auto arguments = std::make_shared<LaunchArguments>();
   declare_flags(app, *arguments);
-  return [arguments](const Communicator&) -> ExitStatus {
-    throw UserError("launch has to be the first argument, and one process: it starts the ranks itself");
+  return [arguments](const Communicator& world) {
+    collectively(world, [] {
+      throw UserError("launch has to be the first argument, and one process: it starts the ranks itself");
+    });
+    return ExitStatus::user_error;
   };
 }
 

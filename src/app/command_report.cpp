@@ -14,6 +14,7 @@
 #include "lockstep/app/command_line.hpp"
 #include "lockstep/app/supervised_process.hpp"
 #include "lockstep/core/text.hpp"
+#include "lockstep/dist/agreement.hpp"
 
 namespace lockstep {
 namespace {
@@ -103,8 +104,11 @@ ExitStatus run_report(const std::vector<std::string>& arguments) {
 std::function<ExitStatus(const Communicator&)> declare_report(CLI::App& app) {
   const auto arguments = std::make_shared<ReportArguments>();
   declare_flags(app, *arguments);
-  return [](const Communicator&) -> ExitStatus {
-    throw UserError("report has to be the first argument, and one process: without mpirun");
+  return [](const Communicator& world) {
+    collectively(world, [] {
+      throw UserError("report has to be the first argument, and one process: without mpirun");
+    });
+    return ExitStatus::user_error;
   };
 }
 

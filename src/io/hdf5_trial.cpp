@@ -15,7 +15,6 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
-#include <limits>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -26,13 +25,13 @@
 namespace lockstep {
 namespace {
 
-// Of computing; a slow disk may take longer. What is not done by then is left untried: a loop inside libhdf5
-// meets the limit.
+// Limits of the child: of computing, for a slow disk may take longer, and of memory beside what the parent
+// has. Arrays in one compressed piece are uncompressed as a whole, with copies, so that both grow with the
+// file.
+constexpr rlim_t least_seconds = 10, bytes_per_second = 50'000'000;
+constexpr rlim_t least_new_bytes = rlim_t{1} << 30, new_bytes_per_byte = 16;
+// What is not read by then stays untried.
 constexpr std::clock_t enough_computing = 3 * CLOCKS_PER_SEC;
-constexpr rlim_t most_seconds = 10;
-constexpr rlim_t most_new_gib = 1, most_new_bytes = most_new_gib << 30;
-// A piece of an array is uncompressed as a whole, with a copy or two.
-constexpr std::size_t most_chunk_bytes = std::size_t{128} << 20;
 constexpr int most_depth = 32;
 constexpr std::size_t most_objects = 10'000;
 constexpr std::size_t most_row_bytes = std::size_t{64} << 20;
@@ -62,19 +61,6 @@ void unless_refused(Function&& function) {
   }
 }
 
-/// Of the pieces that an array is stored in; 0 if it is stored in one.
-std::size_t chunk_bytes(const Hdf5Array& array) {
-  const Hdf5Handle storage(H5Dget_create_plist(array.id.get()), H5Pclose);
-  if (!storage || H5Pget_layout(storage.get()) != H5D_CHUNKED) return 0;
-  std::vector<hsize_t> extents(array.shape.size());
-  if (H5Pget_chunk(storage.get(), static_cast<int>(extents.size()), extents.data()) < 0) return 0;
-  std::size_t bytes = array.type_bytes;
-  for (const hsize_t extent : extents) {
-    if (__builtin_mul_overflow(bytes, extent, &bytes)) return std::numeric_limits<std::size_t>::max();
-  }
-  return bytes;
-}
-
 /// The walk over everything that hard links lead to.
 struct Trial {
   hid_t file;
@@ -98,7 +84,7 @@ struct Trial {
     const Hdf5Array array = open_array(file, path, file_name);
     if (array.shape.empty() || array.elements() == 0) return;
     const std::size_t row_bytes = array.row_elements() * sizeof(double);
-    if (row_bytes > most_row_bytes || chunk_bytes(array) > most_chunk_bytes) return;
+    if (row_bytes > most_row_bytes) return;
     std::vector<std::byte> row(row_bytes);
     for (const std::size_t at : {std::size_t{0}, array.shape[0] - 1}) {
       unless_refused([&] { read_row_block(array, memory_type(ElementType::float64), at, 1, row.data()); });
@@ -123,6 +109,10 @@ struct Trial {
   }
 };
 
+rlim_t most_new_bytes(rlim_t file_bytes) {
+  return least_new_bytes + new_bytes_per_byte * file_bytes;
+}
+
 void lower_limit(auto which, rlim_t most) {
   rlimit limit{};
   ::getrlimit(which, &limit);
@@ -130,23 +120,23 @@ void lower_limit(auto which, rlim_t most) {
   ::setrlimit(which, &limit);
 }
 
-void set_limits(pid_t parent) {
+void set_limits(pid_t parent, rlim_t file_bytes) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);  // it is gone already, and its locks are not to outlive it
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL}) ::signal(signal, SIG_DFL);
   rlim_t pages = 0;
   std::ifstream("/proc/self/statm") >> pages;
-  lower_limit(RLIMIT_AS, pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + most_new_bytes);
-  lower_limit(RLIMIT_CPU, most_seconds);
+  lower_limit(RLIMIT_AS, pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + most_new_bytes(file_bytes));
+  lower_limit(RLIMIT_CPU, least_seconds + file_bytes / bytes_per_second);
   lower_limit(RLIMIT_CORE, 0);
   // glibc tells on standard error what it finds wrong with the heap.
   if (std::freopen("/dev/null", "w", stderr) == nullptr) ::close(STDERR_FILENO);
 }
 
 /// Does not return: the destructors of what the parent has are not for the child to run.
-[[noreturn]] void read_and_end(const std::string& path, pid_t parent, int answers) {
+[[noreturn]] void read_and_end(const std::string& path, rlim_t file_bytes, pid_t parent, int answers) {
   try {
-    set_limits(parent);
+    set_limits(parent, file_bytes);
     H5Eset_auto2(H5E_DEFAULT, look_at_errors, nullptr);
     unless_refused([&] {
       const Hdf5Handle file = open_hdf5_untried(path);
@@ -217,12 +207,13 @@ void trust_hdf5(const std::string& path) {
 void try_hdf5(const std::string& path) {
   const std::optional<Identity> identity = identity_of(path);
   if (identity && last_tried == identity) return;
+  const rlim_t file_bytes = identity ? static_cast<rlim_t>(identity->bytes) : 0;
   std::array<int, 2> pipe{};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return;
   // Memory that a network card knows stays the parent's: Open MPI asks for that, and so do kernels from 5.12
   // on.
   const pid_t parent = ::getpid(), child = ::fork();
-  if (child == 0) read_and_end(path, parent, pipe[1]);
+  if (child == 0) read_and_end(path, file_bytes, parent, pipe[1]);
   ::close(pipe[1]);
   const char answer = child > 0 ? answer_of(pipe[0]) : '\0';
   ::close(pipe[0]);
@@ -233,9 +224,10 @@ void try_hdf5(const std::string& path) {
     return;
   }
   throw FileError(path + ": damaged HDF5 file: " +
-                  (answer == out_of_memory ? "what it says of itself takes more than " +
-                                                 std::to_string(most_new_gib) + " GiB of memory"
-                                           : "the HDF5 library does not survive reading it (" + end + ")"));
+                  (answer == out_of_memory
+                       ? "what it says of itself takes more than " +
+                             std::to_string(most_new_bytes(file_bytes) >> 20) + " MiB of memory"
+                       : "the HDF5 library does not survive reading it (" + end + ")"));
 }
 
 }  // namespace lockstep

@@ -71,6 +71,12 @@ class Reports(CliTestCase):
         self.train(self.dir / "a", "--data", self.dir / "d.h5", "--epochs", 1, "--batch-size", 20)
         self.assertEqual(self.report("a", launcher=True).status, 0)
         self.assertIn("confusion", self.page()[1])
+        (self.dir / "r.html").unlink()
+        result = self.report("a", ranks=3)
+        self.assertEqual(result.status, USER_ERROR)
+        self.assertEqual(len(error_lines(result.err)), 1, result.err)
+        self.assertIn("one process", result.err)
+        self.assertFalse((self.dir / "r.html").exists())
 
     def test_a_sweep(self):
         write_classification(self.dir / "d.h5")
