@@ -75,7 +75,7 @@ std::vector<std::string> names_of_classes(const ModelDescription& model) {
 
 template <class T>
 void count_predictions(const TrainedModel<T>& model, const Rows<T>& rows, Report& report) {
-  const std::vector<T> predictions = predict<T>(model.spec, model.layout, model.parameters, rows);
+  const std::vector<T> predictions = predict<T>(model.spec, model.layout, model.parameters, rows).outputs;
   const std::size_t outputs = model.spec.outputs();
   report.confusion.emplace(report.class_names.size());
   std::size_t in_top = 0;

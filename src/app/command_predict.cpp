@@ -85,19 +85,18 @@ void predict_rows(const PredictArguments& arguments, const std::string& path,
                   const ModelDescription& description) {
   const TrainedModel<T> model(path, description);
   const Rows<T> rows = read_features<T>(arguments.input, model.spec.inputs(), description.x_scale);
-  std::vector<std::vector<T>> hidden;
-  const std::vector<T> predictions =
-      predict<T>(model.spec, model.layout, model.parameters, rows, arguments.layers ? &hidden : nullptr);
+  const Predictions<T> predictions =
+      predict<T>(model.spec, model.layout, model.parameters, rows, arguments.layers);
   if (is_csv(arguments.output)) {
-    write_csv<T>(arguments.output, description, predictions);
+    write_csv<T>(arguments.output, description, predictions.outputs);
   } else {
     std::vector<std::int32_t> classes;
     for (std::size_t i = 0; i < rows.count && description.task != Task::regression; ++i) {
       const std::span<const T> row =
-          std::span(predictions).subspan(i * model.spec.outputs(), model.spec.outputs());
+          std::span(predictions.outputs).subspan(i * model.spec.outputs(), model.spec.outputs());
       classes.push_back(static_cast<std::int32_t>(predicted_class(description, row)));
     }
-    write_predictions<T>(arguments.output, description, predictions, classes, hidden);
+    write_predictions<T>(arguments.output, description, predictions.outputs, classes, predictions.hidden);
   }
   std::cout << fmt::format("wrote {}: {} rows\n", arguments.output, rows.count);
 }

@@ -64,23 +64,24 @@ Evaluation evaluate(const Communicator& world, const ModelSpec& spec, const Para
 }
 
 template <class T>
-std::vector<T> predict(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
-                       const RowsView<T>& rows, std::vector<std::vector<T>>* hidden) {
+Predictions<T> predict(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
+                       const RowsView<T>& rows, bool with_hidden) {
   const std::size_t largest_chunk = std::min(rows.count, evaluation_chunk_rows);
   Workspace<T> workspace(spec, largest_chunk);
   AlignedVector<T> x(largest_chunk * rows.features);
-  std::vector<T> predictions(rows.count * spec.outputs());
-  if (hidden != nullptr) hidden->assign(spec.layers() - 1, {});
+  Predictions<T> predictions;
+  predictions.outputs.resize(rows.count * spec.outputs());
+  if (with_hidden) predictions.hidden.resize(spec.layers() - 1);
   for (std::size_t begin = 0; begin < rows.count; begin += evaluation_chunk_rows) {
     const std::size_t count = std::min(evaluation_chunk_rows, rows.count - begin);
     const MatrixView<T> logits =
         forward<T>(spec, layout, parameters, copy_chunk(rows, begin, count, x), workspace);
     apply_output<T>(spec.output_loss, logits);
-    std::copy_n(logits.data, count * spec.outputs(), predictions.data() + begin * spec.outputs());
-    for (std::size_t l = 0; hidden != nullptr && l < hidden->size(); ++l) {
+    std::copy_n(logits.data, count * spec.outputs(), predictions.outputs.data() + begin * spec.outputs());
+    for (std::size_t l = 0; l < predictions.hidden.size(); ++l) {
       const auto outputs = workspace.outputs[l].begin();
-      (*hidden)[l].insert((*hidden)[l].end(), outputs,
-                          outputs + static_cast<std::ptrdiff_t>(count * spec.widths[l + 1]));
+      predictions.hidden[l].insert(predictions.hidden[l].end(), outputs,
+                                   outputs + static_cast<std::ptrdiff_t>(count * spec.widths[l + 1]));
     }
   }
   return predictions;
@@ -92,10 +93,9 @@ template Evaluation evaluate<float>(const Communicator&, const ModelSpec&, const
 template Evaluation evaluate<double>(const Communicator&, const ModelSpec&, const ParameterLayout&,
                                      std::span<const double>, const RowsView<double>&, std::size_t,
                                      ProgressBoard*);
-template std::vector<float> predict<float>(const ModelSpec&, const ParameterLayout&, std::span<const float>,
-                                           const RowsView<float>&, std::vector<std::vector<float>>*);
-template std::vector<double> predict<double>(const ModelSpec&, const ParameterLayout&,
-                                             std::span<const double>, const RowsView<double>&,
-                                             std::vector<std::vector<double>>*);
+template Predictions<float> predict<float>(const ModelSpec&, const ParameterLayout&, std::span<const float>,
+                                           const RowsView<float>&, bool);
+template Predictions<double> predict<double>(const ModelSpec&, const ParameterLayout&,
+                                             std::span<const double>, const RowsView<double>&, bool);
 
 }  // namespace lockstep

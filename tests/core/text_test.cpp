@@ -6,22 +6,12 @@
 #include <limits>
 
 #include "lockstep/core/error.hpp"
+#include "user_error_message.hpp"
 
 namespace lockstep {
 namespace {
 
 using Texts = std::vector<std::string>;
-
-/// What the UserError says that `work` throws.
-template <class Work>
-std::string message_of(Work&& work) {
-  try {
-    work();
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
-}
 
 TEST(Trimmed, LosesTheBlanksAtBothEnds) {
   EXPECT_EQ(trimmed(" \ta b\r\n"), "a b");
@@ -44,9 +34,9 @@ TEST(SplitList, KeepsEmptyPartsButNotAnEmptyText) {
 }
 
 TEST(SplitList, RefusesUnbalancedParentheses) {
-  EXPECT_EQ(message_of([] { split_list("leaky_relu(0.2"); }),
+  EXPECT_EQ(user_error_message([] { split_list("leaky_relu(0.2"); }),
             "'leaky_relu(0.2': expected balanced parentheses, found one that is not closed");
-  EXPECT_EQ(message_of([] { split_list("a),b("); }),
+  EXPECT_EQ(user_error_message([] { split_list("a),b("); }),
             "'a),b(': expected balanced parentheses, found one that was not opened");
 }
 
@@ -84,7 +74,7 @@ TEST(ParseDouble, RefusesWhatIsNoNumber) {
   for (const char* text : {"", " ", "x", "1.5x", "1,5", "1 2", "--1", "+-1", "0x10", "."}) {
     EXPECT_THROW(parse_double(text, "x"), UserError) << text;
   }
-  EXPECT_EQ(message_of([] { parse_double("fast", "--learning-rate"); }),
+  EXPECT_EQ(user_error_message([] { parse_double("fast", "--learning-rate"); }),
             "--learning-rate: expected a number, found 'fast'");
   EXPECT_THROW(parse_double("1e999", "x"), UserError);
 }
@@ -100,7 +90,7 @@ TEST(ParseInt, HoldsToItsRange) {
 TEST(ParseUnsigned, RefusesNegativeNumbers) {
   EXPECT_EQ(parse_unsigned("18446744073709551615", "x"), std::numeric_limits<std::uint64_t>::max());
   EXPECT_THROW(parse_unsigned("18446744073709551616", "x"), UserError);
-  EXPECT_EQ(message_of([] { parse_unsigned("-1", "--shards"); }),
+  EXPECT_EQ(user_error_message([] { parse_unsigned("-1", "--shards"); }),
             "--shards: expected a non-negative integer, found '-1'");
 }
 

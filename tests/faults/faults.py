@@ -471,7 +471,7 @@ class MpiFault:
 
     def cases(self, mode, check):
         for i in range(self.suite.count):
-            ranks, transport = 2 + i % 3, ("auto", "messages")[i % 2]
+            ranks, transport = (2, 3, 4, 8)[i % 4], ("auto", "messages")[i % 2]
             victim = self.suite.random.randrange(ranks)
             at = self.suite.random.randint(1, self.number_of_calls(ranks, transport, victim))
 

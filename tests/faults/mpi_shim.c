@@ -47,6 +47,12 @@ MPI_FUNCTION(Alltoallv, (const void* in, const int* in_counts, const int* in_pla
 MPI_FUNCTION(Gatherv, (const void* in, int in_count, MPI_Datatype in_type, void* out, const int* out_counts,
                        const int* places, MPI_Datatype out_type, int root, MPI_Comm comm),
              (in, in_count, in_type, out, out_counts, places, out_type, root, comm))
+MPI_FUNCTION(Scatterv, (const void* in, const int* in_counts, const int* places, MPI_Datatype in_type, void* out,
+                        int out_count, MPI_Datatype out_type, int root, MPI_Comm comm),
+             (in, in_counts, places, in_type, out, out_count, out_type, root, comm))
+MPI_FUNCTION(Sendrecv, (const void* in, int in_count, MPI_Datatype in_type, int to, int in_tag, void* out, int out_count,
+                        MPI_Datatype out_type, int from, int out_tag, MPI_Comm comm, MPI_Status* status),
+             (in, in_count, in_type, to, in_tag, out, out_count, out_type, from, out_tag, comm, status))
 MPI_FUNCTION(Barrier, (MPI_Comm comm), (comm))
 MPI_FUNCTION(Ibarrier, (MPI_Comm comm, MPI_Request* request), (comm, request))
 MPI_FUNCTION(Comm_split, (MPI_Comm comm, int color, int key, MPI_Comm* made), (comm, color, key, made))

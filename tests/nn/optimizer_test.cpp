@@ -15,6 +15,7 @@
 #include "lockstep/core/summation_tree.hpp"
 #include "nn/block_sum_board.hpp"
 #include "nn/optimizer_values.hpp"
+#include "user_error_message.hpp"
 
 namespace lockstep {
 namespace {
@@ -325,22 +326,11 @@ TEST(TensorSums, AreTreeSumsOfEachTensorsBlocks) {
 
 // ---- Names, defaults and bad values.
 
-/// The message of the UserError that `work` throws.
-template <class Work>
-std::string message_of(Work&& work) {
-  try {
-    work();
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
-
 TEST(OptimizerConfig, NamesAreAcceptedInOtherSpellings) {
   EXPECT_EQ(find_optimizer("RMSprop").name, "rmsprop");
   EXPECT_EQ(find_optimizer("AdamW").name, "adamw");
   EXPECT_EQ(find_optimizer("SGD").name, "sgd");
-  const std::string message = message_of([] { find_optimizer("adamm"); });
+  const std::string message = user_error_message([] { find_optimizer("adamm"); });
   EXPECT_NE(message.find("unknown optimizer 'adamm'"), std::string::npos) << message;
   EXPECT_NE(message.find("'adam'"), std::string::npos) << message;
 }
@@ -354,7 +344,7 @@ TEST(OptimizerConfig, GivenValuesReplaceDefaults) {
 }
 
 TEST(OptimizerConfig, HyperparametersOfOthersAreRefused) {
-  const std::string message = message_of([] { make_optimizer_config("sgd", {{"momentum", 0.5}}); });
+  const std::string message = user_error_message([] { make_optimizer_config("sgd", {{"momentum", 0.5}}); });
   EXPECT_NE(message.find("sgd has no momentum"), std::string::npos) << message;
   EXPECT_NE(message.find("nesterov"), std::string::npos) << message;
 }

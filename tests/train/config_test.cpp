@@ -6,6 +6,7 @@
 
 #include "lockstep/core/error.hpp"
 #include "temporary_directory.hpp"
+#include "user_error_message.hpp"
 
 namespace lockstep {
 namespace {
@@ -48,17 +49,6 @@ std::string text(const TrainConfig& config, std::string_view name) {
   return find_train_option(name).get(config);
 }
 
-/// The message of the UserError that `work` throws.
-template <class F>
-std::string user_error(F&& work) {
-  try {
-    work();
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 #define EXPECT_MENTIONS(message, part) EXPECT_NE((message).find(part), std::string::npos) << (message)
 
 TEST(TrainOptions, HaveHelpAndDefaultsThatParse) {
@@ -92,7 +82,7 @@ TEST(TrainOptions, AreFoundInFlagAndKeySpelling) {
 }
 
 TEST(TrainOptions, AnUnknownOneNamesTheNearest) {
-  EXPECT_MENTIONS(user_error([] { find_train_option("learning-rat"); }), "learning-rate");
+  EXPECT_MENTIONS(user_error_message([] { find_train_option("learning-rat"); }), "learning-rate");
 }
 
 TEST(TrainOptions, HiddenListsTakeRepetitions) {
@@ -175,11 +165,11 @@ TEST(TrainOptions, RefuseWhatIsOutOfRangeNamingTheFlag) {
                                           "progress=maybe",
                                           "reduction=none"};
   for (const std::string& setting : wrong) {
-    const std::string message = user_error([&] { config_with({setting}); });
+    const std::string message = user_error_message([&] { config_with({setting}); });
     EXPECT_MENTIONS(message, "--" + setting.substr(0, setting.find('=')));
   }
-  EXPECT_MENTIONS(user_error([] { config_with({"activation=rellu"}); }), "relu'");
-  EXPECT_MENTIONS(user_error([] { config_with({"optimizer=adamm"}); }), "adam");
+  EXPECT_MENTIONS(user_error_message([] { config_with({"activation=rellu"}); }), "relu'");
+  EXPECT_MENTIONS(user_error_message([] { config_with({"optimizer=adamm"}); }), "adam");
 }
 
 /// One setting away from the default for every option, to be told apart after writing and reading.
@@ -281,7 +271,7 @@ TEST(ConfigToml, TakesNaturalTypesAndBothSpellings) {
 TEST(ConfigToml, ErrorsNameSourceLineAndKey) {
   TrainConfig config;
   const auto error_of = [&](const std::string& toml) {
-    return user_error([&] { apply_config_toml(config, toml, "run.toml"); });
+    return user_error_message([&] { apply_config_toml(config, toml, "run.toml"); });
   };
   EXPECT_MENTIONS(error_of("seed = 1\nlearning_rat = 2\n"), "run.toml, line 2, key 'learning_rat'");
   EXPECT_MENTIONS(error_of("seed = 1\nlearning_rat = 2\n"), "did you mean 'learning-rate'");
@@ -289,7 +279,7 @@ TEST(ConfigToml, ErrorsNameSourceLineAndKey) {
   EXPECT_MENTIONS(error_of("seed = \n"), "run.toml, line 1");
   EXPECT_MENTIONS(error_of("[train]\nseed = 1\n"), "run.toml");
   EXPECT_MENTIONS(error_of("batch_size = 1\nbatch-size = 2\n"), "given twice");
-  EXPECT_MENTIONS(user_error([&] { apply_config_file(config, "/nonexistent/run.toml"); }),
+  EXPECT_MENTIONS(user_error_message([&] { apply_config_file(config, "/nonexistent/run.toml"); }),
                   "/nonexistent/run.toml");
 }
 
@@ -330,7 +320,7 @@ TEST(Resolve, TheDefaultOfShardsDependsOnTheBatchSizeAlone) {
 
 TEST(Resolve, RefusesWhatDoesNotFitTogether) {
   const auto error_of = [](const std::vector<std::string>& settings) {
-    return user_error([&] { resolved(settings); });
+    return user_error_message([&] { resolved(settings); });
   };
   EXPECT_MENTIONS(error_of({"hidden=8,8,8", "activation=relu,tanh"}), "--activation: expected 1 entry or 3");
   EXPECT_MENTIONS(error_of({"init=zeros,zeros,zeros"}), "--init");
@@ -346,8 +336,9 @@ TEST(Resolve, RefusesWhatDoesNotFitTogether) {
   EXPECT_MENTIONS(error_of({"optimizer=sgd", "beta1=0.5"}), "beta1");
   EXPECT_MENTIONS(error_of({"loss=mse"}), "mse");
   EXPECT_MENTIONS(error_of({"init-generator=mt19937", "seed=4294967296"}), "--seed");
-  EXPECT_MENTIONS(user_error([] { resolve(config_with({"monitor=accuracy"}), regression()); }), "--monitor");
-  EXPECT_MENTIONS(user_error([] { resolve(config_with({"label-smoothing=0.1"}), regression()); }),
+  EXPECT_MENTIONS(user_error_message([] { resolve(config_with({"monitor=accuracy"}), regression()); }),
+                  "--monitor");
+  EXPECT_MENTIONS(user_error_message([] { resolve(config_with({"label-smoothing=0.1"}), regression()); }),
                   "--label-smoothing");
   EXPECT_EQ(error_of({"activation=step(surrogate=sigmoid)"}), "no error");
 }
@@ -355,7 +346,7 @@ TEST(Resolve, RefusesWhatDoesNotFitTogether) {
 TEST(Resolve, RefusesNetworksBeyondMemoryBeforeAllocating) {
   for (const char* hidden : {"hidden=1000000000", "hidden=10000000000x2", "hidden=18446744073709551615",
                              "hidden=18446744073709551615x3"}) {
-    EXPECT_MENTIONS(user_error([&] { resolved({hidden}); }), "memory");
+    EXPECT_MENTIONS(user_error_message([&] { resolved({hidden}); }), "memory");
   }
 }
 

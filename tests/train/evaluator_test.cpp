@@ -98,7 +98,7 @@ TEST(Evaluator, PredictionsAreProbabilities) {
   const testing::SyntheticRows rows(300, 7, 5);
   const Network network;
   const std::vector<double> predictions =
-      predict<double>(network.spec, network.layout, network.parameters, take_rows(rows, {0, 300}));
+      predict<double>(network.spec, network.layout, network.parameters, take_rows(rows, {0, 300})).outputs;
   ASSERT_EQ(predictions.size(), 900U);
   for (std::size_t r = 0; r < 300; ++r) {
     EXPECT_NEAR(predictions[3 * r] + predictions[3 * r + 1] + predictions[3 * r + 2], 1, 1e-12);

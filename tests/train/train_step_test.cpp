@@ -166,56 +166,60 @@ INSTANTIATE_TEST_SUITE_P(
                                                          {"clip-value", "0.01"}},
         std::vector<std::pair<std::string, std::string>>{{"batch-size", "500"}, {"label-smoothing", "0.1"}}));
 
-TEST(TrainStepFlags, NonFiniteLossOnOneRankStopsTheUpdateOnAll) {
+/// A small training on all ranks, before its first step.
+struct FirstStep {
+  explicit FirstStep(std::vector<std::pair<std::string, std::string>> settings)
+      : config(config_of(std::move(settings))) {
+    sampler.start_epoch(0);
+  }
+  TrainState<float> state() const {
+    return make_train_state<float>(world, config, spec, layout, rules, plan);
+  }
+
   const Communicator world = Communicator::world();
-  const TrainConfig config = config_of({{"hidden", "4"}, {"batch-size", "103"}, {"shuffle", "off"}});
+  const bool is_last_rank = world.rank() == world.size() - 1;
+  const TrainConfig config;
   const ModelSpec spec = make_model_spec(config, dataset_info());
-  const ParameterLayout layout(spec.widths, sizeof(float));
+  const ParameterLayout layout{spec.widths, sizeof(float)};
   const GradientRules rules;
   const BatchPlan plan{train_rows, config.batch_size, *config.shards, false};
   const Range own = block_partition(plan.shards, static_cast<std::size_t>(world.size()),
                                     static_cast<std::size_t>(world.rank()));
   Rows<float> rows = rows_of<float>(rows_of_shards(plan, own, {{0, train_rows}}));
-  if (world.rank() == world.size() - 1) rows.x_real[0] = std::numeric_limits<float>::quiet_NaN();
-  BatchSampler sampler(plan, own, false, 0);
-  sampler.start_epoch(0);
-  TrainState<float> state = make_train_state<float>(world, config, spec, layout, rules, plan);
-  const auto parameters = [&] {
-    return std::vector<float>(state.exchange.parameters().begin(), state.exchange.parameters().end());
-  };
-  const std::vector<float> before = parameters();
-  EpochSums sums(plan.shards);
-  const StepFlags flags = train_step<float>(state, sampler, rows, {0, 0, 0.1, 0}, 0, sums);
+  BatchSampler sampler{plan, own, false, 0};
+  EpochSums sums{plan.shards};
+};
+
+std::vector<float> parameters_of(const TrainState<float>& state) {
+  return {state.exchange.parameters().begin(), state.exchange.parameters().end()};
+}
+
+TEST(TrainStepFlags, NonFiniteLossOnOneRankStopsTheUpdateOnAll) {
+  FirstStep first({{"hidden", "4"}, {"batch-size", "103"}, {"shuffle", "off"}});
+  if (first.is_last_rank) first.rows.x_real[0] = std::numeric_limits<float>::quiet_NaN();
+  TrainState<float> state = first.state();
+  const std::vector<float> before = parameters_of(state);
+  const StepFlags flags = train_step<float>(state, first.sampler, first.rows, {0, 0, 0.1, 0}, 0, first.sums);
   EXPECT_EQ(flags, step_flag_non_finite);
-  EXPECT_EQ(parameters(), before);
-  EXPECT_EQ(world.all_reduce_min(static_cast<std::int64_t>(state.first_nonfinite_layer)), 0);
+  EXPECT_EQ(parameters_of(state), before);
+  EXPECT_EQ(first.world.all_reduce_min(static_cast<std::int64_t>(state.first_nonfinite_layer)), 0);
 }
 
 TEST(TrainStepFlags, WeightsThatAreNotFiniteStopTheNextUpdateOnAllRanks) {
-  const Communicator world = Communicator::world();
-  const TrainConfig config = config_of({{"hidden", "4"}, {"batch-size", "103"}, {"optimizer", "sgd"}});
-  const ModelSpec spec = make_model_spec(config, dataset_info());
-  const ParameterLayout layout(spec.widths, sizeof(float));
-  const GradientRules rules;
-  const BatchPlan plan{train_rows, config.batch_size, *config.shards, false};
-  const Range own = block_partition(plan.shards, static_cast<std::size_t>(world.size()),
-                                    static_cast<std::size_t>(world.rank()));
-  const Rows<float> rows = rows_of<float>(rows_of_shards(plan, own, {{0, train_rows}}));
-  BatchSampler sampler(plan, own, false, 0);
-  sampler.start_epoch(0);
-  TrainState<float> state = make_train_state<float>(world, config, spec, layout, rules, plan);
-  EpochSums sums(plan.shards);
+  FirstStep first({{"hidden", "4"}, {"batch-size", "103"}, {"optimizer", "sgd"}});
+  TrainState<float> state = first.state();
   const double far_too_large = 1e300;
-  EXPECT_EQ(train_step<float>(state, sampler, rows, {0, 0, far_too_large, 0}, 0, sums), 0U);
-  EXPECT_EQ(world.all_reduce_min(state.finite_weights ? 1 : 0), 0);
-  EXPECT_EQ(world.all_reduce_min(static_cast<std::int64_t>(state.first_nonfinite_layer)), 0);
+  EXPECT_EQ(train_step<float>(state, first.sampler, first.rows, {0, 0, far_too_large, 0}, 0, first.sums), 0U);
+  EXPECT_EQ(first.world.all_reduce_min(state.finite_weights ? 1 : 0), 0);
+  EXPECT_EQ(first.world.all_reduce_min(static_cast<std::int64_t>(state.first_nonfinite_layer)), 0);
 
   // A step whose losses are finite although weights of one rank's slice are not, as with inputs of zero.
-  TrainState<float> hidden = make_train_state<float>(world, config, spec, layout, rules, plan);
-  hidden.finite_weights = world.rank() != world.size() - 1;
-  const std::vector<float> before(hidden.exchange.parameters().begin(), hidden.exchange.parameters().end());
-  EXPECT_EQ(train_step<float>(hidden, sampler, rows, {0, 0, 0.1, 0}, 0, sums), step_flag_non_finite);
-  EXPECT_TRUE(std::ranges::equal(hidden.exchange.parameters(), before));
+  TrainState<float> hidden = first.state();
+  hidden.finite_weights = !first.is_last_rank;
+  const std::vector<float> before = parameters_of(hidden);
+  EXPECT_EQ(train_step<float>(hidden, first.sampler, first.rows, {0, 0, 0.1, 0}, 0, first.sums),
+            step_flag_non_finite);
+  EXPECT_EQ(parameters_of(hidden), before);
 }
 
 }  // namespace

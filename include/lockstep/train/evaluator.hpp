@@ -43,10 +43,15 @@ Evaluation evaluate(const Communicator& world, const ModelSpec& spec, const Para
                     std::span<const T> parameters, const RowsView<T>& own, std::size_t rows,
                     ProgressBoard* board = nullptr);
 
-/// Predictions of some rows, one process: softmax probabilities, sigmoid probability or values, (rows, K).
-/// `hidden`, if any, gets the outputs of each hidden layer, (rows, width).
 template <class T>
-std::vector<T> predict(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
-                       const RowsView<T>& rows, std::vector<std::vector<T>>* hidden = nullptr);
+struct Predictions {
+  std::vector<T> outputs;              // (rows, K): softmax probabilities, sigmoid probability, or values
+  std::vector<std::vector<T>> hidden;  // of each hidden layer (rows, width), where they are wanted
+};
+
+/// Predictions of some rows, one process.
+template <class T>
+Predictions<T> predict(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
+                       const RowsView<T>& rows, bool with_hidden = false);
 
 }  // namespace lockstep
