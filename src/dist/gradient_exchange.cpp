@@ -123,7 +123,8 @@ Range slice_blocks(const ParameterLayout& layout, std::size_t parts, std::size_t
 
 template <class T>
 GradientExchange<T>::GradientExchange(const Communicator& communicator, const ParameterLayout& layout,
-                                      std::size_t shards, Reduction reduction, Transport transport)
+                                      std::size_t shards, Reduction reduction, Transport transport,
+                                      std::size_t least_groups_to_halve)
     : communicator_(&communicator),
       rank_(static_cast<std::size_t>(communicator.rank())),
       ranks_(static_cast<std::size_t>(communicator.size())),
@@ -149,7 +150,7 @@ GradientExchange<T>::GradientExchange(const Communicator& communicator, const Pa
   }
   set_parts(slices_, slice_counts_, slice_starts_);
   take_memory(layout);
-  plan_messages();
+  plan_messages(least_groups_to_halve);
 }
 
 template <class T>
@@ -169,11 +170,11 @@ void GradientExchange<T>::take_memory(const ParameterLayout& layout) {
 }
 
 template <class T>
-void GradientExchange<T>::plan_messages() {
+void GradientExchange<T>::plan_messages(std::size_t least_groups_to_halve) {
   const std::size_t groups = groups_.groups(), size = groups_.group_size();
   std::vector<Range> lane_slices, lane_blocks;
   std::vector<std::size_t> node_counts;
-  bool can_halve = groups >= least_ranks_to_halve && std::has_single_bit(groups);
+  bool can_halve = groups > 1 && groups >= least_groups_to_halve && std::has_single_bit(groups);
   for (std::size_t group = 0; group < groups; ++group) {
     lane_slices.push_back(slices_[group * size + member_]);
     lane_blocks.push_back(blocks_[group * size + member_]);
@@ -304,7 +305,9 @@ StepFlags GradientExchange<T>::reduce_by_allreduce(StepFlags mine) {
 
 template <class T>
 void GradientExchange<T>::share_slices() {
-  if (groups_.groups() > 1) {
+  if (halving_) {
+    halving_->gather(parameters_.data());
+  } else if (groups_.groups() > 1) {
     check_mpi(MPI_Allgatherv(MPI_IN_PLACE, 0, mpi_type<T>(), parameters_.data(), lane_slice_counts_.data(),
                              lane_slice_starts_.data(), mpi_type<T>(), groups_.lane.handle()),
               "MPI_Allgatherv");

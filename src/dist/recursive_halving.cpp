@@ -2,6 +2,7 @@
 
 #include <mpi.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "lockstep/core/checked_cast.hpp"
@@ -67,6 +68,29 @@ StepFlags RecursiveHalving<T>::exchange_half(std::size_t partner, Range sent, Ra
     for (std::size_t i = 0; i < length; ++i) sum[i] += term[i];
   });
   return flags | read_flags(&received_[sums.size() - 1]);
+}
+
+template <class T>
+void RecursiveHalving<T>::gather(T* vector) {
+  const auto in_vector = [&](std::size_t position) { return vector + slices_[position].begin; };
+  const auto in_sums = [&](std::size_t position) { return sums_.data() + starts_[position]; };
+  std::copy_n(in_vector(position_), slices_[position_].size(), in_sums(position_));
+  Range known{position_, position_ + 1};
+  for (std::size_t distance = slices_.size() / 2; distance > 0; distance /= 2) {
+    const bool lower = known.begin / known.size() % 2 == 0;
+    const Range other =
+        lower ? Range{known.end, known.end + known.size()} : Range{known.begin - known.size(), known.begin};
+    const std::span<T> message = sums_at(known), received = sums_at(other);
+    const int partner = static_cast<int>(rank_ ^ distance);
+    check_mpi(MPI_Sendrecv(message.data(), static_cast<int>(message.size()), mpi_type<T>(), partner, 0,
+                           received.data(), static_cast<int>(received.size()), mpi_type<T>(), partner, 0,
+                           communicator_, MPI_STATUS_IGNORE),
+              "MPI_Sendrecv");
+    known = {std::min(known.begin, other.begin), std::max(known.end, other.end)};
+  }
+  for (std::size_t position = 0; position < slices_.size(); ++position) {
+    if (position != position_) std::copy_n(in_sums(position), slices_[position].size(), in_vector(position));
+  }
 }
 
 template class RecursiveHalving<float>;

@@ -17,13 +17,18 @@ float term(std::size_t rank, std::size_t element, int round) {
   return static_cast<float>(std::ldexp(mixed, static_cast<int>((rank * 5 + element * 3) % 23) + round));
 }
 
+/// Slices of different lengths, one of them empty, with gaps between them.
+std::vector<Range> uneven_slices(std::size_t ranks) {
+  std::vector<Range> slices;
+  for (std::size_t r = 0; r < ranks; ++r) slices.push_back({1000 * r, 1000 * r + (r == 1 ? 0 : 300 + 7 * r)});
+  return slices;
+}
+
 TEST(RecursiveHalving, SumsAreThoseOfTheTreeAndFlagsOfAllRanksArrive) {
   const Communicator world = Communicator::world();
   const auto ranks = static_cast<std::size_t>(world.size()), rank = static_cast<std::size_t>(world.rank());
   if (!std::has_single_bit(ranks)) GTEST_SKIP() << "not a power of two";
-  // Slices of different lengths, one of them empty, with gaps between them.
-  std::vector<Range> slices;
-  for (std::size_t r = 0; r < ranks; ++r) slices.push_back({1000 * r, 1000 * r + (r == 1 ? 0 : 300 + 7 * r)});
+  const std::vector<Range> slices = uneven_slices(ranks);
   RecursiveHalving<float> halving(world, slices);
   for (int round = 0; round < 3; ++round) {
     const StepFlags mine = StepFlags{1} << (rank + static_cast<std::size_t>(round));
@@ -36,6 +41,25 @@ TEST(RecursiveHalving, SumsAreThoseOfTheTreeAndFlagsOfAllRanksArrive) {
       for (std::size_t r = 0; r < ranks; ++r) terms[r] = term(r, i, round);
       ASSERT_EQ(halving.own_sum()[i - slices[rank].begin], tree_sum<float>(terms));
     }
+  }
+}
+
+TEST(RecursiveHalving, GatherBringsEverySliceToAllRanksAndLeavesTheGaps) {
+  const Communicator world = Communicator::world();
+  const auto ranks = static_cast<std::size_t>(world.size()), rank = static_cast<std::size_t>(world.rank());
+  if (!std::has_single_bit(ranks)) GTEST_SKIP() << "not a power of two";
+  const std::vector<Range> slices = uneven_slices(ranks);
+  RecursiveHalving<float> halving(world, slices);
+  for (int round = 0; round < 3; ++round) {
+    std::vector<float> vector(1000 * ranks, -1), expected(1000 * ranks, -1);
+    for (std::size_t r = 0; r < ranks; ++r) {
+      for (std::size_t i = slices[r].begin; i < slices[r].end; ++i) {
+        expected[i] = term(r, i, round);
+        if (r == rank) vector[i] = expected[i];
+      }
+    }
+    halving.gather(vector.data());
+    EXPECT_EQ(vector, expected);
   }
 }
 

@@ -14,7 +14,8 @@
 namespace lockstep {
 
 /// From this number of ranks on, log₂ rounds take the place of a message to every other rank. Either way a
-/// rank sends (1 − 1/ranks) of the vector; rounds save messages, and cost a pass over memory each.
+/// rank sends (1 − 1/ranks) of the vector; rounds save messages, and cost passes over memory. docs/scaling.md
+/// derives the number.
 inline constexpr std::size_t least_ranks_to_halve = 8;
 
 /// The reduce-scatter by recursive halving with distance doubling (Thakur, Rabenseifner & Gropp 2005): in
@@ -32,6 +33,10 @@ class RecursiveHalving {
   /// over the own slice afterwards. Returns the flags of all ranks together. Collective.
   StepFlags reduce(StepFlags mine, const std::function<void(Range elements, T* to)>& write);
   const T* own_sum() const { return sums_.data() + starts_[position_]; }
+
+  /// The way back, by recursive doubling: brings every rank's slice of `vector`, in which slices count, to
+  /// all ranks. own_sum() is not valid afterwards. Collective.
+  void gather(T* vector);
 
  private:
   /// One round: the sums of all positions of `from` but those of `kept` go to `partner`.

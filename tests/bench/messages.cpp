@@ -1,0 +1,171 @@
+// What a model of the exchange between nodes needs, and what it can be checked against (docs/scaling.md).
+// Prints CSV lines: what, ranks, bytes, seconds. Every rank is a host of its own here: all of them exchange
+// messages.
+//
+//   mpirun -n 2 bench_messages links 101                       ping-pong by size, time a message in a flood
+//   mpirun -n 8 bench_messages exchange 15 784-512-10 …        the exchange of a step, direct and by halving
+//
+// The number says how often each is timed; the median is printed. Plain MPI without Google Benchmark, for
+// SimGrid runs it, too (simgrid/run.sh).
+
+#include <mpi.h>
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lockstep/core/checked_cast.hpp"
+#include "lockstep/dist/communicator.hpp"
+#include "lockstep/dist/gradient_exchange.hpp"
+#include "lockstep/dist/mpi_error.hpp"
+#include "lockstep/nn/parameters.hpp"
+
+namespace lockstep::bench {
+namespace {
+
+void print(const Communicator& world, std::string_view what, std::size_t bytes, double seconds) {
+  if (!world.is_root()) return;
+  std::printf("%.*s,%d,%zu,%.3e\n", static_cast<int>(what.size()), what.data(), world.size(), bytes, seconds);
+  std::fflush(stdout);
+}
+
+/// The median over some rounds of the time until the last rank is done. Collective.
+double median_time(const Communicator& world, int rounds, const std::function<void()>& work) {
+  std::vector<double> times;
+  work();  // the first time connections are made
+  for (int round = 0; round < rounds; ++round) {
+    world.barrier();
+    const double start = MPI_Wtime();
+    work();
+    const double mine = MPI_Wtime() - start;
+    double slowest = 0;
+    check_mpi(MPI_Allreduce(&mine, &slowest, 1, MPI_DOUBLE, MPI_MAX, world.handle()), "MPI_Allreduce");
+    times.push_back(slowest);
+  }
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
+}
+
+/// A message between the first two ranks, there and back: half of the time of it.
+void ping_pong(const Communicator& world, int rounds, std::size_t bytes) {
+  constexpr int repetitions = 10;
+  std::vector<char> message(bytes);
+  const int length = checked_cast<int>(bytes, "a message's length");
+  const double seconds = median_time(world, rounds, [&] {
+    for (int i = 0; i < repetitions; ++i) {
+      for (int sender = 0; sender < 2; ++sender) {
+        if (world.rank() == sender) {
+          check_mpi(MPI_Send(message.data(), length, MPI_CHAR, 1 - sender, 0, world.handle()), "MPI_Send");
+        } else if (world.rank() == 1 - sender) {
+          check_mpi(MPI_Recv(message.data(), length, MPI_CHAR, sender, 0, world.handle(), MPI_STATUS_IGNORE),
+                    "MPI_Recv");
+        }
+      }
+    }
+  });
+  print(world, "ping_pong", bytes, seconds / (2 * repetitions));
+}
+
+/// Small messages between the first two ranks, both ways at once, as many as wait in a large direct exchange:
+/// the time of one that is sent and one that is received.
+void flood(const Communicator& world, int rounds, std::size_t bytes) {
+  constexpr std::size_t messages = 256;
+  std::vector<char> sent(bytes * messages), received(bytes * messages);
+  const int length = checked_cast<int>(bytes, "a message's length");
+  const double seconds = median_time(world, rounds, [&] {
+    if (world.rank() > 1) return;
+    std::vector<MPI_Request> requests(2 * messages);
+    for (std::size_t i = 0; i < messages; ++i) {
+      check_mpi(MPI_Irecv(received.data() + i * bytes, length, MPI_CHAR, 1 - world.rank(), 0, world.handle(),
+                          &requests[i]),
+                "MPI_Irecv");
+    }
+    for (std::size_t i = 0; i < messages; ++i) {
+      check_mpi(MPI_Isend(sent.data() + i * bytes, length, MPI_CHAR, 1 - world.rank(), 0, world.handle(),
+                          &requests[messages + i]),
+                "MPI_Isend");
+    }
+    check_mpi(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE),
+              "MPI_Waitall");
+  });
+  print(world, "flood", bytes, seconds / messages);
+}
+
+void links(const Communicator& world, int rounds) {
+  for (std::size_t bytes = 4; bytes <= std::size_t{1} << 22; bytes *= 4) ping_pong(world, rounds, bytes);
+  for (const std::size_t bytes : {4, 1024, 4096}) flood(world, rounds, bytes);
+}
+
+/// The sums of the own slice, which the update would read.
+void finish_sums(GradientExchange<float>& exchange) {
+  const std::size_t length = exchange.own_slice().size();
+  for (std::size_t begin = 0; begin < length; begin += chunk_elements) {
+    exchange.slice_sum({begin, std::min(begin + chunk_elements, length)});
+  }
+}
+
+void time_exchange(const Communicator& world, int rounds, const std::string& net,
+                   const ParameterLayout& layout, const std::string& way, std::size_t least_ranks) {
+  GradientExchange<float> exchange(world, layout, static_cast<std::size_t>(world.size()),
+                                   Reduction::reproducible, Transport::messages, least_ranks);
+  std::memset(exchange.accumulator().next_term(), 0, layout.size() * sizeof(float));
+  exchange.accumulator().add_term();
+  const std::size_t bytes = layout.size() * sizeof(float);
+  print(world, net + " reduce_" + way, bytes, median_time(world, rounds, [&] {
+          exchange.share_sums(0);
+          finish_sums(exchange);
+        }));
+  print(world, net + " gather_" + way, bytes, median_time(world, rounds, [&] { exchange.share_slices(); }));
+}
+
+/// "784-512-10": the widths of a net.
+std::vector<std::size_t> widths_of(std::string_view net) {
+  std::vector<std::size_t> widths;
+  const char* const end = net.data() + net.size();
+  for (const char* at = net.data(); at < end; ++at) {
+    std::size_t width = 0;
+    at = std::from_chars(at, end, width).ptr;
+    widths.push_back(width);
+  }
+  return widths;
+}
+
+int run(const Communicator& world, int argc, char** argv) {
+  const std::string what = argc > 2 ? argv[1] : "";
+  const int rounds = argc > 2 ? std::atoi(argv[2]) : 0;
+  if (rounds < 1 || (what != "links" && what != "exchange")) {
+    if (world.is_root()) std::fputs("usage: bench_messages links ROUNDS | exchange ROUNDS NET…\n", stderr);
+    return 2;
+  }
+  if (what == "links" && world.size() > 1) links(world, rounds);
+  for (int i = 3; i < argc; ++i) {
+    const ParameterLayout layout(widths_of(argv[i]), sizeof(float));
+    time_exchange(world, rounds, argv[i], layout, "direct", static_cast<std::size_t>(world.size()) + 1);
+    if (std::has_single_bit(static_cast<std::size_t>(world.size())) && world.size() > 1) {
+      time_exchange(world, rounds, argv[i], layout, "halving", 2);
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace lockstep::bench
+
+int main(int argc, char** argv) {
+  MPI_Init(&argc, &argv);
+  int status = 0;
+  {
+    const lockstep::Communicator world = lockstep::Communicator::world();
+    status = lockstep::bench::run(world, argc, argv);
+  }
+  MPI_Finalize();
+  return status;
+}
