@@ -124,7 +124,7 @@ Range slice_blocks(const ParameterLayout& layout, std::size_t parts, std::size_t
 template <class T>
 GradientExchange<T>::GradientExchange(const Communicator& communicator, const ParameterLayout& layout,
                                       std::size_t shards, Reduction reduction, Transport transport,
-                                      std::size_t least_groups_to_halve)
+                                      HalvingRule halving_rule)
     : communicator_(&communicator),
       rank_(static_cast<std::size_t>(communicator.rank())),
       ranks_(static_cast<std::size_t>(communicator.size())),
@@ -150,7 +150,7 @@ GradientExchange<T>::GradientExchange(const Communicator& communicator, const Pa
   }
   set_parts(slices_, slice_counts_, slice_starts_);
   take_memory(layout);
-  plan_messages(least_groups_to_halve);
+  plan_messages(halving_rule);
 }
 
 template <class T>
@@ -170,11 +170,12 @@ void GradientExchange<T>::take_memory(const ParameterLayout& layout) {
 }
 
 template <class T>
-void GradientExchange<T>::plan_messages(std::size_t least_groups_to_halve) {
+void GradientExchange<T>::plan_messages(HalvingRule halving_rule) {
   const std::size_t groups = groups_.groups(), size = groups_.group_size();
   std::vector<Range> lane_slices, lane_blocks;
   std::vector<std::size_t> node_counts;
-  bool can_halve = groups > 1 && groups >= least_groups_to_halve && std::has_single_bit(groups);
+  bool can_halve = groups > 1 && groups >= halving_rule.least_ranks && std::has_single_bit(groups) &&
+                   parameters_.size() * sizeof(T) / ranks_ <= halving_rule.most_slice_bytes;
   for (std::size_t group = 0; group < groups; ++group) {
     lane_slices.push_back(slices_[group * size + member_]);
     lane_blocks.push_back(blocks_[group * size + member_]);

@@ -1,12 +1,13 @@
 // What a model of the exchange between nodes needs, and what it can be checked against (docs/scaling.md).
-// Prints CSV lines: what, ranks, bytes, seconds. Every rank is a host of its own here: all of them exchange
-// messages.
+// Prints CSV lines: what, ranks, bytes, seconds. All ranks exchange messages, as if each were on a node of
+// its own.
 //
-//   mpirun -n 2 bench_messages links 101                       ping-pong by size, time a message in a flood
-//   mpirun -n 8 bench_messages exchange 15 784-512-10 …        the exchange of a step, direct and by halving
+//   mpirun -n 2 bench_messages links 31                    messages by size and in a flood; additions
+//   mpirun -n 8 bench_messages exchange 15 784-512-10 …    of a step of these nets, direct and by halving
+//   mpirun -n 8 bench_messages halving 15 784-512-10 …     one way only: direct, halving
 //
-// The number says how often each is timed; the median is printed. Plain MPI without Google Benchmark, for
-// SimGrid runs it, too (simgrid/run.sh).
+// The number says how often each is timed; the median is printed. Plain MPI without Google Benchmark, since
+// SimGrid runs it, too (scripts/scaling_simulate.sh).
 
 #include <mpi.h>
 
@@ -18,11 +19,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "lockstep/core/checked_cast.hpp"
+#include "lockstep/core/instruction_set.hpp"
 #include "lockstep/dist/communicator.hpp"
 #include "lockstep/dist/gradient_exchange.hpp"
 #include "lockstep/dist/mpi_error.hpp"
@@ -54,9 +57,14 @@ double median_time(const Communicator& world, int rounds, const std::function<vo
   return times[times.size() / 2];
 }
 
+/// How often short messages follow each other without a barrier, for the clock to be fine enough.
+int repetitions_of(std::size_t bytes) {
+  return bytes < 65536 ? 10 : 1;
+}
+
 /// A message between the first two ranks, there and back: half of the time of it.
 void ping_pong(const Communicator& world, int rounds, std::size_t bytes) {
-  constexpr int repetitions = 10;
+  const int repetitions = repetitions_of(bytes);
   std::vector<char> message(bytes);
   const int length = checked_cast<int>(bytes, "a message's length");
   const double seconds = median_time(world, rounds, [&] {
@@ -72,6 +80,21 @@ void ping_pong(const Communicator& world, int rounds, std::size_t bytes) {
     }
   });
   print(world, "ping_pong", bytes, seconds / (2 * repetitions));
+}
+
+/// A message each way between the first two ranks at once, as in every round of the exchange.
+void send_and_receive(const Communicator& world, int rounds, std::size_t bytes) {
+  const int repetitions = repetitions_of(bytes);
+  std::vector<char> sent(bytes), received(bytes);
+  const int length = checked_cast<int>(bytes, "a message's length"), partner = 1 - world.rank();
+  const double seconds = median_time(world, rounds, [&] {
+    for (int i = 0; i < repetitions && world.rank() < 2; ++i) {
+      check_mpi(MPI_Sendrecv(sent.data(), length, MPI_CHAR, partner, 0, received.data(), length, MPI_CHAR,
+                             partner, 0, world.handle(), MPI_STATUS_IGNORE),
+                "MPI_Sendrecv");
+    }
+  });
+  print(world, "send_and_receive", bytes, seconds / repetitions);
 }
 
 /// Small messages between the first two ranks, both ways at once, as many as wait in a large direct exchange:
@@ -99,9 +122,23 @@ void flood(const Communicator& world, int rounds, std::size_t bytes) {
   print(world, "flood", bytes, seconds / messages);
 }
 
+/// One vector added to another one, on all ranks at once, as recursive halving does it.
+void add(const Communicator& world, int rounds, std::size_t bytes) {
+  std::vector<float> sum(bytes / sizeof(float), 1.0F), term(bytes / sizeof(float), 1.0F);
+  print(world, "add", bytes, median_time(world, rounds, [&] {
+          run_vectorized([sums = sum.data(), terms = term.data(), length = sum.size()](auto) {
+            for (std::size_t i = 0; i < length; ++i) sums[i] += terms[i];
+          });
+        }));
+}
+
 void links(const Communicator& world, int rounds) {
-  for (std::size_t bytes = 4; bytes <= std::size_t{1} << 22; bytes *= 4) ping_pong(world, rounds, bytes);
+  for (std::size_t bytes = 4; bytes <= std::size_t{1} << 22; bytes *= 4) {
+    ping_pong(world, rounds, bytes);
+    send_and_receive(world, rounds, bytes);
+  }
   for (const std::size_t bytes : {4, 1024, 4096}) flood(world, rounds, bytes);
+  for (std::size_t bytes = 1 << 14; bytes <= std::size_t{1} << 24; bytes *= 4) add(world, rounds, bytes);
 }
 
 /// The sums of the own slice, which the update would read.
@@ -113,9 +150,9 @@ void finish_sums(GradientExchange<float>& exchange) {
 }
 
 void time_exchange(const Communicator& world, int rounds, const std::string& net,
-                   const ParameterLayout& layout, const std::string& way, std::size_t least_ranks) {
+                   const ParameterLayout& layout, const std::string& way, HalvingRule rule) {
   GradientExchange<float> exchange(world, layout, static_cast<std::size_t>(world.size()),
-                                   Reduction::reproducible, Transport::messages, least_ranks);
+                                   Reduction::reproducible, Transport::messages, rule);
   std::memset(exchange.accumulator().next_term(), 0, layout.size() * sizeof(float));
   exchange.accumulator().add_term();
   const std::size_t bytes = layout.size() * sizeof(float);
@@ -141,17 +178,23 @@ std::vector<std::size_t> widths_of(std::string_view net) {
 int run(const Communicator& world, int argc, char** argv) {
   const std::string what = argc > 2 ? argv[1] : "";
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 0;
-  if (rounds < 1 || (what != "links" && what != "exchange")) {
-    if (world.is_root()) std::fputs("usage: bench_messages links ROUNDS | exchange ROUNDS NET…\n", stderr);
+  if (rounds < 1 || (what != "links" && what != "exchange" && what != "direct" && what != "halving")) {
+    if (world.is_root())
+      std::fputs("usage: bench_messages links ROUNDS | exchange|direct|halving ROUNDS NET…\n", stderr);
     return 2;
   }
-  if (what == "links" && world.size() > 1) links(world, rounds);
+  const auto ranks = static_cast<std::size_t>(world.size());
+  if (what == "links") {
+    if (ranks > 1) links(world, rounds);
+    return 0;
+  }
+  constexpr std::size_t any = std::numeric_limits<std::size_t>::max();
+  constexpr HalvingRule never{any, 0}, always{2, any};
   for (int i = 3; i < argc; ++i) {
     const ParameterLayout layout(widths_of(argv[i]), sizeof(float));
-    time_exchange(world, rounds, argv[i], layout, "direct", static_cast<std::size_t>(world.size()) + 1);
-    if (std::has_single_bit(static_cast<std::size_t>(world.size())) && world.size() > 1) {
-      time_exchange(world, rounds, argv[i], layout, "halving", 2);
-    }
+    if (what != "halving") time_exchange(world, rounds, argv[i], layout, "direct", never);
+    if (what == "direct" || ranks == 1 || !std::has_single_bit(ranks)) continue;
+    time_exchange(world, rounds, argv[i], layout, "halving", always);
   }
   return 0;
 }

@@ -112,7 +112,8 @@ constexpr Transport transports[] = {Transport::automatic, Transport::messages};
 
 /// Rounds in place of direct messages between any number of groups, where they are possible, and as by
 /// default.
-constexpr std::size_t thresholds_to_halve[] = {2, least_ranks_to_halve};
+constexpr HalvingRule always_halve{2, std::numeric_limits<std::size_t>::max()};
+constexpr HalvingRule halving_rules[] = {always_halve, {}};
 
 TYPED_TEST(GradientExchangeOf, SumHasTheBitsOfTheTreeForAnyRankCount) {
   const Communicator world = Communicator::world();
@@ -127,8 +128,8 @@ TYPED_TEST(GradientExchangeOf, SumHasTheBitsOfTheTreeForAnyRankCount) {
   for (const Transport transport : transports) {
     for (const ParameterLayout& layout : layouts<TypeParam>()) {
       for (std::size_t shards = ranks_of(world); shards <= 17; ++shards) {
-        for (const std::size_t threshold : thresholds_to_halve) {
-          check({world, layout, shards, Reduction::reproducible, transport, threshold}, layout, shards);
+        for (const HalvingRule rule : halving_rules) {
+          check({world, layout, shards, Reduction::reproducible, transport, rule}, layout, shards);
         }
       }
     }
@@ -223,7 +224,7 @@ TYPED_TEST(GradientExchangeOf, EverySliceArrivesOnAllRanks) {
   for (const Transport transport : transports) {
     for (const ParameterLayout& layout : layouts<TypeParam>()) {
       for (const std::size_t shards : {16, 17}) {  // rounds are possible with 16
-        check({world, layout, shards, Reduction::reproducible, transport, 2});
+        check({world, layout, shards, Reduction::reproducible, transport, always_halve});
       }
     }
   }

@@ -41,19 +41,19 @@ Range slice_blocks(const ParameterLayout& layout, std::size_t parts, std::size_t
 /// in their shared memory. Between groups, the ranks of a lane exchange messages: rank (group g, member m)
 /// adds up its group's gradient for the slices of members m elsewhere, gets from them what it needs for its
 /// own, and after the update they exchange their slices. A group sends and receives everything once. Between
-/// many groups, if they and the shards are powers of two, sums and weights travel in log₂ rounds
+/// many groups, if they and the shards are powers of two, small sums and weights travel in log₂ rounds
 /// (RecursiveHalving).
 template <class T>
 class GradientExchange {
  public:
   /// Shard j of `shards` belongs to the rank whose block_partition(shards, ranks, rank) contains it. The
-  /// communicator has to outlive the object. From `least_groups_to_halve` groups on sums and weights
-  /// travel by RecursiveHalving where they can. Collective. Throws UserError for more ranks than shards,
-  /// AgreedError if the transport is not possible, and OverflowError if a message would have more than 2³¹ −
-  /// 1 elements, on all ranks alike.
+  /// communicator has to outlive the object. Where the rule says so and the groups and shards
+  /// allow it, sums and weights travel by RecursiveHalving. Collective. Throws UserError for more ranks than
+  /// shards, AgreedError if the transport is not possible, and OverflowError if a message would have more
+  /// than 2³¹ − 1 elements, on all ranks alike.
   GradientExchange(const Communicator& communicator, const ParameterLayout& layout, std::size_t shards,
                    Reduction reduction, Transport transport = Transport::automatic,
-                   std::size_t least_groups_to_halve = least_ranks_to_halve);
+                   HalvingRule halving_rule = {});
   GradientExchange(GradientExchange&&) noexcept = default;
 
   Range own_shards() const { return own_shards_; }
@@ -104,7 +104,7 @@ class GradientExchange {
 
  private:
   void take_memory(const ParameterLayout& layout);
-  void plan_messages(std::size_t least_groups_to_halve);
+  void plan_messages(HalvingRule halving_rule);
   std::vector<NodeSum<T>> parts_of_group() const;
   std::vector<NodeSum<T>> parts_of_slice() const;
   StepFlags exchange_sums(StepFlags flags_of_group);

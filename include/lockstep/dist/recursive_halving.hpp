@@ -13,10 +13,12 @@
 
 namespace lockstep {
 
-/// From this number of ranks on, log₂ rounds take the place of a message to every other rank. Either way a
-/// rank sends (1 − 1/ranks) of the vector; rounds save messages, and cost passes over memory. docs/scaling.md
-/// derives the number.
-inline constexpr std::size_t least_ranks_to_halve = 8;
+/// When log₂ rounds take the place of a message to every other rank. Either way a rank sends (1 − 1/ranks) of
+/// the vector; rounds save messages, and cost passes over memory. docs/scaling.md derives the numbers.
+struct HalvingRule {
+  std::size_t least_ranks = 8;
+  std::size_t most_slice_bytes = 65536;  // the mean length of a direct message
+};
 
 /// The reduce-scatter by recursive halving with distance doubling (Thakur, Rabenseifner & Gropp 2005): in
 /// round r, ranks 2ʳ apart give each other the half of their sums that the other keeps. For a power of two of
