@@ -3,8 +3,8 @@
 # a simulated cluster. Needs the Debian package libsimgrid-dev. Prints what bench_messages prints, in simulated time.
 #   scripts/scaling_simulate.sh infiniband|ethernet RANKS NET…       e.g. infiniband 64 784-512-10 784-128-10
 # WAY=halving, or direct: only that; direct exchange takes long to simulate from 256 ranks on.
-# The network is that of scripts/scaling_model.py, and the algorithms of MPI_Alltoallv and MPI_Allgatherv are those that
-# Open MPI would choose; after the barrier before each, ranks start nearly at once. Only messages take time: neither computation nor passes over memory do.
+# The network is that of scripts/scaling_model.py; MPI_Alltoallv and MPI_Allgatherv do what Open MPI would choose. Only
+# messages take time, neither computation nor passes over memory.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 [ $# -ge 3 ] || die 2 "usage: scaling_simulate.sh infiniband|ethernet RANKS NET…"
