@@ -2,8 +2,8 @@
 """A model of the time of a training step on many nodes, and its checks (docs/scaling.md).
 
   scaling_model.py tables                         step times to 1,024 ranks, and where halving beats direct exchange
-  scaling_model.py hosts LINKS EXCHANGE…          against what bench_messages measured (its output, in files)
-  scaling_model.py simulated NETWORK EXCHANGE…    against what scaling_simulate.sh printed
+  scaling_model.py hosts LINKS SEEN…              against what bench_messages measured (its output, in files)
+  scaling_model.py simulated NETWORK SEEN…        against what scaling_simulate.sh printed
 
 Formulas, after Hockney's α–β (Parallel Computing 20, 1994) and Thakur, Rabenseifner & Gropp (IJHPCA 19, 2005), with
 n bytes of parameters, G nodes, R ranks on each, P = G·R:
@@ -14,7 +14,7 @@ n bytes of parameters, G nodes, R ranks on each, P = G·R:
   recursive halving     log₂G α + β V',  V' ≈ n (1 − 1/G)
   weights, allgatherv   Bruck: ⌈log₂G⌉ α + β n (1 − 1/G);   ring: (G − 1) α + …;   neighbour exchange: G/2 α + …
   weights, doubling     log₂G α + β V'
-  passes over memory    μ for each byte that a core reads or writes
+  passes over memory    bytes that a core reads and writes, over its bandwidth (Cores)
 """
 
 import argparse
@@ -46,7 +46,7 @@ class Net:
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """alpha, gap in seconds; beta in seconds a byte, of a node. message_seconds, if given, replaces α + β m."""
+    """alpha, gap in seconds; beta in seconds a byte, of a node."""
     name: str
     alpha: float
     gap: float
@@ -58,13 +58,14 @@ class Network:
 
 @dataclasses.dataclass(frozen=True)
 class MeasuredNetwork(Network):
-    """A message each way at once, as bench_messages measured it, in place of a straight line."""
+    """Messages each way at once, as bench_messages measured them, in place of a straight line."""
     sizes: tuple = ()
     times: tuple = ()
 
     def seconds(self, nbytes):
-        last = self.times[-1] / self.sizes[-1] * nbytes
-        return max(last, 0) if nbytes > self.sizes[-1] else float(numpy.interp(nbytes, self.sizes, self.times))
+        if nbytes > self.sizes[-1]:
+            return self.times[-1] / self.sizes[-1] * nbytes
+        return float(numpy.interp(nbytes, self.sizes, self.times))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +148,7 @@ def slice_bytes(widths, ranks):
     return numpy.diff(starts[nearest]) * FLOAT_BYTES
 
 
-# What Open MPI 4.1 and later choose (ompi/mca/coll/tuned/coll_tuned_decision_fixed.c).
+# What Open MPI chooses (ompi/mca/coll/tuned/coll_tuned_decision_fixed.c of its main branch in 2026).
 
 def alltoallv_algorithm(groups):
     for limit, algorithm in ((4, "pairwise"), (64, "linear"), (128, "pairwise"), (256, "linear"), (1024, "pairwise")):
