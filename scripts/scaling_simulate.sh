@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the exchange of a step in SimGrid: lockstep's own code over SimGrid's MPI (SMPI), each rank on a host of its own of
-# a simulated cluster. Needs the Debian package libsimgrid-dev. Prints what bench_messages prints, in simulated time.
+# a simulated cluster. Installs libsimgrid-dev if it is missing. Prints what bench_messages prints, in simulated time.
 #   scripts/scaling_simulate.sh infiniband|ethernet RANKS NET…       e.g. infiniband 64 784-512-10 784-128-10
 # WAY=halving, or direct: only that; direct exchange takes long to simulate from 256 ranks on.
 # The network is that of scripts/scaling_model.py; MPI_Alltoallv and MPI_Allgatherv do what Open MPI would choose. Only
@@ -8,7 +8,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 [ $# -ge 3 ] || die 2 "usage: scaling_simulate.sh infiniband|ethernet RANKS NET…"
-command -v smpicxx >/dev/null || die 2 "SimGrid is missing; as root: apt-get install libsimgrid-dev"
+command -v smpicxx >/dev/null || install_packages libsimgrid-dev ||
+  die 2 "SimGrid is missing; as root: apt-get install --no-install-recommends libsimgrid-dev"
 network=$1 ranks=$2
 shift 2
 build_dir=$project_dir/build/simgrid
