@@ -8,8 +8,8 @@ import unittest
 import lockstep_cli as cli
 
 LAUNCHER = f"{cli.MPIEXEC} --oversubscribe --bind-to none --mca mpi_yield_when_idle 1"
-TRAIN = ["--hidden", "24", "--batch-size", "20", "--epochs", "3000", "--seed", "5", "--evaluate-every", "500",
-         "--checkpoint-every", "1000steps", "--quiet"]
+TRAIN = ["--hidden", "24", "--batch-size", "20", "--epochs", 3000 // cli.SLOWDOWN, "--seed", "5", "--evaluate-every",
+         500 // cli.SLOWDOWN, "--checkpoint-every", "1000steps", "--quiet"]
 
 
 class Launch(cli.CliTestCase):
@@ -31,7 +31,7 @@ class Launch(cli.CliTestCase):
         return run_dir
 
     def wait_for(self, process, condition):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 60 * cli.SLOWDOWN
         while not condition():
             if process.poll() is not None or time.monotonic() > deadline:
                 self.fail(str(cli.finish(process)))

@@ -22,6 +22,7 @@ import numpy as np
 BINARY = os.environ.get("LOCKSTEP_BINARY", "lockstep")
 MPIEXEC = os.environ.get("MPIEXEC", "mpirun")
 MNIST_DIR = os.environ.get("MNIST_DIR")
+SLOWDOWN = int(os.environ.get("LOCKSTEP_SLOWDOWN", "1"))  # how many times as long sanitizers may take
 
 USER_ERROR, RESUMABLE = 2, 75
 
@@ -75,13 +76,13 @@ def start(*arguments, ranks=1, launcher=None, cwd=None, env=None):
 def finish(process, arguments=(), ranks=1, timeout=60):
     """Waits for it. Kills it and all below it if it hangs."""
     try:
-        out, err = process.communicate(timeout=timeout)
+        out, err = process.communicate(timeout=timeout * SLOWDOWN)
     except subprocess.TimeoutExpired:
         for pid in [process.pid, *descendants(process.pid)]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         out, err = process.communicate()
-        raise AssertionError(f"hung for {timeout} s: {Result(arguments, ranks, None, out, err)}") from None
+        raise AssertionError(f"hung for {timeout * SLOWDOWN} s: {Result(arguments, ranks, None, out, err)}") from None
     return Result(arguments, ranks, process.returncode, out, err)
 
 

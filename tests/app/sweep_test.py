@@ -9,7 +9,7 @@ import sys
 import time
 import unittest
 
-from lockstep_cli import (MNIST_DIR, RESUMABLE, USER_ERROR, CliTestCase, error_lines, finish, parameters_sha256,
+from lockstep_cli import (MNIST_DIR, RESUMABLE, SLOWDOWN, USER_ERROR, CliTestCase, error_lines, finish, parameters_sha256,
                           rank_processes, run, run_well, start, summary, tree, write_classification, write_mnist)
 
 SWEEP = """
@@ -170,8 +170,10 @@ shards = [4, 21]
 
 
 class Interruption(SweepTestCase):
+    EPOCHS = 5000 // SLOWDOWN
+
     def long_sweep(self):
-        path = self.sweep_file(epochs=5000, base="evaluate_every = 50")
+        path = self.sweep_file(epochs=self.EPOCHS, base=f"evaluate_every = {self.EPOCHS // 100}")
         path.write_text(path.read_text().replace('["8", "8x2"]', '["8"]'))
         return path
 
@@ -194,7 +196,7 @@ class Interruption(SweepTestCase):
         self.sweep_well(self.dir / "sweep.toml", ranks=ranks + 1, timeout=200)
         self.assertEqual({row["status"] for row in self.trials()}, {"finished"})
         trial = next(row for row in self.trials() if row["trial"] == stopped[0]["trial"])
-        self.assertEqual(trial["parameters_sha256"], self.train_sha256(trial, 5000))
+        self.assertEqual(trial["parameters_sha256"], self.train_sha256(trial, self.EPOCHS))
 
     def test_sigterm(self):
         process = self.started(self.long_sweep(), 1)
