@@ -126,7 +126,7 @@ class Launch(cli.CliTestCase):
     def test_a_launcher_that_outlives_its_ranks_is_ended(self):
         # The first start never ends, and never asks how its rank ended.
         fake = self.dir / "mpirun"
-        train = f"{cli.BINARY} train --data {self.data} --run-dir {self.run_dir} {' '.join(TRAIN)}"
+        train = f"{cli.BINARY} train --data {self.data} --run-dir {self.run_dir} {' '.join(map(str, TRAIN))}"
         fake.write_text(f"#!/bin/sh\n[ -e {fake}.second ] && exec {train} --max-steps 20000\n"
                         f"touch {fake}.second\n{train} --max-steps 10000 &\nexec sleep 1000\n")
         fake.chmod(0o755)
