@@ -133,6 +133,8 @@ Hdf5Handle create_with(hid_t access, const std::string& path, std::size_t user_b
              "cannot set the version of the format");
   const Hdf5Handle creation(hdf5_check(H5Pcreate(H5P_FILE_CREATE), path, "cannot set up the file"), H5Pclose);
   hdf5_check(H5Pset_userblock(creation.get(), user_block_bytes), path, "cannot set up the user block");
+  // Times would make equal contents differ: here, of the root group.
+  hdf5_check(H5Pset_obj_track_times(creation.get(), false), path, "cannot set up the file");
   const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access);
   return {hdf5_check(file, path, "cannot be made"), H5Fclose};
 }

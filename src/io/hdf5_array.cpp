@@ -115,6 +115,16 @@ herr_t collect_link(hid_t, const char* name, const H5L_info_t* info, void* links
   return 0;
 }
 
+/// Makes the groups above a path that are not there. HDF5 would do it, too, but note the time in them.
+void make_groups_above(hid_t location, const std::string& path, const std::string& where) {
+  for (std::size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1)) {
+    const std::string group = path.substr(0, end);
+    if (hdf5_check(H5Lexists(location, group.c_str(), H5P_DEFAULT), where, "cannot be made") == 0) {
+      make_group(location, group, where);
+    }
+  }
+}
+
 }  // namespace
 
 std::size_t element_size(ElementType type) {
@@ -268,15 +278,14 @@ Hdf5Array open_array(hid_t file, const std::string& path, const std::string& fil
 
 Hdf5Handle create_array(hid_t location, const std::string& path, ElementType type,
                         std::span<const std::size_t> shape, const std::string& where) {
-  const Hdf5Handle link(hdf5_check(H5Pcreate(H5P_LINK_CREATE), where, "cannot be made"), H5Pclose);
+  make_groups_above(location, path, where);
   const Hdf5Handle creation(hdf5_check(H5Pcreate(H5P_DATASET_CREATE), where, "cannot be made"), H5Pclose);
-  hdf5_check(H5Pset_create_intermediate_group(link.get(), 1), where, "cannot be made");
   // Every element gets written, so that no fill value is needed; times would make equal contents differ.
   hdf5_check(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), where, "cannot be made");
   hdf5_check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), where, "cannot be made");
   hdf5_check(H5Pset_obj_track_times(creation.get(), false), where, "cannot be made");
   const Hdf5Handle space = simple_space(shape, where);
-  const hid_t id = H5Dcreate2(location, path.c_str(), file_type(type), space.get(), link.get(),
+  const hid_t id = H5Dcreate2(location, path.c_str(), file_type(type), space.get(), H5P_DEFAULT,
                               creation.get(), H5P_DEFAULT);
   return {hdf5_check(id, where, "cannot be made"), H5Dclose};
 }
