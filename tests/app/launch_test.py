@@ -127,13 +127,14 @@ class Launch(cli.CliTestCase):
         # The first start never ends, and never asks how its rank ended.
         fake = self.dir / "mpirun"
         train = f"{cli.BINARY} train --data {self.data} --run-dir {self.run_dir} {' '.join(map(str, TRAIN))}"
-        fake.write_text(f"#!/bin/sh\n[ -e {fake}.second ] && exec {train} --max-steps 20000\n"
-                        f"touch {fake}.second\n{train} --max-steps 10000 &\nexec sleep 1000\n")
+        steps = 20000 // cli.SLOWDOWN
+        fake.write_text(f"#!/bin/sh\n[ -e {fake}.second ] && exec {train} --max-steps {steps}\n"
+                        f"touch {fake}.second\n{train} --max-steps {steps // 2} &\nexec sleep 1000\n")
         fake.chmod(0o755)
         result = cli.run(*self.launch_flags(launcher=str(fake)))
         self.assertEqual(result.status, 0, str(result))
         self.assertIn("restart 1 of 10", result.err)
-        self.assertEqual(cli.summary(self.run_dir)["step"], 20000)
+        self.assertEqual(cli.summary(self.run_dir)["step"], steps)
 
     def test_resume_never_begins_anew_once_only(self):
         expected = self.never_failed()
