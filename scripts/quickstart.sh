@@ -11,7 +11,7 @@ prepare_mpi
 step "Packages"
 "$project_dir/scripts/setup.sh"
 
-step "Build (build/release)"
+step "Build (build/release; some minutes the first time)"
 build release lockstep
 lockstep=$project_dir/build/release/bin/lockstep
 

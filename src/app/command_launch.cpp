@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -13,6 +14,7 @@
 #include "lockstep/app/command_line.hpp"
 #include "lockstep/app/launch_plan.hpp"
 #include "lockstep/app/supervised_process.hpp"
+#include "lockstep/core/text.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/checkpoint.hpp"
 #include "lockstep/io/dataset.hpp"
@@ -24,27 +26,41 @@ namespace {
 constexpr double seconds_to_answer = 10;
 
 struct LaunchArguments {
-  std::size_t ranks = 1;
-  std::size_t max_restarts = 10;
-  double first_delay_seconds = 1;
+  std::string ranks, max_restarts = "10", restart_delay = "1", hosts, launcher = "auto";
+};
+
+/// The arguments as numbers. Throws UserError.
+struct LaunchPlan {
+  explicit LaunchPlan(const LaunchArguments& arguments)
+      : ranks(parse_unsigned(arguments.ranks, "--ranks")),
+        max_restarts(parse_unsigned(arguments.max_restarts, "--max-restarts")),
+        first_delay_seconds(parse_double(arguments.restart_delay, "--restart-delay")),
+        hosts(arguments.hosts) {
+    if (ranks == 0) throw UserError("--ranks: expected at least 1, found '0'");
+    if (!(first_delay_seconds >= 0) || !std::isfinite(first_delay_seconds)) {
+      throw UserError("--restart-delay: expected seconds, at least 0, found '" + arguments.restart_delay +
+                      "'");
+    }
+  }
+  std::size_t ranks, max_restarts;
+  double first_delay_seconds;
   std::string hosts;
-  std::string launcher = "auto";
 };
 
 void declare_flags(CLI::App& app, LaunchArguments& arguments) {
-  app.add_option("-n,--ranks", arguments.ranks, "Ranks to start")->check(CLI::PositiveNumber)->required();
-  app.add_option("--max-restarts", arguments.max_restarts, "Restarts after failures")->capture_default_str();
-  app.add_option("--restart-delay", arguments.first_delay_seconds,
-                 "Seconds before the first restart; doubled, up to a minute, while there is no progress")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--hosts", arguments.hosts,
-                 "Hosts and their ranks, as a:4,b:4; those that do not answer are left out at a restart");
-  app.add_option(
-         "--launcher", arguments.launcher,
-         "Command that starts the ranks, with flags of your own, as \"mpirun --bind-to core\"; auto: srun "
-         "in a Slurm job, else mpirun")
-      ->capture_default_str();
+  const auto option = [&](const char* flag, std::string& value, const char* help, const char* type) {
+    app.add_option(flag, value, help)->type_name(type)->capture_default_str();
+  };
+  option("-n,--ranks", arguments.ranks, "Ranks to start", "P");
+  option("--max-restarts", arguments.max_restarts, "Restarts after failures", "N");
+  option("--restart-delay", arguments.restart_delay,
+         "Seconds before the first restart; doubled, up to a minute, while there is no progress", "SECONDS");
+  option("--hosts", arguments.hosts,
+         "Hosts and their ranks, as a:4,b:4; those that do not answer are left out at a restart", "LIST");
+  option("--launcher", arguments.launcher,
+         "Command that starts the ranks, with flags of your own, as \"mpirun --oversubscribe\"; auto: srun "
+         "in a Slurm job, else mpirun",
+         "COMMAND");
   app.footer("Then -- and the command: lockstep launch -n 4 -- train --data data/mnist.h5 …");
 }
 
@@ -128,9 +144,9 @@ bool was_ended_by_signal(int status) {
   return status == 128 + SIGUSR1 || status == 128 + SIGTERM || status == 128 + SIGINT;
 }
 
-ExitStatus supervise(const LaunchArguments& arguments, const std::vector<std::string>& command) {
+ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
+                     const std::vector<std::string>& command) {
   const LaunchedRun run(command);
-  const std::string launcher = default_launcher(arguments);
   // PMIx 4.2 frees memory twice when ranks end while they connect, and mpirun then never ends; with tables
   // that are not in shared memory it does not happen.
   ::setenv("PMIX_MCA_gds", "hash", /*overwrite=*/0);
@@ -190,7 +206,7 @@ ExitStatus run_launch(const std::vector<std::string>& arguments) {
   const std::vector<std::string> command(end_of_flags == arguments.end() ? end_of_flags : end_of_flags + 1,
                                          arguments.end());
   if (command.empty()) throw UserError("expected -- and a command, as -- train --data …, found none");
-  return supervise(parsed, command);
+  return supervise(LaunchPlan(parsed), default_launcher(parsed), command);
 }
 
 std::function<ExitStatus(const Communicator&)> declare_launch(CLI::App& app) {

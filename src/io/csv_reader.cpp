@@ -51,7 +51,8 @@ std::size_t CsvReader::column(const std::string& name) const {
   const auto found = std::find(header_.begin(), header_.end(), name);
   if (found == header_.end()) {
     throw UserError(path() + ": expected a column '" + name + "', found none of this name" +
-                    suggestion(name, header_));
+                    suggestion(name, header_) +
+                    (header_.size() == 1 ? "; the only one is '" + header_[0] + "', see --separator" : ""));
   }
   return static_cast<std::size_t>(found - header_.begin());
 }

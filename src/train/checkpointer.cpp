@@ -316,6 +316,7 @@ std::optional<typename Checkpointer<T>::Snapshot> Checkpointer<T>::newest_valid(
       observer_.message(std::string("warning: damaged checkpoint left out: ") + error.what());
     }
   }
+  if (!paths.empty()) observer_.message("warning: no valid checkpoint is left; training begins anew");
   return std::nullopt;
 }
 

@@ -369,11 +369,15 @@ void Training<T>::fail_non_finite() {
                                 ? "the first layer with non-finite values is " +
                                       layout_.kernel(static_cast<std::size_t>(layer)).layer
                                 : "all layers' values are finite";
+  const std::string kept = checkpointer_.last_path().empty()
+                               ? "there is no checkpoint yet"
+                               : "the newest checkpoint is " + checkpointer_.last_path();
   collectively(world_, [&] {
     throw NonFiniteError(
         "the loss or a weight is not finite in epoch " + std::to_string(progress_.epoch + 1) + ", step " +
-        std::to_string(progress_.step + 1) + "; " + where + "; earlier checkpoints are kept in " +
-        config_.run_dir + "/checkpoints; try a smaller --learning-rate or --clip-norm");
+        std::to_string(progress_.step + 1) + "; " + where + "; " + kept +
+        "; try a smaller --learning-rate, --clip-norm or another --activation, with another --run-dir or "
+        "--resume never");
   });
   throw NonFiniteError("unreachable");
 }

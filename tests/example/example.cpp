@@ -1,10 +1,12 @@
-// Trains a small network on the dataset argv[1] into the run directory argv[2].
+// Trains a small network on the dataset argv[1] into the run directory argv[2], on any number of ranks.
 #include <cstdio>
 
+#include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/environment.hpp"
 #include "lockstep/train/trainer.hpp"
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
+  if (argc != 3) return std::fprintf(stderr, "usage: example DATASET RUN_DIR\n"), 2;
   const lockstep::Environment mpi;
   const auto world = lockstep::Communicator::world();
   lockstep::TrainConfig config;
@@ -14,6 +16,11 @@ int main(int, char** argv) {
   config.batch_size = 16;
   config.resume = "never";
   lockstep::TrainObserver silent;
-  const auto result = lockstep::train(world, config, silent);
-  std::printf("%s %s\n", result.reason.c_str(), result.parameters_sha256.c_str());
+  try {
+    const auto result = lockstep::train(world, config, silent);
+    if (world.is_root()) std::printf("%s %s\n", result.reason.c_str(), result.parameters_sha256.c_str());
+  } catch (const lockstep::AgreedError& error) {  // on all ranks alike
+    if (world.is_root()) std::fprintf(stderr, "example: %s\n", error.what());
+    return static_cast<int>(error.status());
+  }
 }
