@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "lockstep/core/error.hpp"
+#include "write_all.hpp"
 
 namespace lockstep {
 namespace {
@@ -66,17 +67,6 @@ void sync_path(const std::string& path, int flags) {
   const int error = errno;
   ::close(descriptor);
   if (failed) throw_system_error(path, "cannot flush to disk", error);
-}
-
-/// 0, or the reason why not everything was written. Disks that fill up and signals make writes short.
-int write_all(int descriptor, std::string_view content) {
-  while (!content.empty()) {
-    const ssize_t written = ::write(descriptor, content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return written < 0 ? errno : EIO;
-    content.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return 0;
 }
 
 /// `path` is what messages name.

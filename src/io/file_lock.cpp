@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "lockstep/io/text_file.hpp"
+#include "write_all.hpp"
 
 namespace lockstep {
 namespace {
@@ -34,10 +35,8 @@ FileLock::FileLock(const std::string& path, IfHeld if_held)
     throw LockedError("in use by " + read_text_file(path));
   }
   const std::string owner = host_and_process();
-  const bool written = ::ftruncate(descriptor_, 0) == 0 &&
-                       ::write(descriptor_, owner.data(), owner.size()) == static_cast<ssize_t>(owner.size());
-  if (written) return;
-  const int error = errno;
+  const int error = ::ftruncate(descriptor_, 0) == 0 ? write_all(descriptor_, owner) : errno;
+  if (error == 0) return;
   ::close(descriptor_);
   throw FileError(path + ": cannot be written: " + std::strerror(error));
 }
