@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "lockstep/core/summation_tree.hpp"
@@ -24,32 +25,36 @@ std::vector<Range> uneven_slices(std::size_t ranks) {
   return slices;
 }
 
-TEST(RecursiveHalving, SumsAreThoseOfTheTreeAndFlagsOfAllRanksArrive) {
+class RecursiveHalvingTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::has_single_bit(ranks)) GTEST_SKIP() << "not a power of two";
+    halving.emplace(world, slices);
+  }
+
   const Communicator world = Communicator::world();
-  const auto ranks = static_cast<std::size_t>(world.size()), rank = static_cast<std::size_t>(world.rank());
-  if (!std::has_single_bit(ranks)) GTEST_SKIP() << "not a power of two";
+  const std::size_t ranks = static_cast<std::size_t>(world.size()),
+                    rank = static_cast<std::size_t>(world.rank());
   const std::vector<Range> slices = uneven_slices(ranks);
-  RecursiveHalving<float> halving(world, slices);
+  std::optional<RecursiveHalving<float>> halving;
+};
+
+TEST_F(RecursiveHalvingTest, SumsAreThoseOfTheTreeAndFlagsOfAllRanksArrive) {
   for (int round = 0; round < 3; ++round) {
     const StepFlags mine = StepFlags{1} << (rank + static_cast<std::size_t>(round));
-    const StepFlags all = halving.reduce(mine, [&](Range elements, float* to) {
+    const StepFlags all = halving->reduce(mine, [&](Range elements, float* to) {
       for (std::size_t i = elements.begin; i < elements.end; ++i) *to++ = term(rank, i, round);
     });
     EXPECT_EQ(all, ((StepFlags{1} << ranks) - 1) << round);
     std::vector<float> terms(ranks);
     for (std::size_t i = slices[rank].begin; i < slices[rank].end; ++i) {
       for (std::size_t r = 0; r < ranks; ++r) terms[r] = term(r, i, round);
-      ASSERT_EQ(halving.own_sum()[i - slices[rank].begin], tree_sum<float>(terms));
+      ASSERT_EQ(halving->own_sum()[i - slices[rank].begin], tree_sum<float>(terms));
     }
   }
 }
 
-TEST(RecursiveHalving, GatherBringsEverySliceToAllRanksAndLeavesTheGaps) {
-  const Communicator world = Communicator::world();
-  const auto ranks = static_cast<std::size_t>(world.size()), rank = static_cast<std::size_t>(world.rank());
-  if (!std::has_single_bit(ranks)) GTEST_SKIP() << "not a power of two";
-  const std::vector<Range> slices = uneven_slices(ranks);
-  RecursiveHalving<float> halving(world, slices);
+TEST_F(RecursiveHalvingTest, GatherBringsEverySliceToAllRanksAndLeavesTheGaps) {
   for (int round = 0; round < 3; ++round) {
     std::vector<float> vector(1000 * ranks, -1), expected(1000 * ranks, -1);
     for (std::size_t r = 0; r < ranks; ++r) {
@@ -58,7 +63,7 @@ TEST(RecursiveHalving, GatherBringsEverySliceToAllRanksAndLeavesTheGaps) {
         if (r == rank) vector[i] = expected[i];
       }
     }
-    halving.gather(vector.data());
+    halving->gather(vector.data());
     EXPECT_EQ(vector, expected);
   }
 }
