@@ -67,10 +67,14 @@ std::string no_at(const std::vector<double>& places) {
   return "no, at x = " + join(texts);
 }
 
+const char* where_finite(const ActivationReport& report) {
+  return report.finite() ? "" : ", where it is finite";
+}
+
 std::string monotone_text(const ActivationReport& report) {
   if (report.constant_slope_zero && report.continuous()) return "constant";
-  if (report.increasing) return "yes, nowhere falling";
-  return report.decreasing ? "yes, nowhere rising" : "no";
+  if (!report.increasing && !report.decreasing) return "no";
+  return fmt::format("yes, nowhere {}{}", report.increasing ? "falling" : "rising", where_finite(report));
 }
 
 void check(const Activation& activation) {
@@ -78,10 +82,18 @@ void check(const Activation& activation) {
   const auto line = [](const char* what, const std::string& found) {
     std::cout << fmt::format("  {:<15} {}\n", what, found);
   };
-  const auto finite = [](const std::optional<double>& x) {
-    return x ? fmt::format("no, at x = {:.6g}", *x) : std::string("yes");
+  const auto finite = [](const std::vector<Interval>& exceptions) {
+    return exceptions.empty() ? "yes" : "no, not for " + text(exceptions);
+  };
+  const auto warn = [&] {
+    for (const std::string& warning : report.warnings) line("warning", warning);
+    if (report.warnings.empty()) line("warnings", "none");
   };
   std::cout << activation.text() << ", for x from -100 to 100\n";
+  if (report.nowhere_finite()) {
+    line("finite", finite(report.non_finite));
+    return warn();
+  }
   line("continuous", report.jumps.empty() ? finite(report.non_finite) : no_at(report.jumps));
   line("differentiable", !report.continuous()   ? "no, not continuous"
                          : report.kinks.empty() ? "yes"
@@ -89,14 +101,13 @@ void check(const Activation& activation) {
   line("monotone", monotone_text(report));
   line("non-linear", yes_or_no(!report.linear));
   line("finite", finite(report.non_finite) + "; in float32 " + finite(report.non_finite32));
-  line("bounds", fmt::format("{:.6g} at x = {:.6g}, {:.6g} at x = {:.6g}", report.lowest.value,
-                             report.lowest.x, report.highest.value, report.highest.x));
+  line("bounds", fmt::format("{:.6g} at x = {:.6g}, {:.6g} at x = {:.6g}{}", report.lowest.value,
+                             report.lowest.x, report.highest.value, report.highest.x, where_finite(report)));
   line("largest slope", fmt::format("{:.6g} at x = {:.6g}", report.steepest.value, report.steepest.x));
   line("on N(0, 1)", fmt::format("mean {:.4g}, root mean square {:.4g}, of the slope {:.4g}",
                                  std::abs(report.normal_mean) < 1e-12 ? 0 : report.normal_mean,
                                  report.normal_rms, report.normal_slope_rms));
-  for (const std::string& warning : report.warnings) line("warning", warning);
-  if (report.warnings.empty()) line("warnings", "none");
+  warn();
 }
 
 /// An activation by its name, or a formula as such, known by the variable in it: "relu",

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <numbers>
+#include <optional>
 
 #include "lockstep/core/text.hpp"
 #include "lockstep/core/value_and_slope.hpp"
@@ -28,18 +28,41 @@ struct Samples {
   }
   bool finite(std::size_t i) const { return std::isfinite(values[i]) && std::isfinite(slopes[i]); }
 
-  /// The x closest to 0 where value or slope is not finite.
-  std::optional<double> non_finite() const {
-    std::optional<double> closest;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      const double at = static_cast<double>(x[i]);
-      if (!finite(i) && (!closest || std::abs(at) < std::abs(*closest))) closest = at;
-    }
-    return closest;
-  }
-
   std::vector<T> x, values, slopes;
 };
+
+template <class T>
+bool finite_at(const Activation& f, double x) {
+  const T z = static_cast<T>(x);
+  T value = 0, slope = 1;
+  f.forward(MatrixView<const T>(&z, 1, 1), MatrixView<T>(&value, 1, 1));
+  f.backward(MatrixView<const T>(&z, 1, 1), MatrixView<T>(&slope, 1, 1));
+  return std::isfinite(value) && std::isfinite(slope);
+}
+
+/// The last x that is not finite, from `outside` towards `inside`, which is finite.
+template <class T>
+double edge(const Activation& f, double outside, double inside) {
+  for (int i = 0; i < 60; ++i) {
+    const double middle = outside + (inside - outside) / 2;
+    (finite_at<T>(f, middle) ? inside : outside) = middle;
+  }
+  return outside;
+}
+
+/// Where value or slope is not finite, ascending.
+template <class T>
+std::vector<Interval> non_finite(const Activation& f, const Samples<T>& s) {
+  std::vector<Interval> found;
+  for (std::size_t i = 0; i < s.x.size(); ++i) {
+    if (s.finite(i)) continue;
+    const std::size_t first = i;
+    while (i + 1 < s.x.size() && !s.finite(i + 1)) ++i;
+    found.push_back({first == 0 ? s.x[0] : edge<T>(f, s.x[first], s.x[first - 1]),
+                     i + 1 == s.x.size() ? s.x[i] : edge<T>(f, s.x[i], s.x[i + 1])});
+  }
+  return found;
+}
 
 ValueAndSlope<double> at(const Activation& f, double x) {
   return {f.value(x), f.derivative(x)};
@@ -144,16 +167,16 @@ void find_extrema(const Activation& f, const Samples<double>& s, ActivationRepor
 
 void find_trends(const Samples<double>& s, ActivationReport& report) {
   report.increasing = report.decreasing = report.linear = true;
+  std::optional<std::size_t> first, last;  // of those that are finite
   for (std::size_t i = 0; i < s.x.size(); ++i) {
     if (!s.finite(i)) continue;
-    const double little = 1e-12 * std::max(1.0, report.steepest.value);
-    report.linear &= std::abs(s.slopes[i] - s.slopes[cells / 2]) <= little;
-    report.increasing &= s.slopes[i] >= 0;
-    report.decreasing &= s.slopes[i] <= 0;
-    if (i == 0 || !s.finite(i - 1)) continue;
+    if (!first) first = last = i;
     const double rounding = 1e-12 * std::max(1.0, std::abs(s.values[i]));
-    report.increasing &= s.values[i] >= s.values[i - 1] - rounding;
-    report.decreasing &= s.values[i] <= s.values[i - 1] + rounding;
+    report.increasing &= s.slopes[i] >= 0 && s.values[i] >= s.values[*last] - rounding;
+    report.decreasing &= s.slopes[i] <= 0 && s.values[i] <= s.values[*last] + rounding;
+    const double slope = s.slopes[*first];
+    report.linear &= std::abs(s.slopes[i] - slope) <= 1e-12 * std::max(1.0, std::abs(slope));
+    last = i;
   }
   report.linear &= report.jumps.empty();
   report.constant_slope_zero = report.steepest.value == 0;
@@ -191,14 +214,14 @@ std::string places(const std::vector<double>& all) {
 
 void warn_of_values(const Samples<double>& s, ActivationReport& report) {
   const auto warn = [&](const std::string& text) { report.warnings.push_back(text); };
-  if (report.non_finite) {
-    warn("non-finite: f or f' is not a finite number at x = " + short_number(*report.non_finite) +
-         "; a run ends at the first such value");
-  } else if (report.non_finite32) {
-    warn(
-        "non-finite in float32: f or f' is not a finite number at x = " + short_number(*report.non_finite32) +
-        ", and a run ends at the first such value; --precision float64 reaches farther");
+  const std::string ends = ", and a run ends at the first such value";
+  if (!report.finite()) {
+    warn("non-finite: f or f' is not a finite number for " + text(report.non_finite) + ends);
+  } else if (!report.non_finite32.empty()) {
+    warn("non-finite in float32: f or f' is not a finite number for " + text(report.non_finite32) + ends +
+         "; --precision float64 reaches farther");
   }
+  if (report.nowhere_finite()) return;
   if (report.constant_slope_zero) warn("no gradient: f' is 0 everywhere, so no layer before it is trained");
   if (report.linear && !report.constant_slope_zero) {
     warn("linear: the network stays a linear function of its input, however deep");
@@ -216,7 +239,7 @@ void warn_of_values(const Samples<double>& s, ActivationReport& report) {
 
 void warn_of_slopes(const Samples<double>& s, ActivationReport& report) {
   const auto warn = [&](const std::string& text) { report.warnings.push_back(text); };
-  if (report.constant_slope_zero || report.linear) return;
+  if (report.constant_slope_zero || report.linear || report.nowhere_finite()) return;
   const double steepest = report.steepest.value, rms = report.normal_slope_rms;
   if (steepest > 2) {
     warn("exploding gradients: the slope reaches " + short_number(steepest) +
@@ -246,13 +269,39 @@ void warn_of_slopes(const Samples<double>& s, ActivationReport& report) {
   }
 }
 
+std::string text(const Interval& interval) {
+  const auto [low, high] = interval;
+  if (low == -farthest && high == farthest) return "all x";
+  const std::string left = short_number(low), right = short_number(high);
+  if (left == right) return "x = " + left;
+  if (low == -farthest) return "x <= " + right;
+  if (high == farthest) return "x >= " + left;
+  return left + " <= x <= " + right;
+}
+
 }  // namespace
+
+bool ActivationReport::nowhere_finite() const {
+  return !finite() && non_finite.front().low == -farthest && non_finite.front().high == farthest;
+}
+
+std::string text(std::vector<Interval> intervals) {
+  const auto distance = [](const Interval& i) {
+    return i.low <= 0 && i.high >= 0 ? 0 : std::min(std::abs(i.low), std::abs(i.high));
+  };
+  std::ranges::stable_sort(intervals, {}, distance);
+  std::vector<std::string> shown;
+  for (std::size_t i = 0; i < std::min<std::size_t>(intervals.size(), 4); ++i)
+    shown.push_back(text(intervals[i]));
+  const std::size_t more = intervals.size() - shown.size();
+  return join(shown) + (more > 0 ? " and " + std::to_string(more) + " more" : "");
+}
 
 ActivationReport check_activation(const Activation& activation) {
   const Samples<double> samples(activation);
   ActivationReport report;
-  report.non_finite = samples.non_finite();
-  report.non_finite32 = Samples<float>(activation).non_finite();
+  report.non_finite = non_finite(activation, samples);
+  report.non_finite32 = non_finite(activation, Samples<float>(activation));
   find_breaks(activation, samples, report);
   find_extrema(activation, samples, report);
   find_trends(samples, report);

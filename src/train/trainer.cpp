@@ -1,5 +1,6 @@
 #include "lockstep/train/trainer.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -372,12 +373,14 @@ void Training<T>::fail_non_finite() {
   const std::string kept = checkpointer_.last_path().empty()
                                ? "there is no checkpoint yet"
                                : "the newest checkpoint is " + checkpointer_.last_path();
+  const bool formula = std::ranges::any_of(spec_.activations, &Activation::is_formula);
   collectively(world_, [&] {
     throw NonFiniteError(
         "the loss or a weight is not finite in epoch " + std::to_string(progress_.epoch + 1) + ", step " +
         std::to_string(progress_.step + 1) + "; " + where + "; " + kept +
         "; try a smaller --learning-rate, --clip-norm or another --activation, with another --run-dir or "
-        "--resume never");
+        "--resume never" +
+        (formula ? "; `lockstep activations check` tells where a formula is not finite" : ""));
   });
   throw NonFiniteError("unreachable");
 }

@@ -129,6 +129,14 @@ class Mistakes(cli.CliTestCase):
             self.assertNotEqual(result.status, 0)
             self.assertEqual(len(cli.error_lines(result.err)), 1, str(result))
 
+    def test_a_run_that_a_formula_ends_says_how_to_check_it(self):
+        cli.write_classification(self.dir / "data.h5")
+        result = cli.run("train", "--data", self.dir / "data.h5", "--run-dir", self.dir / "run", "--activation",
+                         "formula(log(x))", ranks=2)
+        self.assertEqual(result.status, 1, str(result))
+        [line] = cli.error_lines(result.err)
+        self.assertIn("`lockstep activations check`", line)
+
 
 def check(formula):
     """What `activations check` says, as {property: text}; warnings by their first word."""
@@ -174,12 +182,32 @@ class Check(unittest.TestCase):
         self.assertIn("dead units", check("relu")["warnings"])
         self.assertIn("no gradient", check("step")["warnings"])
         self.assertIn("shift", check("5 + 0.1*tanh(x)")["warnings"])
-        self.assertEqual(check("sqrt(x)")["finite"].split(";")[0], "no, at x = 0")
-        self.assertIn("non-finite", check("sqrt(x)")["warnings"])
-        naive = check("(exp(x)-exp(-x))/(exp(x)+exp(-x))")
-        self.assertRegex(naive["finite"], r"^yes; in float32 no, at x = -?(44|88|89)")
-        self.assertIn("non-finite in float32", naive["warnings"])
         self.assertEqual(check("selu")["warnings"], [])
+
+    def test_of_where_it_is_not_finite(self):
+        found = check("log(x)")
+        self.assertEqual(found["finite"], "no, not for x <= 0; in float32 no, not for x <= 0")
+        self.assertEqual(found["monotone"], "yes, nowhere falling, where it is finite")
+        self.assertTrue(found["bounds"].endswith(", where it is finite"), found)
+        self.assertEqual(found["non-linear"], "yes")
+        self.assertEqual(found["warnings"][0], "non-finite")
+        self.assertIn("number for x <= 0,", cli.run_well("activations", "check", "log(x)").out)
+        for formula, places in (("log(x - 0.3)", "x <= 0.3"), ("sqrt(x)", "x <= 0"), ("1/x", "x = 0"),
+                                ("sqrt(x^2 - 4)", "-2 <= x <= 2"), ("sqrt(1 - x^2)", "x <= -1, x >= 1"),
+                                ("1/(x*(x-1)*(x+2)*(x-3)*(x-50)*(x+60))", "x = 0, x = 1, x = -2, x = 3 and 2 more")):
+            self.assertEqual(check(formula)["finite"].split("; ")[0], "no, not for " + places, formula)
+        self.assertEqual(check("1/x")["finite"].split("; ")[1], "in float32 no, not for x = 0")
+        self.assertEqual(check("1/x")["monotone"], "no")  # it falls on both sides, but rises across 0
+        self.assertEqual(check("x*x/x")["non-linear"], "no")
+        nowhere = check("log(-1 - x^2)")
+        self.assertEqual(nowhere["finite"], "no, not for all x")
+        self.assertEqual(nowhere["warnings"], ["non-finite"])
+        self.assertNotIn("bounds", nowhere)
+        naive = check("(exp(x)-exp(-x))/(exp(x)+exp(-x))")
+        low, high = map(float, re.fullmatch("yes; in float32 no, not for x <= (.*), x >= (.*)", naive["finite"]).groups())
+        overflow = np.log(float(np.finfo(np.float32).max))
+        self.assertTrue(overflow / 2 - 1 < high <= overflow and low == -high, naive)
+        self.assertIn("non-finite in float32", naive["warnings"])
 
 
 class Page(html.parser.HTMLParser):

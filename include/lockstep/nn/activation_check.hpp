@@ -1,6 +1,5 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +13,14 @@ struct Extremum {
   double x = 0;
 };
 
+/// The numbers from low to high, both included.
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
 /// What can be seen of an activation on [-100, 100], from values and slopes on a fine grid; jumps and kinks
-/// are closed in by bisection.
+/// are closed in by bisection. What is said of f and f' is said of where both are finite.
 struct ActivationReport {
   std::vector<double> jumps;  // where f is not continuous, ascending
   std::vector<double> kinks;  // where f is continuous and f' is not
@@ -23,19 +28,23 @@ struct ActivationReport {
   bool decreasing = false;    // nowhere rising
   bool linear = false;        // f' is the same everywhere
   bool constant_slope_zero = false;
-  Extremum lowest, highest;            // of f, among finite values
-  Extremum steepest;                   // the largest |f'|, among finite slopes
-  std::optional<double> non_finite;    // the x closest to 0 where f or f' is not finite in double …
-  std::optional<double> non_finite32;  // … and in float, which training uses by default
+  Extremum lowest, highest;            // of f
+  Extremum steepest;                   // the largest |f'|
+  std::vector<Interval> non_finite;    // where f or f' is not finite in double, ascending …
+  std::vector<Interval> non_finite32;  // … and in float, which training uses by default
   /// For x drawn from the standard normal distribution: mean of f, root mean squares of f and f'.
   double normal_mean = 0, normal_rms = 0, normal_slope_rms = 0;
   double flat_left = 0, flat_right = 0;  // |f'| at -20 and 20
   std::vector<std::string> warnings;     // what training will suffer; empty: nothing known
 
-  bool continuous() const { return jumps.empty() && !non_finite; }
+  bool continuous() const { return jumps.empty() && finite(); }
   bool differentiable() const { return continuous() && kinks.empty(); }
-  bool finite() const { return !non_finite; }
+  bool finite() const { return non_finite.empty(); }
+  bool nowhere_finite() const;
 };
+
+/// In words, those closest to 0 first: "x <= 0", "x = 0, x >= 88.72 and 3 more".
+std::string text(std::vector<Interval> intervals);
 
 /// Looks at an activation with the parameters it starts from.
 ActivationReport check_activation(const Activation& activation);
