@@ -1,5 +1,6 @@
 """What `lockstep report` writes, apart from how a browser shows it; tests/report has the tests of its parts."""
 
+import csv
 import json
 import re
 import shutil
@@ -99,6 +100,50 @@ class Reports(CliTestCase):
         for name, value in zip(trace["y"], trace["x"]):
             self.assertAlmostEqual(value, np.mean(accuracies[name]), places=4)
         self.says("paired t-test over 3 seeds", text)
+        self.says("12 runs: 6 finished, 6 failed", text)
+        self.says("<td>relu · shards 21</td><td>–</td><td></td><td>0 of 3, incomplete: 3 failed</td>", text)
+
+    def test_a_sweep_some_trials_of_which_fail(self):
+        write_classification(self.dir / "d.h5")
+        (self.dir / "s.toml").write_text(
+            f'[base]\ndata = "{self.dir}/d.h5"\nepochs = 3\nbatch_size = 20\nhidden = "6,6"\noptimizer = "sgd"\n'
+            '[grid]\nactivation = ["relu", "prelu"]\nlearning_rate = [0.1, 0.5, 30]\nseed = [1, 2, 3, 4, 5]\n')
+        run_well("sweep", "s.toml", "--sweep-dir", "s", "--progress", "off", cwd=self.dir)
+        with open(self.dir / "s/sweep.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        values = {}
+        for row in rows:
+            values.setdefault((row["activation"], row["learning_rate"]), []).append(
+                float(row["test_accuracy"]) if row["status"] == "finished" else None)
+        some, none = values["prelu", "0.5"], values["prelu", "30"]
+        finished = [value for value in some if value is not None]
+        self.assertTrue(0 < len(finished) < 5 and none == [None] * 5, values)
+        self.assertEqual(self.report("s").status, 0)
+        text, figures = self.page()
+        failed = 5 - len(finished)
+        name = f"prelu(0.25) · learning_rate 0.5 ({len(finished)} of 5; {failed} failed)"
+        ranking = figures["ranking"]["data"][0]
+        self.assertEqual((ranking["y"][-1], len(ranking["y"])), (name, 5))
+        self.assertAlmostEqual(ranking["x"][-1], np.mean(finished), places=4)
+        self.says(f"{len(finished)} of 5, incomplete: {failed} failed", text)
+        self.says("<td>0 of 5, incomplete: 5 failed</td>", text)
+        self.says(f"Incomplete: {name}, prelu(0.25) · learning_rate 30 (all 5 failed).", text)
+        self.assertIn(name, [trace.get("name") for trace in figures["accuracy-test-training"]["data"]])
+        self.says("Not one epoch finished: prelu(0.25) · learning_rate 30 (all 5 failed).", text)
+        cells = figures["settings"]
+        written = [note["text"].split("<br>")[-1] for note in cells["layout"]["annotations"]]
+        self.assertEqual(written[4:], [f"{len(finished)}/5", "failed"])
+        self.assertIn(f"({len(finished)} of 5 runs finished, {failed} failed)", cells["data"][0]["text"][1][1])
+        self.assertEqual(cells["data"][0]["text"][1][2], "0 of 5 runs finished, 5 failed")
+
+    def test_a_damaged_run(self):
+        (self.dir / "a").mkdir()
+        (self.dir / "a/config.toml").write_text('hidden = [6]\nactivation = ["relu"\nseed = 1\n')
+        result = self.report("a")
+        self.assertEqual((result.status, len(result.err.splitlines())), (USER_ERROR, 1))
+        self.assertIn("error: a/config.toml: expected the resolved config of a run, found: Unclosed array (at line 3, ",
+                      result.err)
+        self.assertFalse((self.dir / "r.html").exists())
 
     def test_regression_binary_and_the_plane(self):
         rng = np.random.default_rng(5)

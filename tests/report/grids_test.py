@@ -5,7 +5,7 @@ import unittest
 import numpy as np
 
 from lockstep_report import grids, groups
-from made_runs import made_run
+from made_runs import made_run, made_runs
 
 
 class Grids(unittest.TestCase):
@@ -43,6 +43,50 @@ class Grids(unittest.TestCase):
         figure = grids.settings_section(found, names, groups.Metric("test_accuracy")).items[0]
         self.assertEqual(figure.title, "Test accuracy by parameter of leaky_relu")
         self.assertEqual(list(figure.figure.data[0].x), [0.1, 0.5, 1])
+
+    def failing(self):
+        runs = [run for rate, values in ((0.1, [0.9, 0.8]), (0.5, [0.7, None]), (1, [None, None]))
+                for run in made_runs("relu", values, learning_rate=rate)]
+        return groups.make_groups(runs + [run for rate in (0.1, 0.5, 1)
+                                          for run in made_runs("tanh", [0.6, 0.4], learning_rate=rate)])
+
+    def test_heat_map_tells_of_failed_runs(self):
+        found, names, _ = self.failing()
+        [figure] = grids.heat_maps(found, names, groups.Metric("test_accuracy"))
+        trace = figure.figure.data[0]
+        self.assertEqual([None if z is None else round(z, 3) for z in trace.z[0]], [0.85, 0.7, None])
+        self.assertEqual(list(trace.text[0]), ["0.85 ± 0.64 (2 seeds)", "0.7 (1 of 2 runs finished, 1 failed)",
+                                               "0 of 2 runs finished, 2 failed"])
+        texts = {(note.x, note.y): note.text for note in figure.figure.layout.annotations}
+        self.assertEqual([texts[x, 0] for x in range(3)], [".8500<br>±.6353", ".7000<br>1/2", "failed"])
+        self.assertIn("only two of five runs finished", figure.note)
+
+    def test_heat_map_with_many_columns_marks_cells_with_missing_runs(self):
+        runs = [run for name in ("relu", "tanh") for rate in range(1, 15)
+                for run in made_runs(name, [0.5, None if rate == 3 else 0.4], learning_rate=rate / 100)]
+        found, names, _ = groups.make_groups(runs)
+        [figure] = grids.heat_maps(found, names, groups.Metric("test_accuracy"))
+        self.assertEqual([(note.x, note.y, note.text) for note in figure.figure.layout.annotations],
+                         [(2, 0, "*"), (2, 1, "*")])
+        self.assertIn("*: runs are missing", figure.note)
+
+    def test_lines_tell_of_failed_runs(self):
+        found, names, _ = self.failing()
+        figure = grids.settings_section(found, names, groups.Metric("test_accuracy")).items[1]
+        relu = figure.figure.data[0]
+        self.assertEqual((relu.name, list(relu.x), list(relu.y)), ("relu", [0.1, 0.5, 1], [0.85, 0.7, None]))
+        self.assertEqual(list(relu.marker.symbol), ["circle", "circle-open", "circle-open"])
+        self.assertIn("1 of 2 runs finished, 1 failed", relu.text[1])
+        self.assertIn("open points: runs are missing", figure.note)
+        self.assertIn("no value: relu at 1 (both failed)", figure.note)
+
+    def test_complete_settings_are_shown_without_marks(self):
+        found, names, _ = groups.make_groups([run for name in ("relu", "tanh") for rate in (0.1, 0.5, 1)
+                                              for run in made_runs(name, [0.5, 0.4], learning_rate=rate)])
+        heat_map, line = grids.settings_section(found, names, groups.Metric("test_accuracy")).items
+        self.assertEqual({note.text for note in heat_map.figure.layout.annotations}, {".4500<br>±.6353"})
+        self.assertNotIn("failed", heat_map.note + line.note)
+        self.assertEqual(set(line.figure.data[0].marker.symbol), {"circle"})
 
 
 if __name__ == "__main__":

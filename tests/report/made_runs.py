@@ -7,9 +7,15 @@ import numpy as np
 from lockstep_report import records
 
 
-def made_run(accuracy, **config):
-    """A run that ended with a test accuracy."""
+def made_run(accuracy, status=records.FINISHED, **config):
+    """A run that ended with a test accuracy, or one without a single epoch (None)."""
     config = {"hidden": [8], "activation": ["relu"], "init": ["he_uniform", "glorot_uniform"], "seed": 1,
               "optimizer": "adam", **config}
-    epochs = {"epoch": np.array([1.0, 2.0]), "test_accuracy": np.array([0.5, accuracy])}
-    return records.Run(pathlib.Path(f"run-{config['seed']}"), config, "", epochs)
+    epochs = {"epoch": np.array([1.0, 2.0]), "test_accuracy": np.array([0.5, accuracy])} if accuracy is not None else {}
+    return records.Run(pathlib.Path(f"run-{config['seed']}"), config, "", epochs, status=status)
+
+
+def made_runs(activation, values, **config):
+    """One run a seed; of the values None stands for a run that failed in its first epoch."""
+    return [made_run(value, records.FINISHED if value is not None else records.FAILED, activation=[activation],
+                     seed=seed, **config) for seed, value in enumerate(values, 1)]

@@ -1,9 +1,10 @@
 """Which group is the best, and what is said of the others."""
 
+import math
 import unittest
 
 from lockstep_report import groups, ranking
-from made_runs import made_run
+from made_runs import made_run, made_runs
 
 
 class Ranking(unittest.TestCase):
@@ -25,6 +26,49 @@ class Ranking(unittest.TestCase):
         metric = groups.Metric("test_accuracy")
         note = ranking.significance_note(order, metric, ranking.comparisons(order, metric))
         self.assertIn("One seed a setting", note)
+
+    def failing(self):
+        """The best values are those of a setting of which three of five runs failed."""
+        runs = made_runs("prelu", [0.99, None, None, 0.98, None])
+        runs += made_runs("relu", [0.90, 0.80, 0.70, 0.80, 0.90]) + made_runs("tanh", [0.50, 0.40, 0.30, 0.41, 0.52])
+        return groups.make_groups(runs + made_runs("elu", [None] * 5))[0]
+
+    def test_settings_with_failed_runs_stand_behind_complete_ones(self):
+        order = groups.ranked(self.failing(), groups.Metric("test_accuracy"))
+        self.assertEqual([group.name for group in order],
+                         ["relu", "tanh", "prelu (2 of 5; 3 failed)", "elu (all 5 failed)"])
+        self.assertAlmostEqual(order[2].final("test_accuracy").mean, 0.985)
+
+    def test_only_complete_settings_are_compared(self):
+        metric = groups.Metric("test_accuracy")
+        order = groups.ranked(self.failing(), metric)
+        p_values = ranking.comparisons(order, metric)
+        self.assertLess(p_values[1], 0.001)
+        self.assertEqual([math.isnan(p) for p in p_values], [True, False, True, True])
+        note = ranking.significance_note(order, metric, p_values)
+        self.assertEqual(note, "relu differs from every other setting all of whose runs finished at the 5 % level (paired "
+                               "t-test over 5 seeds; Holm's correction for 1 comparison).")
+        self.assertIn("Incomplete: prelu (2 of 5; 3 failed), elu (all 5 failed). Means are over finished runs only",
+                      ranking.incomplete_note(order))
+        self.assertIsNone(ranking.incomplete_note(order[:2]))
+
+    def test_without_two_complete_settings_nothing_is_compared(self):
+        metric = groups.Metric("test_accuracy")
+        order = groups.ranked(groups.make_groups(made_runs("relu", [0.9, 0.8, None]) +
+                                                 made_runs("tanh", [0.5, 0.4, None]))[0], metric)
+        p_values = ranking.comparisons(order, metric)
+        self.assertTrue(all(map(math.isnan, p_values)))
+        self.assertIn("Fewer than two settings", ranking.significance_note(order, metric, p_values))
+
+    def test_table_and_figure_tell_of_failed_runs(self):
+        section = ranking.ranking_section(self.failing(), groups.Metric("test_accuracy"))
+        figure, table = section.items
+        self.assertEqual([row[:5] for row in table.rows],
+                         [["1", "relu", "0.8200", "± 0.1", "5"], ["2", "tanh", "0.4260", "± 0.11", "5"],
+                          ["3", "prelu", "0.9850", "± 0.064", "2 of 5, incomplete: 3 failed"],
+                          ["", "elu", "–", "", "0 of 5, incomplete: 5 failed"]])
+        self.assertEqual(list(figure.figure.data[0].y), ["relu", "tanh", "prelu (2 of 5; 3 failed)"])
+        self.assertEqual(list(figure.figure.data[0].marker.symbol), ["circle", "circle", "circle-open"])
 
 
 if __name__ == "__main__":

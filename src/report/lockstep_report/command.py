@@ -7,6 +7,7 @@ import sys
 from .contents import sections_of
 from .errors import ReportError
 from .files import write_atomically
+from .groups import Standing
 from .page import figures_of, make_page
 from .pictures import find_chromium, write_pictures
 from .program import Program
@@ -31,12 +32,23 @@ def page_title(sources):
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
+def count_text(runs, sweeps):
+    """"5 runs: 2 finished, 3 failed", or "1 run, failed"."""
+    statuses = [run.status for run in runs]
+    statuses += [status for sweep in sweeps for unplaced in sweep.unplaced.values() for status in unplaced]
+    standing = Standing.of(statuses)
+    if standing.total == 1:
+        return "1 run" + (f", {standing.short}" if standing.short else "")
+    finished = f"{standing.finished} finished, " if standing.finished else ""
+    return f"{standing.total} runs" + ("" if standing.complete else f": {finished}{standing.missing}")
+
+
 def write_report(arguments):
     if arguments.figures:
         find_chromium()  # before anything is computed
     runs, sweeps = read_sources(arguments.sources)
     sections, notes, best = sections_of(runs, sweeps, Program(arguments.program), arguments.data)
-    count = f"{len(runs)} run" + ("s" if len(runs) != 1 else "")
+    count = count_text(runs, sweeps)
     subtitle = f"{count} · lockstep {best.summary.get('versions', {}).get('lockstep', '')} · {datetime.date.today()}"
     page = make_page(page_title(arguments.sources), subtitle, sections, notes, best.config_text)
     figures = figures_of(sections)

@@ -88,7 +88,7 @@ def provenance_section(runs):
     for run in runs:
         found = run.summary
         versions = found.get("versions", {})
-        rows.append([str(run.path), str(found.get("status", "not ended")), str(run.config.get("seed", "")),
+        rows.append([str(run.path), run.status, str(run.config.get("seed", "")),
                      str(found.get("ranks", "")), ", ".join(found.get("hosts", [])),
                      f"lockstep {versions.get('lockstep', '?')}, {versions.get('mpi', '')}",
                      f"{run.config.get('arithmetic', '')} {run.config.get('precision', '')}, "
@@ -101,31 +101,32 @@ def provenance_section(runs):
 def sections_of(runs, sweeps, program, chosen_data):
     """[Section], and the notes that stand at the top."""
     groups, names, differing = make_groups(runs)
+    drawn = [group for group in groups if group.runs]
     metric = choose_metric(runs)
     datasets = Datasets(chosen_data)
-    featured = feature(groups, metric)
+    featured = feature(drawn, metric)
     best_run = featured[0][1]
     comparable = len({group.first.config.get("output") for group in groups}) == 1
     sections = [
-        ranking_section(groups, metric) if comparable else None,
+        ranking_section(groups, metric, sweeps) if comparable else None,
         settings_section(groups, names, metric) if comparable else None,
         curves_section(groups, metric),
-        region_section(groups, metric, program, datasets),
-        *mistakes_sections(groups, metric, program, datasets),
+        region_section(drawn, metric, program, datasets),
+        *mistakes_sections(drawn, metric, program, datasets),
         weights_section(featured, datasets),
-        diagnostics_section(groups, featured, metric),
+        diagnostics_section(drawn, featured, metric),
         histogram_section(featured, program, datasets),
-        activations_section(groups, program),
-        throughput_section(groups),
+        activations_section(drawn, program),
+        throughput_section(drawn),
         differences_section(groups, differing),
         sweeps_section(sweeps),
-        provenance_section(runs),
+        provenance_section([run for run in runs if run.has_epochs]),
     ]
     notes = [f"{name}: the dataset is not there any more, so what needs it is left out; --data names its new place"
              for name in datasets.missing]
     if not comparable:
         notes.append("Outputs and losses differ, so these runs are not ranked.")
-    if len(groups) > len(featured):
+    if len(drawn) > len(featured):
         notes.append("Pictures of single networks show the best run of "
                      + ("each of the best activations." if len(featured) > 1 else "the best setting."))
     return [section for section in sections if section and (section.items or section.notes)], notes, best_run

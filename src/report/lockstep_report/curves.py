@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from .drawing import Figure, Section, add_band, colour, colours_of, empty_figure, escaped, rounded
-from .groups import representatives
+from .groups import representatives, shortened
 from .intervals import spread
 
 MOST_LINES = 10
@@ -32,7 +32,7 @@ def add_curve(figure, group, column, split, style, hue, in_legend):
     means = [interval.mean for interval in intervals]
     marker = dict(size=6) if len(epochs) < 3 else None
     figure.add_trace(go.Scatter(
-        x=epochs, y=rounded(means), name=escaped(group.label), legendgroup=group.label, showlegend=in_legend,
+        x=epochs, y=rounded(means), name=escaped(group.name), legendgroup=group.label, showlegend=in_legend,
         mode="lines+markers" if marker else "lines", line=dict(color=hue, dash=style, width=2), marker=marker,
         text=[f"± {interval.half_width:.2g}, {interval.count} seeds" if interval.count > 1 else ""
               for interval in intervals],
@@ -74,12 +74,16 @@ def evaluated(groups, column):
 
 
 def curves_section(groups, metric):
-    chosen = representatives(groups, metric, MOST_LINES)
+    drawn = [group for group in groups if group.runs]
+    chosen = representatives(drawn, metric, MOST_LINES)
     hues = colours_of(chosen)
     section = Section("Learning curves")
-    if len(chosen) < len(groups):
-        section.notes.append(f"{len(chosen)} of {len(groups)} settings: for each activation that with the best "
+    if len(chosen) < len(drawn):
+        section.notes.append(f"{len(chosen)} of {len(drawn)} settings: for each activation that with the best "
                              f"{metric.title}.")
+    if len(drawn) < len(groups):
+        section.notes.append("Not one epoch finished: "
+                             + shortened([group.name for group in groups if not group.runs]) + ".")
     for what in ("accuracy", "loss"):
         held_out = [prefix for prefix in ("val_", "test_") if evaluated(chosen, prefix + what)]
         if len(chosen) <= 2 or len(held_out) < 2:

@@ -5,13 +5,15 @@ import math
 import plotly.graph_objects as go
 
 from .drawing import Figure, Section, add_band, colour, empty_figure, escaped, rounded
-from .groups import label_part, layer_activations, numeric, setting_text
+from .groups import Standing, label_part, layer_activations, numeric, setting_text, shortened
 from .intervals import spread
+from .records import FAILED
 
 MOST_MAPS = 6
 MOST_LINES = 10
 # Scale of the heat maps, dark to light; the texts in cells are white below this share of the range, else black.
 SCALE, DARK_BELOW = "Viridis", 0.6
+MOST_WRITTEN = 12  # columns of a heat map with room for numbers in the cells
 
 
 def is_pairs(groups):
@@ -28,60 +30,96 @@ def ordered(values):
     return sorted(distinct, key=numeric) if all(numeric(value) is not None for value in distinct) else distinct
 
 
-def cell_text(interval, metric):
-    if metric.higher_is_better:
-        mean, half_width = (f"{value:.4f}".removeprefix("0") for value in (interval.mean, interval.half_width))
-    else:
-        mean, half_width = f"{interval.mean:.3g}", f"{interval.half_width:.1g}"
-    return mean + (f"<br>±{half_width}" if interval.count > 1 else "")
+class Cell:
+    """What a place of a heat map or a point of a line stands for: the runs of one or more groups."""
+
+    def __init__(self, groups, value):
+        """`value`: of a run."""
+        self.standing = Standing.of(run.status for group in groups for run in group.members)
+        self.interval = spread(value(run) for group in groups for run in group.counted)
+
+    @property
+    def runs_text(self):
+        return f"{self.standing.total} seeds" if self.standing.complete else (
+            f"{self.standing.fraction} runs finished, {self.standing.missing}")
+
+    @property
+    def tooltip(self):
+        if not self.interval.count:
+            return self.runs_text
+        half_width = f" ± {self.interval.half_width:.2g}" if self.interval.count > 1 else ""
+        several = self.standing.total > 1 or not self.standing.complete
+        return f"{self.interval.mean:.5g}{half_width}" + (f" ({self.runs_text})" if several else "")
+
+    @property
+    def mark(self):
+        """2/5 where runs are missing, in words where all of them failed."""
+        if self.standing.complete:
+            return ""
+        all_failed = self.standing.counts[FAILED] == self.standing.total
+        return "failed" if all_failed else f"{self.standing.finished}/{self.standing.total}"
+
+
+def cell_text(cell, metric):
+    interval, lines = cell.interval, []
+    if interval.count and metric.higher_is_better:
+        lines = [f"{value:.4f}".removeprefix("0") for value in (interval.mean, interval.half_width)]
+    elif interval.count:
+        lines = [f"{interval.mean:.3g}", f"{interval.half_width:.1g}"]
+    lines = lines[:1] + [f"±{half_width}" for half_width in lines[1:] if interval.count > 1]
+    return "<br>".join(lines + [cell.mark] * bool(cell.mark))
 
 
 def heat_map(cells, metric, x_title, y_title):
-    """`cells`: (x, y) → values. Colours are of the means."""
+    """`cells`: (x, y) → Cell. Colours are of the means."""
     columns, rows = ordered([x for x, _ in cells]), ordered([y for _, y in cells])
-    intervals = {place: spread(values) for place, values in cells.items()}
-    means = [interval.mean for interval in intervals.values() if interval.count]
+    means = [cell.interval.mean for cell in cells.values() if cell.interval.count]
     low, high = min(means), max(means)
-    empty = spread([])
-    texts = [[f"± {intervals[x, y].half_width:.2g} ({intervals[x, y].count} seeds)"
-              if intervals.get((x, y), empty).count > 1 else "" for x in columns] for y in rows]
-    figure = empty_figure(x_title, y_title, height=120 + 38 * len(rows))
+    most_lines = max(cell_text(cell, metric).count("<br>") + 1 for cell in cells.values())
+    figure = empty_figure(x_title, y_title, height=120 + max(38, 15 * most_lines) * len(rows))
     figure.add_trace(go.Heatmap(
         x=[*map(escaped, columns)], y=[*map(escaped, rows)],
-        z=[rounded([intervals.get((x, y), empty).mean for x in columns]) for y in rows], text=texts,
-        colorscale=SCALE if metric.higher_is_better else SCALE + "_r", xgap=2, ygap=2, hoverongaps=False,
+        z=[rounded([cells[x, y].interval.mean if (x, y) in cells else math.nan for x in columns]) for y in rows],
+        text=[[cells[x, y].tooltip if (x, y) in cells else "no run" for x in columns] for y in rows],
+        colorscale=SCALE if metric.higher_is_better else SCALE + "_r", xgap=2, ygap=2, hoverongaps=True,
         colorbar=dict(thickness=12, outlinewidth=0),
-        hovertemplate=f"{x_title} %{{x}}, {y_title} %{{y}}<br>%{{z:.5g}} %{{text}}<extra></extra>"))
+        hovertemplate=f"{x_title} %{{x}}, {y_title} %{{y}}<br>%{{text}}<extra></extra>"))
     figure.update_xaxes(type="category", showgrid=False)
     figure.update_yaxes(type="category", showgrid=False, autorange="reversed")
-    if len(columns) <= 12:
-        for (x, y), interval in intervals.items():
-            if not interval.count:
-                continue
-            place = (interval.mean - low) / (high - low) if high > low else 1
-            light = (place if metric.higher_is_better else 1 - place) > DARK_BELOW
-            # By number: plotly takes a text such as "2" for one.
-            figure.add_annotation(x=columns.index(x), y=rows.index(y), text=cell_text(interval, metric),
-                                  showarrow=False, font=dict(size=10, color="#000000" if light else "#ffffff"))
+    for (x, y), cell in cells.items():
+        text = cell_text(cell, metric) if len(columns) <= MOST_WRITTEN else "*" if cell.mark else ""
+        if not text:
+            continue
+        place = (cell.interval.mean - low) / (high - low) if high > low else 1
+        light = (place if metric.higher_is_better else 1 - place) > DARK_BELOW
+        font = dict(size=10, color="#000000" if light else "#ffffff") if cell.interval.count else dict(size=10)
+        # By number: plotly takes a text such as "2" for one.
+        figure.add_annotation(x=columns.index(x), y=rows.index(y), text=text, showarrow=False, font=font)
     return figure
 
 
-def values_of(group, metric):
-    return [run.last(metric.column) for run in group.runs]
+def heat_map_note(cells, metric):
+    note = f"mean {metric.title} over seeds, ± half of its 95 % confidence interval"
+    if any(cell.mark for cell in cells.values()):
+        written = len({x for x, _ in cells}) <= MOST_WRITTEN
+        note += ("; 2/5: only two of five runs finished, and the mean is theirs; failed: all runs did" if written else
+                 "; *: runs are missing")
+    return note
 
 
 def maps_of(groups, place, others, metric, x_title, y_title, name, title):
     """One heat map for each value of the settings that are neither of the two."""
     parts = {}
     for group in groups:
-        cells = parts.setdefault(others(group), {})
-        cells.setdefault(place(group), []).extend(values_of(group, metric))
+        parts.setdefault(others(group), {}).setdefault(place(group), []).append(group)
     figures = []
-    for number, (part, cells) in enumerate(list(parts.items())[:MOST_MAPS]):
-        if len({x for x, _ in cells}) > 1 and len({y for _, y in cells}) > 1:
+    for number, (part, members) in enumerate(list(parts.items())[:MOST_MAPS]):
+        cells = {at: Cell(here, lambda run: run.last(metric.column)) for at, here in members.items()}
+        varies = len({x for x, _ in cells}) > 1 and len({y for _, y in cells}) > 1
+        if varies and any(cell.interval.count for cell in cells.values()):
             figures.append(Figure(f"{name}-{number + 1}" if len(parts) > 1 else name,
                                   title + (f", {part}" if part else ""), heat_map(cells, metric, x_title, y_title),
-                                  f"mean {metric.title} over seeds, ± half of its 95 % confidence interval"))
+                                  heat_map_note(cells, metric)))
     return figures
 
 
@@ -187,31 +225,49 @@ def dead_units(run):
     return sum(shares) / len(shares) if shares else math.nan
 
 
-def line_figure(groups, key, title, value, y_title, name):
-    """A value against a number, one line for each combination of the other settings, with intervals."""
+def lines_of(groups, key):
+    """The other settings → number of the key → groups, and the other settings → family; of the first lines."""
     lines, families = {}, {}
     for group in groups:
         if numeric(group.settings[key]) is not None:
             rest = " · ".join(label_part(k, text) for k, text in group.settings.items() if k != key)
-            lines.setdefault(rest, {}).setdefault(numeric(group.settings[key]), []).extend(map(value, group.runs))
+            lines.setdefault(rest, {}).setdefault(numeric(group.settings[key]), []).append(group)
             families[rest] = group.family
-    lines = dict(list(lines.items())[:MOST_LINES])
+    return dict(list(lines.items())[:MOST_LINES]), families
+
+
+def line_note(lines):
+    """`lines`: name → number → Cell."""
+    cells = [cell for line in lines.values() for cell in line.values()]
+    note = "bands: 95 % confidence interval of the mean over seeds"
+    if any(cell.interval.count and not cell.standing.complete for cell in cells):
+        note += "; open points: runs are missing, and the mean is of the others"
+    without = [" at ".join(filter(None, [rest, f"{x:g}"])) + f" ({cell.standing.short})"
+               for rest, line in lines.items() for x, cell in sorted(line.items())
+               if not cell.interval.count and not cell.standing.complete]
+    return note + (f"; no value: {shortened(without)}" if without else "")
+
+
+def line_figure(groups, key, title, value, y_title, name):
+    """A value against a number, one line for each combination of the other settings, with intervals."""
+    lines, families = lines_of(groups, key)
+    lines = {rest: {x: Cell(here, value) for x, here in line.items()} for rest, line in lines.items()}
     by_family = len({families[rest] for rest in lines}) == len(lines)
     figure = empty_figure(title, y_title)
     for number, (rest, line) in enumerate(lines.items()):
         hue = colour(families[rest] if by_family else number)
         xs = sorted(line)
-        intervals = [spread(line[x]) for x in xs]
         figure.add_trace(go.Scatter(
-            x=xs, y=rounded([interval.mean for interval in intervals]), name=escaped(rest), mode="lines+markers",
-            line=dict(color=hue), legendgroup=rest, showlegend=len(lines) > 1,
-            hovertemplate=f"{escaped(rest)}<br>{title} %{{x}}: %{{y:.4g}}<extra></extra>"))
-        add_band(figure, xs, intervals, hue, rest, highest=math.inf if y_title.endswith("loss") else 1)
+            x=xs, y=rounded([line[x].interval.mean for x in xs]), name=escaped(rest), mode="lines+markers",
+            line=dict(color=hue), legendgroup=rest, showlegend=len(lines) > 1, text=[line[x].tooltip for x in xs],
+            marker=dict(size=7, symbol=["circle" if line[x].standing.complete else "circle-open" for x in xs]),
+            hovertemplate=f"{escaped(rest)}<br>{title} %{{x}}: %{{text}}<extra></extra>"))
+        add_band(figure, xs, [line[x].interval for x in xs], hue, rest,
+                 highest=math.inf if y_title.endswith("loss") else 1)
     points = sorted({x for line in lines.values() for x in line})
     if points[0] > 0 and points[-1] / points[0] >= 50:
         figure.update_xaxes(type="log")
-    return Figure(name, f"{y_title.capitalize()} by {title}", figure,
-                  "bands: 95 % confidence interval of the mean over seeds")
+    return Figure(name, f"{y_title.capitalize()} by {title}", figure, line_note(lines))
 
 
 def settings_section(groups, names, metric):

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .intervals import spread
+from .records import FAILED, FINISHED, NO_DIFFERENCE
 
-# Keys that cannot change a result, or that a mean is taken over.
-NO_DIFFERENCE = {"seed", "run_dir", "resume", "checkpoint_every", "keep_checkpoints", "evaluator", "progress", "quiet",
-                 "log_level", "diagnostics", "transport", "max_seconds", "stall_timeout", "verify_every"}
 # In this order a key is kept to name a group; one that follows from those before it is left out.
 NAMING_ORDER = ["activation", "hidden", "optimizer", "learning_rate", "data"]
 NAMED_LAST = ["init", "constraint", "dropout"]
@@ -64,17 +62,81 @@ def naming_keys(runs, differing):
 
 
 @dataclass
+class Standing:
+    """How many runs of a setting there are, and what became of them."""
+
+    counts: collections.Counter  # status → number of runs
+
+    @classmethod
+    def of(cls, statuses):
+        return cls(collections.Counter(statuses))
+
+    @property
+    def total(self):
+        return self.counts.total()
+
+    @property
+    def finished(self):
+        return self.counts[FINISHED]
+
+    @property
+    def complete(self):
+        return self.finished == self.total
+
+    @property
+    def missing(self):
+        """"3 failed, 1 running"; nothing if all finished."""
+        statuses = sorted(self.counts.keys() - {FINISHED}, key=lambda status: (status != FAILED, status))
+        return ", ".join(f"{self.counts[status]} {status}" for status in statuses)
+
+    @property
+    def fraction(self):
+        return f"{self.finished} of {self.total}"
+
+    @property
+    def short(self):
+        """"2 of 5; 3 failed", "all 5 failed", or "failed" for a single run; nothing if all finished."""
+        if self.complete:
+            return ""
+        if len(self.counts) == 1:
+            [status] = self.counts
+            return {1: status, 2: f"both {status}"}.get(self.total, f"all {self.total} {status}")
+        return f"{self.fraction}; {self.missing}"
+
+
+@dataclass
 class Group:
-    """Runs that differ in nothing but the seed."""
+    """Runs that differ in nothing but the seed. Means are over those that finished; a group of which none did is
+    shown as far as its runs have come, but what failed never counts."""
 
     label: str
     settings: dict  # naming key → text, as the label has it
-    runs: list
+    members: list  # all runs, also those that failed or are not done
     family: int = 0  # the number of its activation among those of all groups: its colour
 
     @property
+    def runs(self):
+        """Those that are drawn."""
+        finished = [run for run in self.members if run.status == FINISHED]
+        return finished or [run for run in self.members if run.has_epochs]
+
+    @property
+    def counted(self):
+        """Those whose last values count."""
+        return [run for run in self.runs if run.status != FAILED]
+
+    @property
+    def standing(self):
+        return Standing.of(run.status for run in self.members)
+
+    @property
+    def name(self):
+        """The label, and if runs are missing how many."""
+        return self.label + (f" ({self.standing.short})" if self.standing.short else "")
+
+    @property
     def first(self):
-        return self.runs[0]
+        return self.members[0]
 
     @property
     def activation(self):
@@ -82,20 +144,26 @@ class Group:
 
     def final(self, column):
         """The Spread of a column of metrics.csv after the last epochs."""
-        return spread(run.last(column) for run in self.runs)
+        return spread(run.last(column) for run in self.counted)
 
     def by_seed(self, column):
         """seed → value after the last epoch."""
-        return {run.config.get("seed", 0): run.last(column) for run in self.runs}
+        return {run.config.get("seed", 0): run.last(column) for run in self.counted}
 
     def best_run(self, metric):
         sign = -1 if metric.higher_is_better else 1
-        return min(self.runs, key=lambda run: (math.isnan(run.last(metric.column)), sign * run.last(metric.column)))
+        return min(self.counted or self.runs,
+                   key=lambda run: (math.isnan(run.last(metric.column)), sign * run.last(metric.column)))
 
 
 def label_part(key, value):
     """A setting in the name of a group."""
     return value if key in ("activation", "hidden", "data") else f"{key} {value}"
+
+
+def shortened(labels, most=8):
+    """A list as text, of many labels the first."""
+    return ", ".join(labels[:most]) + (f" and {len(labels) - most} more" if len(labels) > most else "")
 
 
 def data_names(paths):
@@ -146,7 +214,8 @@ class Metric:
 
 
 def choose_metric(runs):
-    """As sweeps do: validation before test, accuracy before loss; what most runs have."""
+    """As sweeps do: validation before test, accuracy before loss; what all runs have that finished."""
+    runs = [run for run in runs if run.status == FINISHED] or [run for run in runs if run.has_epochs]
     for column in ("val_accuracy", "test_accuracy", "val_loss", "test_loss", "accuracy", "loss"):
         if all(math.isfinite(run.last(column)) for run in runs):
             return Metric(column)
@@ -160,11 +229,12 @@ def layer_activations(group):
 
 
 def ranked(groups, metric):
-    """The best first; those without a value last."""
+    """The best first; behind all others those of which runs are missing, whose means may be those of the lucky ones,
+    and last those without a value."""
     sign = -1 if metric.higher_is_better else 1
     def place(group):
         mean = group.final(metric.column).mean
-        return (True, 0.0) if math.isnan(mean) else (False, sign * mean)
+        return (2, 0.0) if math.isnan(mean) else (0 if group.standing.complete else 1, sign * mean)
     return sorted(groups, key=place)
 
 

@@ -44,7 +44,7 @@ def gradient_profile_figure(groups, when, epoch_of):
                  if interval.mean > 0}
         if norms:
             figure.add_trace(go.Scatter(
-                x=list(norms), y=rounded(list(norms.values())), name=escaped(group.label), mode="lines+markers",
+                x=list(norms), y=rounded(list(norms.values())), name=escaped(group.name), mode="lines+markers",
                 line=dict(color=hues[group.label]), showlegend=True,
                 hovertemplate=f"{escaped(group.label)}<br>layer %{{x}}: %{{y:.3g}}<extra></extra>"))
     log_scale(figure, "~g")

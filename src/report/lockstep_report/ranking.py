@@ -5,7 +5,7 @@ import math
 import plotly.graph_objects as go
 
 from .drawing import GREY, Figure, Section, Table, colours_of, empty_figure, escaped, rounded
-from .groups import Metric, ranked
+from .groups import Metric, Standing, label_part, ranked, shortened
 from .intervals import holm, paired_p_value
 
 MOST_ROWS = 40
@@ -20,23 +20,43 @@ def differences(best, other, column):
 
 
 def comparisons(order, metric):
-    """Holm-adjusted p of each group against the first; NaN for the first itself and where there are no pairs."""
-    return [math.nan] + holm([paired_p_value(differences(order[0], group, metric.column)) for group in order[1:]])
+    """Holm-adjusted p of each group against the first; NaN for the first itself, where there are no pairs, and where
+    runs are missing: those that are left are no fair sample of their setting."""
+    complete = [group for group in order if group.standing.complete]
+    if not complete or complete[0] is not order[0]:
+        return [math.nan] * len(order)
+    adjusted = holm([paired_p_value(differences(order[0], group, metric.column)) for group in complete[1:]])
+    by_label = dict(zip([group.label for group in complete[1:]], adjusted))
+    return [by_label.get(group.label, math.nan) for group in order]
 
 
 def significance_note(order, metric, p_values):
-    """What may be said of the best one."""
-    pairs = [len(differences(order[0], group, metric.column)) for group in order[1:]]
-    if not order[1:] or max(pairs) < 2:
+    """What may be said of the best one. Only of groups no runs of which are missing."""
+    complete = [group for group in order if group.standing.complete]
+    if len(complete) < 2:
+        return ("One seed a setting: differences may be chance, and no interval can be given."
+                if max(group.standing.total for group in order) < 2 else
+                "Fewer than two settings have finished all their runs, so none are compared.")
+    pairs = [len(differences(complete[0], group, metric.column)) for group in complete[1:]]
+    if max(pairs) < 2:
         return "One seed a setting: differences may be chance, and no interval can be given."
-    test = (f"paired t-test over the seeds that both have ({min(pairs)} to {max(pairs)} pairs; Holm's correction for "
-            f"{len(order) - 1} comparisons)") if min(pairs) < max(pairs) else (
-            f"paired t-test over {max(pairs)} seeds; Holm's correction for {len(order) - 1} comparisons")
-    close = [group.label for group, p in zip(order[1:], p_values[1:]) if not p < LEVEL]
+    holms = f"Holm's correction for {len(pairs)} comparison" + ("s" if len(pairs) > 1 else "")
+    test = (f"paired t-test over the seeds that both have ({min(pairs)} to {max(pairs)} pairs); {holms}"
+            if min(pairs) < max(pairs) else f"paired t-test over {max(pairs)} seeds; {holms}")
+    every = "every other setting" if len(complete) == len(order) else "every other setting all of whose runs finished"
+    close = [group.label for group, p in zip(order, p_values) if group in complete[1:] and not p < LEVEL]
     if not close:
-        return f"{order[0].label} differs from every other setting at the 5 % level ({test})."
-    names = ", ".join(close[:8]) + (f" and {len(close) - 8} more" if len(close) > 8 else "")
-    return f"At the 5 % level, {order[0].label} is not told apart from: {names} ({test})."
+        return f"{complete[0].label} differs from {every} at the 5 % level ({test})."
+    return f"At the 5 % level, {complete[0].label} is not told apart from: {shortened(close)} ({test})."
+
+
+def incomplete_note(groups):
+    """None if no runs are missing."""
+    names = [group.name for group in groups if not group.standing.complete]
+    if not names:
+        return None
+    return (f"Incomplete: {shortened(names)}. Means are over finished runs only, which may be the lucky ones: these "
+            "settings stand behind the complete ones and are not compared with the best.")
 
 
 def p_text(p):
@@ -48,8 +68,10 @@ def ranking_figure(order, metric, hues):
     intervals = [group.final(metric.column) for group in first]
     figure = empty_figure(metric.title, "", height=90 + 26 * len(first), margin=dict(l=60, r=16, t=8, b=52))
     figure.add_trace(go.Scatter(
-        x=rounded([interval.mean for interval in intervals]), y=[escaped(group.label) for group in first],
-        mode="markers", marker=dict(size=10, color=[hues[group.label] for group in first]), showlegend=False,
+        x=rounded([interval.mean for interval in intervals]), y=[escaped(group.name) for group in first],
+        mode="markers", showlegend=False,
+        marker=dict(size=10, color=[hues[group.label] for group in first],
+                    symbol=["circle" if group.standing.complete else "circle-open" for group in first]),
         error_x=dict(array=rounded([0 if math.isnan(interval.half_width) else interval.half_width
                                     for interval in intervals]), thickness=1.5, width=5, color=GREY),
         text=[f"± {interval.half_width:.2g}, {interval.count} seeds" if interval.count > 1 else "one seed"
@@ -63,31 +85,51 @@ def ranking_figure(order, metric, hues):
         figure.update_xaxes(range=[max(min(ends), 0) - margin, min(max(ends), 1) + margin])
     return Figure("ranking", f"Ranking by {metric.title}", figure,
                   "after the last epoch; lines: 95 % confidence interval of the mean over seeds"
+                  + ("" if all(group.standing.complete for group in first) else "; open: runs are missing")
                   + (f"; the first {MOST_ROWS} of {len(order)}" if len(order) > MOST_ROWS else ""))
 
 
-def ranking_section(groups, metric):
+def runs_text(standing):
+    """How many runs a mean is over."""
+    return str(standing.total) if standing.complete else f"{standing.fraction}, incomplete: {standing.missing}"
+
+
+def ranking_row(place, group, p, metric, other):
+    interval = group.final(metric.column)
+    cells = [str(place) if interval.count else "", group.label, metric.text(interval.mean),
+             "" if interval.count < 2 else f"± {interval.half_width:.2g}", runs_text(group.standing), p_text(p)]
+    if other:
+        mean = group.final(other).mean
+        cells.append("" if math.isnan(mean) else Metric(other).text(mean))
+    return [*cells, next((str(run.summary["parameter_count"]) for run in group.members
+                          if "parameter_count" in run.summary), "")]
+
+
+def unplaced_rows(sweeps, columns):
+    """Of the settings that have no config, as none of their trials began."""
+    for sweep in sweeps:
+        for cell, statuses in sweep.unplaced.items():
+            label = " · ".join(label_part(axis, text) for axis, text in cell)
+            yield ["", label, "–", "", runs_text(Standing.of(statuses))] + [""] * (columns - 5)
+
+
+def ranking_section(groups, metric, sweeps=()):
     """None if no run has a value to rank by."""
-    order = [group for group in ranked(groups, metric) if group.final(metric.column).count]
-    if not order:
+    order = ranked(groups, metric)
+    valued = [group for group in order if group.final(metric.column).count]
+    if not valued:
         return None
     p_values = comparisons(order, metric)
     other = {"val_accuracy": "test_accuracy", "test_accuracy": "test_loss", "val_loss": "test_loss"}.get(metric.column)
-    rows = []
-    for place, (group, p) in enumerate(zip(order, p_values), 1):
-        interval = group.final(metric.column)
-        cells = [str(place), group.label, metric.text(interval.mean),
-                 "" if interval.count < 2 else f"± {interval.half_width:.2g}", str(interval.count), p_text(p)]
-        if other:
-            mean = group.final(other).mean
-            cells.append("" if math.isnan(mean) else Metric(other).text(mean))
-        cells.append(str(group.first.summary.get("parameter_count", "")))
-        rows.append(cells)
-    header = ["", "setting", metric.title, "95 %", "seeds", "p against 1"]
+    header = ["", "setting", metric.title, "95 %", "runs", "p against 1"]
     header += ([other.replace("_", " ")] if other else []) + ["parameters"]
-    hues = colours_of(order, may_repeat=True)
-    section = Section("Ranking", [ranking_figure(order, metric, hues)] if len(order) > 1 else [])
+    rows = [ranking_row(place, group, p, metric, other) for place, (group, p) in enumerate(zip(order, p_values), 1)]
+    rows += unplaced_rows(sweeps, len(header))
+    section = Section("Ranking")
+    if len(valued) > 1:
+        section.items.append(ranking_figure(valued, metric, colours_of(order, may_repeat=True)))
     if len(order) > 1:
         section.notes.append(significance_note(order, metric, p_values))
+    section.notes += filter(None, [incomplete_note(order)])
     section.items.append(Table("", header, rows))
     return section

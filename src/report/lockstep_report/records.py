@@ -1,5 +1,7 @@
 """What run and sweep directories hold."""
 
+import collections
+import contextlib
 import csv
 import json
 import math
@@ -12,6 +14,11 @@ import numpy as np
 
 from .errors import ReportError
 
+FINISHED, FAILED, NOT_ENDED = "finished", "failed", "not ended"
+# Keys that cannot change a result, or that a mean is taken over.
+NO_DIFFERENCE = {"seed", "run_dir", "resume", "checkpoint_every", "keep_checkpoints", "evaluator", "progress", "quiet",
+                 "log_level", "diagnostics", "transport", "max_seconds", "stall_timeout", "verify_every"}
+
 
 @dataclass
 class Run:
@@ -23,6 +30,11 @@ class Run:
     epochs: dict  # column of metrics.csv → array over the rows; NaN where nothing was evaluated
     summary: dict = field(default_factory=dict)
     diagnostics: list = field(default_factory=list)  # rows of diagnostics.csv, numbers but for the layer
+    status: str = FINISHED  # as summary.json or the table of a sweep has it
+
+    @property
+    def has_epochs(self):
+        return len(self.epochs.get("epoch", [])) > 0
 
     @property
     def depth(self):
@@ -41,8 +53,10 @@ class Run:
 
     def first_kernel(self):
         """The (inputs, units) weights of the checkpoint's first layer, and whether it is the output layer."""
-        directory = self.path / "checkpoints"
-        with h5py.File(directory / ("best" if (directory / "best").exists() else "last"), "r") as file:
+        path = self.path / "checkpoints" / "best"
+        if not path.exists():
+            path = path.with_name("last")
+        with reading(path, "a checkpoint"), h5py.File(path, "r") as file:
             layers = file["parameters"]
             name = "dense_0" if "dense_0" in layers else "output"
             return layers[name]["kernel"][...], name == "output"
@@ -50,12 +64,23 @@ class Run:
 
 @dataclass
 class Sweep:
-    """A sweep directory: its finished trials as runs, and what became of the others."""
+    """A sweep directory: its trials as runs, whatever became of them."""
 
     path: Path
     runs: list
     counts: dict  # status → number of trials
     failures: list  # (trial, message)
+    unplaced: dict  # cell, as cell_of has it, of which no trial has a config → [status]
+
+
+@contextlib.contextmanager
+def reading(path, what):
+    """Turns what goes wrong in the block into a ReportError that names the file."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        found = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise ReportError(f"{path}: expected {what}, found: {found}") from error
 
 
 def number(text):
@@ -63,50 +88,96 @@ def number(text):
     return float(text) if text else math.nan
 
 
-def read_csv(path):
-    """Rows as dictionaries of texts. A line that a killed process left unfinished is not there yet."""
+def read_csv(path, columns=()):
+    """Rows as dictionaries of texts, with these columns at least. A line that a killed process left unfinished is not
+    there yet."""
     with open(path, newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if None not in row and None not in row.values()]
+        rows = [row for row in csv.DictReader(file) if None not in row and None not in row.values()]
+    missing = [column for column in columns if rows and column not in rows[0]]
+    if missing:
+        raise ValueError(f"no column {missing[0]}")
+    return rows
 
 
-def read_run(path):
-    """A run directory. Throws ReportError."""
-    try:
-        text = (path / "config.toml").read_text(encoding="utf-8")
+def read_config(path):
+    """(text, config) of a run's config.toml. Throws ReportError."""
+    with reading(path, "the resolved config of a run"):
+        text = path.read_text(encoding="utf-8")
         config = tomllib.loads(text)
-        if config.get("hidden") == "none":
-            config["hidden"] = []
-        rows = read_csv(path / "metrics.csv") if (path / "metrics.csv").exists() else []
-        epochs = {name: np.array([number(row[name]) for row in rows]) for name in (rows[0] if rows else [])}
-        run = Run(path, config, text, epochs)
-        if (path / "summary.json").exists():
-            run.summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
-        if (path / "diagnostics.csv").exists():
-            run.diagnostics = [{key: text if key == "layer" else number(text) for key, text in row.items()}
-                               for row in read_csv(path / "diagnostics.csv")]
-    except (OSError, ValueError, KeyError) as error:
-        raise ReportError(f"{path}: expected a run directory that can be read, found: {error}") from error
-    if not isinstance(run.config.get("hidden", []), list):
-        raise ReportError(f"{path}/config.toml: expected a resolved config, found hidden = {config['hidden']!r}")
-    return run
+    if config.get("hidden") == "none":
+        config["hidden"] = []
+    for key in ("hidden", "activation", "init"):
+        if not isinstance(config.get(key, []), list):
+            raise ReportError(f"{path}: expected the resolved config of a run, found {key} = {config[key]!r}")
+    return text, config
+
+
+def read_epochs(path):
+    """Column of metrics.csv → array. Throws ReportError."""
+    with reading(path, "a table of epochs"):
+        rows = read_csv(path, ["epoch"]) if path.exists() else []
+        return {name: np.array([number(row[name]) for row in rows]) for name in (rows[0] if rows else [])}
+
+
+def read_summary(path):
+    """What has a value, {} where there is no file yet. Throws ReportError."""
+    with reading(path, "the summary of a run"):
+        summary = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if not isinstance(summary, dict):
+            raise ValueError(f"a JSON {type(summary).__name__}")
+    return {key: value for key, value in summary.items() if value is not None}
+
+
+def read_diagnostics(path):
+    """Rows of diagnostics.csv, [] where there is none. Throws ReportError."""
+    columns = ["epoch", "step", "layer", "gradient_norm", "dead_units", "saturated_units"]
+    with reading(path, "a table of diagnostics"):
+        rows = read_csv(path, columns) if path.exists() else []
+        return [{key: text if key == "layer" else number(text) for key, text in row.items()} for row in rows]
+
+
+def read_run(path, status=None):
+    """A run directory. `status`: what a sweep says of it. Throws ReportError."""
+    text, config = read_config(path / "config.toml")
+    summary = read_summary(path / "summary.json")
+    return Run(path, config, text, read_epochs(path / "metrics.csv"), summary,
+               read_diagnostics(path / "diagnostics.csv"), status or str(summary.get("status", NOT_ENDED)))
+
+
+def cell_of(row):
+    """The axes of a trial, a row of sweep.csv, but those that cannot change a result or that means are taken over."""
+    columns = list(row)
+    axes = columns[columns.index("rank") + 1:columns.index("parameters")]
+    return tuple((axis, row[axis]) for axis in axes if axis not in NO_DIFFERENCE)
+
+
+def read_trials(path, rows):
+    """(runs, unplaced) of a sweep. A trial without a config, as it never began, counts to the setting of its cell;
+    `unplaced`: cell → [status] where no trial of the cell has a config. Throws ReportError."""
+    runs, seen, configs, without = [], {}, {}, {}
+    for row in rows:
+        directory = path / "trials" / Path(row["run_dir"]).name  # the sweep may have been moved
+        if directory not in seen:
+            begun = row["status"] == FINISHED or (directory / "config.toml").exists()
+            seen[directory] = read_run(directory, row["status"]) if begun else None
+            if begun:
+                runs.append(seen[directory])
+            else:
+                without.setdefault(cell_of(row), []).append((directory, row["status"]))
+        if seen[directory]:
+            configs[cell_of(row)] = seen[directory].config
+    for cell in without.keys() & configs.keys():
+        runs += [Run(directory, configs[cell], "", {}, status=status) for directory, status in without.pop(cell)]
+    return runs, {cell: [status for _, status in trials] for cell, trials in without.items()}
 
 
 def read_sweep(path):
     """A sweep directory. Trials that came to the same run are one run. Throws ReportError."""
-    try:
-        rows = read_csv(path / "sweep.csv")
-        counts, failures, runs, seen = {}, [], [], set()
-        for row in rows:
-            counts[row["status"]] = counts.get(row["status"], 0) + 1
-            if row["status"] == "failed":
-                failures.append((row["trial"], row["message"]))
-            directory = path / "trials" / Path(row["run_dir"]).name  # the sweep may have been moved
-            if row["status"] == "finished" and directory not in seen:
-                seen.add(directory)
-                runs.append(read_run(directory))
-    except (OSError, KeyError, UnicodeDecodeError) as error:
-        raise ReportError(f"{path}/sweep.csv: expected the table of a sweep, found: {error}") from error
-    return Sweep(path, runs, counts, failures)
+    with reading(path / "sweep.csv", "the table of a sweep"):
+        rows = read_csv(path / "sweep.csv", ["trial", "status", "rank", "parameters", "run_dir", "message"])
+    runs, unplaced = read_trials(path, rows)
+    failures = [(row["trial"], row["message"]) for row in rows if row["status"] == FAILED]
+    return Sweep(path, runs, collections.Counter(row["status"] for row in rows), failures, unplaced)
 
 
 def read_sources(paths):
@@ -126,6 +197,6 @@ def read_sources(paths):
             what = "found neither" if path.is_dir() else "found no such directory"
             raise ReportError(f"{text}: expected a run directory (with config.toml) or a sweep directory (with "
                               f"sweep.csv), {what}")
-    if not any(len(run.epochs.get("epoch", [])) for run in runs):
+    if not any(run.has_epochs for run in runs):
         raise ReportError(f"{', '.join(map(str, paths))}: expected at least one run with a finished epoch, found none")
-    return [run for run in runs if len(run.epochs.get("epoch", []))], sweeps
+    return [run for run in runs if run.has_epochs or run.status != FINISHED], sweeps
