@@ -39,6 +39,12 @@ class Ranking(unittest.TestCase):
                          ["relu", "tanh", "prelu (2 of 5; 3 failed)", "elu (all 5 failed)"])
         self.assertAlmostEqual(order[2].final("test_accuracy").mean, 0.985)
 
+    def test_settings_without_a_finished_run_stand_behind_those_with_one(self):
+        runs = [made_run(0.9, "halted", activation=["tanh"]), made_run(0.1, activation=["relu"], seed=1),
+                made_run(0.2, "failed", activation=["relu"], seed=2), made_run(0.95, "failed", activation=["elu"])]
+        order = groups.ranked(groups.make_groups(runs)[0], groups.Metric("test_accuracy"))
+        self.assertEqual([group.name for group in order], ["relu (1 of 2; 1 failed)", "tanh (halted)", "elu (failed)"])
+
     def test_only_complete_settings_are_compared(self):
         metric = groups.Metric("test_accuracy")
         order = groups.ranked(self.failing(), metric)

@@ -69,7 +69,8 @@ class Records(unittest.TestCase):
         for name, content, found in (
                 ("config.toml", "hidden = [8\n", "expected the resolved config of a run, found: Unclosed array"),
                 ("config.toml", b"\xff", "expected the resolved config of a run, found: 'utf-8' codec can't decode"),
-                ("config.toml", 'activation = "relu"\n',
+                ("config.toml", "", "expected the resolved config of a run, found: no key hidden"),
+                ("config.toml", 'hidden = [8]\nactivation = "relu"\n',
                  "expected the resolved config of a run, found activation = 'relu'"),
                 ("metrics.csv", "step,loss\n1,2\n", "expected a table of epochs, found: no column epoch"),
                 ("metrics.csv", "epoch,loss\n1,much\n",

@@ -102,8 +102,8 @@ def heat_map_note(cells, metric):
     note = f"mean {metric.title} over seeds, ± half of its 95 % confidence interval"
     if any(cell.mark for cell in cells.values()):
         written = len({x for x, _ in cells}) <= MOST_WRITTEN
-        note += ("; 2/5: only two of five runs finished, and the mean is theirs; failed: all runs did" if written else
-                 "; *: runs are missing")
+        note += ("; 2/5: only two of five runs finished, and the mean is theirs; 0/5: of runs as far as they came; "
+                 "failed: all runs did" if written else "; *: runs are missing")
     return note
 
 

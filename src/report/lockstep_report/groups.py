@@ -229,12 +229,14 @@ def layer_activations(group):
 
 
 def ranked(groups, metric):
-    """The best first; behind all others those of which runs are missing, whose means may be those of the lucky ones,
-    and last those without a value."""
+    """The best first; behind the complete ones those of which runs are missing, whose means may be those of the lucky
+    ones, then those none of whose runs finished, and last those without a value."""
     sign = -1 if metric.higher_is_better else 1
     def place(group):
-        mean = group.final(metric.column).mean
-        return (2, 0.0) if math.isnan(mean) else (0 if group.standing.complete else 1, sign * mean)
+        mean, standing = group.final(metric.column).mean, group.standing
+        if math.isnan(mean):
+            return 3, 0.0
+        return 0 if standing.complete else 1 if standing.finished else 2, sign * mean
     return sorted(groups, key=place)
 
 

@@ -104,7 +104,9 @@ def read_config(path):
     with reading(path, "the resolved config of a run"):
         text = path.read_text(encoding="utf-8")
         config = tomllib.loads(text)
-    if config.get("hidden") == "none":
+        if "hidden" not in config:
+            raise ValueError("no key hidden")
+    if config["hidden"] == "none":
         config["hidden"] = []
     for key in ("hidden", "activation", "init"):
         if not isinstance(config.get(key, []), list):
