@@ -109,9 +109,13 @@ void print_end(const SweepPlan& plan, const SweepResult& result, const SweepSumm
   std::cout << fmt::format("  the whole sweep    {} of {} trials finished, {} halted, {} failed\n",
                            summary.finished, plan.trials.size(), summary.halted, summary.failed);
   for (const RankedTrial& best : summary.best) {
-    std::cout << fmt::format("  {:<17}  {} {:.4f}  trial {}  {}\n", "best " + std::to_string(best.rank),
+    const std::string others =
+        best.cell_failed == 0
+            ? ""
+            : fmt::format("  ({} of the {} trials of its cell failed)", best.cell_failed, best.cell_trials);
+    std::cout << fmt::format("  {:<17}  {} {:.4f}  trial {}  {}{}\n", "best " + std::to_string(best.rank),
                              plan.metric, best.value, best.trial->point.number,
-                             settings_text(best.trial->point));
+                             settings_text(best.trial->point), others);
   }
   std::cout << fmt::format("  tables             {0}/sweep.csv, {0}/summary.csv", plan.spec.directory);
   if (!summary.best.empty())

@@ -46,14 +46,46 @@ std::vector<TrialRecord> read_records(const SweepPlan& plan, const Ledger& ledge
   return records;
 }
 
+/// A combination of all settings but those that means are taken over.
+using Cell = std::vector<std::string>;
+
+bool is_over(const SweepPlan& plan, const std::string& key) {
+  const std::vector<std::string>& over = plan.spec.over;
+  return std::find(over.begin(), over.end(), key) != over.end();
+}
+
+Cell cell_of(const SweepPlan& plan, const Trial& trial) {
+  Cell cell;
+  for (const auto& [key, text] : trial.point.settings) {
+    if (!is_over(plan, key)) cell.push_back(text);
+  }
+  return cell;
+}
+
+std::map<Cell, std::vector<const TrialRecord*>> records_by_cell(const SweepPlan& plan,
+                                                                const std::vector<TrialRecord>& records) {
+  std::map<Cell, std::vector<const TrialRecord*>> members;
+  for (std::size_t i = 0; i < records.size(); ++i)
+    members[cell_of(plan, plan.trials[i])].push_back(&records[i]);
+  return members;
+}
+
+std::size_t count_of(TrialStatus status, const std::vector<const TrialRecord*>& trials) {
+  return static_cast<std::size_t>(std::count_if(
+      trials.begin(), trials.end(), [&](const TrialRecord* trial) { return trial->status == status; }));
+}
+
 /// Finished trials, the best first; of those with equal configs the first.
 std::vector<RankedTrial> rank_trials(const SweepPlan& plan, const std::vector<TrialRecord>& records) {
+  const auto members = records_by_cell(plan, records);
   std::vector<RankedTrial> ranked;
   std::set<std::string> seen;
   for (std::size_t i = 0; i < records.size(); ++i) {
     const double value = metric_value(records[i].last, plan.metric);
     if (records[i].status != TrialStatus::finished || std::isnan(value)) continue;
-    if (seen.insert(records[i].digest).second) ranked.push_back({1, &plan.trials[i], value});
+    if (!seen.insert(records[i].digest).second) continue;
+    const std::vector<const TrialRecord*>& cell = members.at(cell_of(plan, plan.trials[i]));
+    ranked.push_back({1, &plan.trials[i], value, cell.size(), count_of(TrialStatus::failed, cell)});
   }
   const bool higher = higher_is_better(plan.metric);
   std::stable_sort(ranked.begin(), ranked.end(), [&](const RankedTrial& a, const RankedTrial& b) {
@@ -95,45 +127,31 @@ std::string trial_table(const SweepPlan& plan, const std::vector<TrialRecord>& r
   return table;
 }
 
-/// One row a cell: a combination of all settings but those that means are taken over.
+/// One row a cell, in the order of their first trials.
 std::string cell_table(const SweepPlan& plan, const std::vector<TrialRecord>& records) {
-  const std::vector<std::string>& over = plan.spec.over;
-  const auto is_over = [&](const std::string& key) {
-    return std::find(over.begin(), over.end(), key) != over.end();
-  };
-  std::vector<std::vector<std::string>> cells;  // in the order of their first trials
-  std::map<std::vector<std::string>, std::vector<const TrialRecord*>> members;
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    std::vector<std::string> cell;
-    for (const auto& [key, text] : plan.trials[i].point.settings) {
-      if (!is_over(key)) cell.push_back(text);
-    }
-    if (!members.contains(cell)) cells.push_back(cell);
-    members[cell].push_back(&records[i]);
-  }
-
   std::vector<std::string> header;
   for (const std::string& key : plan.spec.keys()) {
-    if (!is_over(key)) header.push_back(key);
+    if (!is_over(plan, key)) header.push_back(key);
   }
   header.insert(header.end(), {"trials", "finished", "failed"});
   for (const std::string& name : result_metrics) {
     for (const char* what : {"_mean", "_sd", "_ci95_low", "_ci95_high"}) header.push_back(name + what);
   }
   std::string table = csv_line(header);
-  for (const std::vector<std::string>& cell : cells) {
-    const std::vector<const TrialRecord*>& trials = members[cell];
-    const auto count = [&](TrialStatus status) {
-      return std::to_string(std::count_if(trials.begin(), trials.end(),
-                                          [&](const TrialRecord* trial) { return trial->status == status; }));
-    };
+  const auto members = records_by_cell(plan, records);
+  std::set<Cell> written;
+  for (const Trial& trial : plan.trials) {
+    const Cell cell = cell_of(plan, trial);
+    if (!written.insert(cell).second) continue;
+    const std::vector<const TrialRecord*>& trials = members.at(cell);
     std::vector<std::string> row = cell;
-    row.insert(row.end(),
-               {std::to_string(trials.size()), count(TrialStatus::finished), count(TrialStatus::failed)});
+    for (const std::size_t number :
+         {trials.size(), count_of(TrialStatus::finished, trials), count_of(TrialStatus::failed, trials)})
+      row.push_back(std::to_string(number));
     for (const std::string& name : result_metrics) {
       std::vector<double> values;
-      for (const TrialRecord* trial : trials) {
-        if (trial->status == TrialStatus::finished) values.push_back(metric_value(trial->last, name));
+      for (const TrialRecord* record : trials) {
+        if (record->status == TrialStatus::finished) values.push_back(metric_value(record->last, name));
       }
       const Spread spread = spread_of(values);
       for (const double number : {spread.mean, spread.sd, spread.low, spread.high})

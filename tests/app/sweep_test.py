@@ -117,8 +117,11 @@ optimizer = "sgd"
 [grid]
 learning_rate = [0.1, 1e30]
 shards = [4, 21]
+[sweep]
+over = ["shards"]
 """)
-        self.sweep_well(path, ranks=2)
+        result = self.sweep_well(path, ranks=2)
+        self.assertIn("  (1 of the 2 trials of its cell failed)\n", result.out)
         self.assertEqual([row["status"] for row in self.trials()], ["finished", "failed", "failed", "failed"])
         self.assertIn("--shards: expected at most the batch size of 20, found 21", self.trials()[1]["message"])
         self.assertIn("not finite", self.trials()[2]["message"])

@@ -82,6 +82,10 @@ TEST_F(Results, AreOneRowATrialAndOneRowACell) {
   ASSERT_EQ(summary.best.size(), 2u);
   EXPECT_EQ(summary.best[0].trial->point.number, 2u);
   EXPECT_EQ(summary.best[1].trial->point.number, 4u);
+  EXPECT_EQ(summary.best[0].cell_trials, 3u);
+  EXPECT_EQ(summary.best[0].cell_failed, 0u);
+  EXPECT_EQ(summary.best[1].cell_trials, 3u);
+  EXPECT_EQ(summary.best[1].cell_failed, 1u);
 
   const std::string trials = read_text(directory / "sweep.csv");
   EXPECT_TRUE(

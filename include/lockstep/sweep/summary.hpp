@@ -30,6 +30,7 @@ struct RankedTrial {
   std::size_t rank = 1;
   const Trial* trial = nullptr;
   double value = not_evaluated;
+  std::size_t cell_trials = 0, cell_failed = 0;  // of its cell: all trials, and those that failed
 };
 
 /// How the whole sweep stands, those of other jobs included.
