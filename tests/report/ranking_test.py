@@ -52,8 +52,8 @@ class Ranking(unittest.TestCase):
         self.assertLess(p_values[1], 0.001)
         self.assertEqual([math.isnan(p) for p in p_values], [True, False, True, True])
         note = ranking.significance_note(order, metric, p_values)
-        self.assertEqual(note, "relu differs from every other setting all of whose runs finished at the 5 % level (paired "
-                               "t-test over 5 seeds; Holm's correction for 1 comparison).")
+        self.assertEqual(note, "relu differs from every other setting all of whose runs finished at the 5 % level "
+                               "(paired t-test over 5 seeds; Holm's correction for 1 comparison).")
         self.assertIn("Incomplete: prelu (2 of 5; 3 failed), elu (all 5 failed). Means are over finished runs only",
                       ranking.incomplete_note(order))
         self.assertIsNone(ranking.incomplete_note(order[:2]))

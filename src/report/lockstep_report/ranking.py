@@ -55,9 +55,9 @@ def incomplete_note(groups):
     names = [group.name for group in groups if not group.standing.complete]
     if not names:
         return None
-    return (f"Incomplete: {shortened(names)}. Means are over finished runs only, which may be the lucky ones (where none "
-            "has finished, over those not failed, as far as they came): these settings stand behind the complete ones "
-            "and are not compared with the best.")
+    return (f"Incomplete: {shortened(names)}. Means are over finished runs only, which may be the lucky ones (where "
+            "none has finished, over those not failed, as far as they came): these settings stand behind the complete "
+            "ones and are not compared with the best.")
 
 
 def p_text(p):
