@@ -11,8 +11,9 @@
 namespace lockstep {
 namespace {
 
-void append(std::string& line, const char* name, double value) {
-  if (!std::isnan(value)) line += fmt::format("  {} {:.4f}", name, value);
+void append(std::string& line, const char* name, double value, bool evaluated = false) {
+  if (std::isnan(value)) value = std::abs(value);  // "nan", not "-nan"
+  if (evaluated || !std::isnan(value)) line += fmt::format("  {} {:.4f}", name, value);
 }
 
 /// The texts of all layers, or of one where they are equal.
@@ -40,9 +41,9 @@ std::string epoch_line(const EpochMetrics& metrics, std::uint64_t epochs) {
   std::string line = fmt::format("epoch {}/{}", metrics.epoch, epochs);
   append(line, "loss", metrics.loss);
   append(line, "accuracy", metrics.accuracy);
-  append(line, "val_loss", metrics.val_loss);
+  append(line, "val_loss", metrics.val_loss, metrics.validated);
   append(line, "val_accuracy", metrics.val_accuracy);
-  append(line, "test_loss", metrics.test_loss);
+  append(line, "test_loss", metrics.test_loss, metrics.tested);
   append(line, "test_accuracy", metrics.test_accuracy);
   line += fmt::format("  {:.0f} rows/s  {:.1f} s", metrics.samples_per_second, metrics.seconds);
   return line;

@@ -158,6 +158,14 @@ class Convert(cli.CliTestCase):
         info = cli.run_well("inspect", "--verify", "--format", "json", self.dir / "out.h5").json()
         self.assertEqual((info["class_names"], info["test_rows"], info["x_type"]), (["a", "b", "c"], 0, "float64"))
 
+    def test_an_earlier_dataset_is_replaced_and_that_is_said(self):
+        for kinds, verb in (("cat", "dog"), "wrote"), (("ant", "bee"), "replaced"):
+            (self.dir / "rows.csv").write_text("a,kind\n" + "".join(f"1,{kind}\n" for kind in kinds))
+            result = cli.run_well("convert", "--csv", self.dir / "rows.csv", "--target", "kind", "--output",
+                                  self.dir / "out.h5")
+            self.assertRegex(result.out, rf"\A{verb} .*out\.h5: ")
+            info = cli.run_well("inspect", "--verify", "--format", "json", self.dir / "out.h5").json()
+            self.assertEqual(info["class_names"], list(kinds))
 
     def test_hdf5_without_a_test_split(self):
         with h5py.File(self.dir / "other.h5", "w") as file:
@@ -373,6 +381,12 @@ class TrainingRun(cli.CliTestCase):
                    "--checkpoint-every", "2steps", "--keep-checkpoints", "2", "--monitor", "loss")
         names = sorted(path.name for path in (self.run_dir / "checkpoints").iterdir())
         self.assertEqual(names, ["best", "last", "step-00000024.h5", "step-00000025.h5"])
+
+    def test_a_loss_that_is_not_finite_is_shown(self):
+        x, y = cli.synthetic_classes(40, (30,), 4, 1, np.float32)
+        cli.write_dataset(self.data, x, y, np.full((5, 30), 3e38, np.float32), np.zeros(5, np.uint8))
+        result = cli.run_well("train", "--data", self.data, "--run-dir", self.run_dir, "--epochs", "1", "--progress", "lines")
+        self.assertRegex(result.out, r"(?m)^epoch 1/1 .*  test_loss (nan|inf)  ")
 
     def test_first_rows_only(self):
         self.train(self.run_dir, "--data", self.data, "--epochs", "1", "--limit-train", "60", "--limit-test", "10",

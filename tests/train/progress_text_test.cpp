@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace lockstep {
 namespace {
 
@@ -30,6 +32,16 @@ TEST(ProgressText, AnEpochIsOneLineWithoutWhatWasNotEvaluated) {
   metrics.seconds = 2.04;
   EXPECT_EQ(epoch_line(metrics, 10),
             "epoch 3/10  loss 0.2500  accuracy 0.9000  test_accuracy 0.8750  1234 rows/s  2.0 s");
+}
+
+TEST(ProgressText, ALossThatIsNotFiniteIsShown) {
+  EpochMetrics metrics;
+  metrics.epoch = 3;
+  metrics.loss = 0.25;
+  metrics.validated = metrics.tested = true;
+  metrics.val_loss = std::numeric_limits<double>::infinity();
+  metrics.test_loss = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(epoch_line(metrics, 10), "epoch 3/10  loss 0.2500  val_loss inf  test_loss nan  0 rows/s  0.0 s");
 }
 
 TEST(ProgressText, TheSummarySaysWhatWasWrittenWhere) {

@@ -25,9 +25,10 @@ struct EpochMetrics {
   double loss = not_evaluated, accuracy = not_evaluated;
   double val_loss = not_evaluated, val_accuracy = not_evaluated;    // after the epoch
   double test_loss = not_evaluated, test_accuracy = not_evaluated;  // after the epoch
-  double learning_rate = 0;                                         // of the epoch's last step
-  double seconds = 0;             // since the start of training, interruptions excluded
-  double samples_per_second = 0;  // over the epoch
+  bool validated = false, tested = false;  // whether they were evaluated: a loss may be NaN all the same
+  double learning_rate = 0;                // of the epoch's last step
+  double seconds = 0;                      // since the start of training, interruptions excluded
+  double samples_per_second = 0;           // over the epoch
 };
 
 /// How a run ended.
