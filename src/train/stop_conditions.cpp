@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "lockstep/core/error.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -43,16 +45,21 @@ StepFlags flag_of_signal(int signal) {
   }
 }
 
-std::optional<JobEnd> job_end_in(const char* variable, StepFlags reason) {
+/// The number in an environment variable; nothing where there is no number, or none that is above 0.
+std::optional<std::int64_t> seconds_in(const char* variable) {
   const char* const text = std::getenv(variable);
   if (text == nullptr) return std::nullopt;
   std::int64_t seconds = 0;
   const auto parsed = std::from_chars(text, text + std::strlen(text), seconds);
+  const bool whole = parsed.ec == std::errc() && *parsed.ptr == '\0';
+  return whole && seconds > 0 ? std::optional(seconds) : std::nullopt;
+}
+
+std::optional<JobEnd> job_end(std::optional<std::int64_t> seconds, StepFlags reason) {
   // Later than the clock can say means: no limit.
   constexpr std::int64_t latest = std::int64_t{1} << 33;
-  if (parsed.ec != std::errc() || *parsed.ptr != '\0' || seconds <= 0 || seconds > latest)
-    return std::nullopt;
-  return JobEnd{std::chrono::system_clock::time_point(std::chrono::seconds(seconds)), reason};
+  if (!seconds || *seconds > latest) return std::nullopt;
+  return JobEnd{std::chrono::system_clock::time_point(std::chrono::seconds(*seconds)), reason};
 }
 
 /// What a job needs to end, beside what is measured.
@@ -66,8 +73,15 @@ double seconds_between(std::chrono::steady_clock::time_point begin,
 }  // namespace
 
 std::optional<JobEnd> job_end_from_environment() {
-  if (const auto end = job_end_in("SLURM_JOB_END_TIME", slurm_time_limit)) return end;
-  return job_end_in("LOCKSTEP_JOB_END_TIME", job_time_limit);
+  if (const auto end = job_end(seconds_in("SLURM_JOB_END_TIME"), slurm_time_limit)) return end;
+  const char* const own = "LOCKSTEP_JOB_END_TIME";
+  const std::optional<std::int64_t> seconds = seconds_in(own);
+  const char* const text = std::getenv(own);
+  // Slurm may say what it likes; this one is set by a script that made a mistake.
+  if (!seconds && text != nullptr && *text != '\0') {
+    throw UserError(std::string(own) + ": expected whole seconds since 1970, found '" + text + "'");
+  }
+  return job_end(seconds, job_time_limit);
 }
 
 StopConditions::StopConditions(std::optional<double> max_seconds, double checkpoint_seconds)

@@ -278,11 +278,13 @@ EpochMetrics Training<T>::epoch_metrics() {
   if (evaluates(metrics)) {
     if (data_.validation_rows > 0) {
       const Evaluation validation = evaluate_rows(data_.validation, data_.validation_rows);
+      metrics.validated = true;
       metrics.val_loss = validation.loss;
       metrics.val_accuracy = validation.accuracy;
     }
     if (data_.test_rows > 0) {
       const Evaluation test = evaluate_rows(data_.test, data_.test_rows);
+      metrics.tested = true;
       metrics.test_loss = test.loss;
       metrics.test_accuracy = test.accuracy;
     }
@@ -547,6 +549,7 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
 TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
                   const SharedDataset* shared) {
   use_one_blas_thread();
+  collectively(world, [] { job_end_from_environment(); });  // before anything is made
   refuse_mixed_configs(world, config);
   const DatasetInfo dataset = shared != nullptr
                                   ? shared->info()

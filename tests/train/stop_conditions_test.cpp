@@ -7,6 +7,8 @@
 #include <string>
 #include <thread>
 
+#include "user_error_message.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -67,6 +69,19 @@ TEST_F(StopConditionsTest, PausesAreMeasured) {
 TEST_F(StopConditionsTest, WhatIsNoTimeIsNoLimit) {
   for (const char* text : {"", "UNLIMITED", "12x", "-5", "0", "18446744073709551615", "99999999999"}) {
     ::setenv("SLURM_JOB_END_TIME", text, 1);
+    EXPECT_FALSE(job_end_from_environment()) << text;
+  }
+}
+
+TEST_F(StopConditionsTest, OurOwnVariableHasToBeATime) {
+  for (const char* text : {"abc", "12x", "-5", "0", "2030-01-01"}) {
+    ::setenv("LOCKSTEP_JOB_END_TIME", text, 1);
+    const std::string message = user_error_message([] { job_end_from_environment(); });
+    EXPECT_NE(message.find("LOCKSTEP_JOB_END_TIME: expected whole seconds since 1970"), std::string::npos);
+    EXPECT_NE(message.find(std::string("found '") + text + "'"), std::string::npos) << message;
+  }
+  for (const char* text : {"", "99999999999"}) {
+    ::setenv("LOCKSTEP_JOB_END_TIME", text, 1);
     EXPECT_FALSE(job_end_from_environment()) << text;
   }
 }

@@ -19,7 +19,8 @@ struct JobEnd {
 };
 
 /// From SLURM_JOB_END_TIME, else LOCKSTEP_JOB_END_TIME, which scripts for other batch systems set: seconds
-/// since 1970. Nothing where neither is a number.
+/// since 1970. Nothing where Slurm's is no number and the other is not set. Throws UserError if the other is
+/// no number above 0.
 std::optional<JobEnd> job_end_from_environment();
 
 /// What asks this rank to stop before the training is done: signals, --max-seconds, the end of the job.
