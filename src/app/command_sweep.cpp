@@ -103,11 +103,16 @@ ExitStatus status_of(const SweepResult& result) {
 void print_end(const SweepPlan& plan, const SweepResult& result, const SweepSummary& summary) {
   const SweepProgress& progress = result.progress;
   std::cout << (result.stopped ? "stopped; the same command goes on from here\n" : "done\n");
-  std::cout << "  this job           " << standing(progress) << "\n";
+  std::cout << "  this job's trials  " << standing(progress) << "\n";
   if (progress.failed > 0)
     std::cout << "  failed trials      --retry-failed tries them again; sweep.csv says why\n";
-  std::cout << fmt::format("  the whole sweep    {} of {} trials finished, {} halted, {} failed\n",
-                           summary.finished, plan.trials.size(), summary.halted, summary.failed);
+  const std::size_t ended = summary.finished + summary.halted + summary.failed;
+  std::cout << fmt::format(
+      "  all trials         {} of {} ended, {} of them halted, {} of them failed{}\n", ended,
+      plan.trials.size(), summary.halted, summary.failed,
+      summary.repeated == 0
+          ? ""
+          : fmt::format("; {} have the config of another and run with it", summary.repeated));
   for (const RankedTrial& best : summary.best) {
     const std::string others =
         best.cell_failed == 0

@@ -17,13 +17,14 @@ std::string settings_text(const TrialPoint& point) {
 }
 
 std::string standing(const SweepProgress& progress) {
-  std::string text = fmt::format("{} of {} done", progress.finished + progress.halted, progress.runs);
+  std::string text =
+      fmt::format("{} of {} ended", progress.finished + progress.halted + progress.failed, progress.runs);
   const auto add = [&](std::size_t count, const char* what) {
     if (count > 0) text += fmt::format(", {} {}", count, what);
   };
   add(progress.halted, "of them halted");
+  add(progress.failed, "of them failed");
   add(progress.running, "running");
-  add(progress.failed, "failed");
   add(progress.stopped, "stopped");
   add(progress.elsewhere, "in other jobs");
   if (progress.best_trial > 0)
@@ -47,7 +48,7 @@ void SweepView::print_line(const std::string& text) {
 
 void SweepView::started(const SweepPlan& plan, std::size_t runs, std::size_t earlier) {
   metric_ = plan.metric;
-  print_line(fmt::format("sweep {}: {} trials, {} to run, {} done or failed before; ranked by {}; in {}",
+  print_line(fmt::format("sweep {}: {} trials, {} to run, {} ended before; ranked by {}; in {}",
                          plan.spec.name, plan.trials.size(), runs, earlier, plan.metric,
                          plan.spec.directory));
 }

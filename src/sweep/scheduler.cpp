@@ -15,6 +15,7 @@
 #include "lockstep/sweep/halving.hpp"
 #include "lockstep/train/checkpointer.hpp"
 #include "lockstep/train/shared_dataset.hpp"
+#include "lockstep/train/stop_conditions.hpp"
 #include "lockstep/train/stop_signal.hpp"
 #include "sweep_board.hpp"
 
@@ -105,6 +106,7 @@ class SweepJob {
   std::string train_one(const Communicator& group, const Trial& trial, TrialRecord& record);
   void end_one(const Communicator& group, std::size_t run, TrialRecord& record);
   void tick(bool now);
+  SweepProgress progress_of(const std::vector<SweepBoard::State>& states) const;
 
   const Trial& trial_of(std::size_t run) const { return plan_.trials[runs_[run]]; }
 
@@ -123,7 +125,7 @@ class SweepJob {
 
   // The live view; rank 0 only.
   SweepProgress progress_;
-  std::vector<TrialStatus> shown_;
+  std::vector<SweepBoard::State> shown_;
   Clock::time_point started_ = Clock::now(), last_tick_{};
 };
 
@@ -227,6 +229,8 @@ void SweepJob::plan_phases() {
 }
 
 SweepResult SweepJob::run() {
+  // Else every trial would fail of it.
+  collectively(world_, [] { job_end_from_environment(); });
   check_same_plan();
   select();
   load_datasets();
@@ -234,7 +238,7 @@ SweepResult SweepJob::run() {
   board_.emplace(world_, phases_.size(), runs_.size());
   progress_.runs = runs_.size() + progress_.failed;
   for (std::size_t run = 0; run < runs_.size(); ++run) progress_.work += trial_of(run).work;
-  shown_.assign(runs_.size(), TrialStatus::waiting);
+  shown_.resize(runs_.size());
   if (world_.is_root()) observer_.started(plan_, progress_.runs, earlier_);
   started_ = Clock::now();
 
@@ -356,7 +360,39 @@ void SweepJob::end_one(const Communicator& group, std::size_t run, TrialRecord& 
   tick(true);
 }
 
-/// Not collective. Lets other nodes get on, and on rank 0 shows how the sweep stands.
+bool has_ended(TrialStatus status) {
+  return status != TrialStatus::waiting && status != TrialStatus::running;
+}
+
+/// Not collective.
+SweepProgress SweepJob::progress_of(const std::vector<SweepBoard::State>& states) const {
+  SweepProgress progress;
+  progress.runs = progress_.runs;
+  progress.work = progress_.work;
+  progress.failed = progress_.runs - runs_.size();  // the invalid ones
+  progress.seconds = seconds_since(started_);
+  const bool higher = higher_is_better(plan_.metric);
+  for (std::size_t run = 0; run < states.size(); ++run) {
+    const auto& [status, elsewhere, value] = states[run];
+    progress.elsewhere += elsewhere ? 1 : 0;
+    progress.running += status == TrialStatus::running ? 1 : 0;
+    progress.finished += status == TrialStatus::finished ? 1 : 0;
+    progress.halted += status == TrialStatus::halted ? 1 : 0;
+    progress.failed += status == TrialStatus::failed ? 1 : 0;
+    progress.stopped += status == TrialStatus::stopped ? 1 : 0;
+    if (elsewhere || has_ended(status)) progress.work_done += trial_of(run).work;
+    const bool better = std::isnan(progress.best_value) ||
+                        (higher ? value > progress.best_value : value < progress.best_value);
+    if (status == TrialStatus::finished && !std::isnan(value) && better) {
+      progress.best_value = value;
+      progress.best_trial = trial_of(run).point.number;
+    }
+  }
+  return progress;
+}
+
+/// Not collective. Lets other nodes get on, and on rank 0 shows how the sweep stands. Of trials that ended
+/// since the last call, each is told of with the count that it makes.
 void SweepJob::tick(bool now) {
   if (!world_.is_root()) return;
   constexpr double interval_seconds = 0.1;
@@ -366,37 +402,20 @@ void SweepJob::tick(bool now) {
   }
   last_tick_ = Clock::now();
   const std::vector<SweepBoard::State> states = board_->states();
-  SweepProgress fresh;
-  fresh.runs = progress_.runs;
-  fresh.work = progress_.work;
-  fresh.failed = progress_.runs - runs_.size();  // the invalid ones
-  fresh.seconds = seconds_since(started_);
-  const bool higher = higher_is_better(plan_.metric);
+  std::vector<std::size_t> ended;
   for (std::size_t run = 0; run < states.size(); ++run) {
-    const auto& [status, elsewhere, value] = states[run];
-    fresh.elsewhere += elsewhere ? 1 : 0;
-    fresh.running += status == TrialStatus::running ? 1 : 0;
-    fresh.finished += status == TrialStatus::finished ? 1 : 0;
-    fresh.halted += status == TrialStatus::halted ? 1 : 0;
-    fresh.failed += status == TrialStatus::failed ? 1 : 0;
-    fresh.stopped += status == TrialStatus::stopped ? 1 : 0;
-    const bool over = elsewhere || (status != TrialStatus::waiting && status != TrialStatus::running);
-    if (over) fresh.work_done += trial_of(run).work;
-    const bool better =
-        std::isnan(fresh.best_value) || (higher ? value > fresh.best_value : value < fresh.best_value);
-    if (status == TrialStatus::finished && !std::isnan(value) && better) {
-      fresh.best_value = value;
-      fresh.best_trial = trial_of(run).point.number;
+    if (has_ended(states[run].status) && states[run].status != shown_[run].status) {
+      ended.push_back(run);
+    } else {
+      shown_[run] = states[run];
     }
   }
-  progress_ = fresh;
-  for (std::size_t run = 0; run < states.size(); ++run) {
-    const TrialStatus status = states[run].status;
-    if (status == shown_[run]) continue;
-    shown_[run] = status;
-    if (status != TrialStatus::running)
-      observer_.trial_ended({&trial_of(run), status, states[run].value}, progress_);
+  for (const std::size_t run : ended) {
+    shown_[run] = states[run];
+    progress_ = progress_of(shown_);
+    observer_.trial_ended({&trial_of(run), states[run].status, states[run].value}, progress_);
   }
+  progress_ = progress_of(shown_);
   observer_.progressed(progress_);
 }
 

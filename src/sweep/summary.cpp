@@ -237,6 +237,8 @@ SweepSummary write_results(const SweepPlan& plan) {
   write_best(plan, ranked);
 
   SweepSummary summary;
+  std::set<std::string> digests;
+  for (const Trial& trial : plan.trials) summary.repeated += digests.insert(trial.digest).second ? 0 : 1;
   for (const TrialRecord& record : records) {
     summary.finished += record.status == TrialStatus::finished ? 1 : 0;
     summary.halted += record.status == TrialStatus::halted ? 1 : 0;

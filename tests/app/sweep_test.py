@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -68,6 +69,8 @@ class SweepTestCase(CliTestCase):
 class Results(SweepTestCase):
     def test_tables_and_ordinary_run_directories(self):
         result = self.sweep_well(self.sweep_file(settings='metric = "test_accuracy"\nbest = 2'), ranks=2)
+        counts = re.findall(r"(?m)^trial \d+ finished .*\[(\d+) of 12 ended", result.out)
+        self.assertEqual(counts, [str(i) for i in range(1, 13)])
         trials = self.trials()
         self.assertEqual([row["trial"] for row in trials], [str(i) for i in range(1, 13)])
         self.assertEqual({row["status"] for row in trials}, {"finished"})
@@ -122,6 +125,8 @@ over = ["shards"]
 """)
         result = self.sweep_well(path, ranks=2)
         self.assertIn("  (1 of the 2 trials of its cell failed)\n", result.out)
+        self.assertIn("this job's trials  4 of 4 ended, 3 of them failed", result.out)
+        self.assertIn("all trials         4 of 4 ended, 0 of them halted, 3 of them failed\n", result.out)
         self.assertEqual([row["status"] for row in self.trials()], ["finished", "failed", "failed", "failed"])
         self.assertIn("--shards: expected at most the batch size of 20, found 21", self.trials()[1]["message"])
         self.assertIn("not finite", self.trials()[2]["message"])
@@ -268,7 +273,9 @@ class Interruption(SweepTestCase):
         before = tree(self.out / "trials")
         grown = self.write(path.read_text().replace('["relu", "tanh"]', '["elu", "relu", "tanh"]'))
         result = self.sweep_well(grown)
-        self.assertIn("18 trials, 6 to run, 12 done or failed before", result.out)
+        self.assertIn("18 trials, 6 to run, 12 ended before", result.out)
+        self.assertIn("this job's trials  6 of 6 ended, best", result.out)
+        self.assertIn("all trials         18 of 18 ended, 0 of them halted, 0 of them failed\n", result.out)
         after = tree(self.out / "trials")
         self.assertEqual({name: after[name] for name in before}, before)
         self.assertEqual({row["status"] for row in self.trials()}, {"finished"})

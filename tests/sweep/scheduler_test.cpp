@@ -41,11 +41,13 @@ class Listener : public SweepObserver {
     runs = runs_;
     earlier = earlier_;
   }
-  void trial_ended(const TrialEnd& end, const SweepProgress&) override {
+  void trial_ended(const TrialEnd& end, const SweepProgress& progress) override {
     ended[end.trial->point.number] = end.status;
+    counts.push_back(progress.over());
   }
   std::size_t runs = 0, earlier = 0;
   std::map<std::size_t, TrialStatus> ended;
+  std::vector<std::size_t> counts;
 };
 
 /// A directory that all ranks know, with a dataset in it.
@@ -100,6 +102,7 @@ TEST_F(Scheduler, TrialsHaveTheBitsOfTrain) {
     if (world.is_root()) {
       EXPECT_EQ(result.progress.finished, 12u) << "without hidden layers the activation makes no difference";
       EXPECT_EQ(heard.runs, 12u);
+      EXPECT_EQ(heard.counts, (std::vector<std::size_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
     }
     for (const Trial& trial : plan.trials) {
       const std::string expected = digest_of_train(trial.config, "train-" + trial.digest);

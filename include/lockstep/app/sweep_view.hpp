@@ -29,7 +29,7 @@ class SweepView : public SweepObserver {
 /// "hidden=512x3 seed=2".
 std::string settings_text(const TrialPoint& point);
 
-/// "12 of 64 done, 2 running, 1 failed, best 0.9712 (trial 7), 1:05 left".
+/// "12 of 64 ended, 1 of them failed, 2 running, best 0.9712 (trial 7), 1:05 left".
 std::string standing(const SweepProgress& progress);
 
 }  // namespace lockstep

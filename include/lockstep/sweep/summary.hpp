@@ -36,6 +36,7 @@ struct RankedTrial {
 /// How the whole sweep stands, those of other jobs included.
 struct SweepSummary {
   std::size_t finished = 0, halted = 0, failed = 0;
+  std::size_t repeated = 0;       // trials with the config of one before, which are run once
   std::vector<RankedTrial> best;  // as many as the sweep keeps
 };
 
