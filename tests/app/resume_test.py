@@ -4,6 +4,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -285,6 +286,20 @@ class DamagedCheckpoints(ResumeTestCase):
                 self.assertRegex(result.err, r"warning: .*damaged.*step-00000012\.h5")
                 log = (run_dir / "log.txt").read_text()
                 self.assertRegex(log, r"resuming from .*step-00000010\.h5")
+                self.assert_same_run(run_dir, expected)
+
+    def test_last_is_used_where_it_is_a_copy(self):
+        expected = self.never_stopped()
+        for what, apply in (("damaged", damage), ("gone", pathlib.Path.unlink)):
+            with self.subTest(what):
+                run_dir = self.dir / what
+                self.train(self.dir / "run", *self.flags("--max-steps", 12, "--resume", "never"))
+                shutil.copytree(self.dir / "run", run_dir)  # which makes links files of their own
+                for path in cli.step_checkpoints(run_dir):
+                    apply(path)
+                result = self.train(run_dir, *self.flags(), ranks=2)
+                self.assertEqual(result.err.count("warning: damaged"), int(what == "damaged"), str(result))
+                self.assertRegex((run_dir / "log.txt").read_text(), r"resuming from .*checkpoints/last \(.* step 12\)")
                 self.assert_same_run(run_dir, expected)
 
     def test_where_none_is_left_the_run_starts_anew(self):
