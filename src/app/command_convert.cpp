@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 
@@ -9,6 +10,7 @@
 #include "lockstep/core/text.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/converters.hpp"
+#include "lockstep/io/file_kind.hpp"
 
 namespace lockstep {
 namespace {
@@ -68,6 +70,27 @@ Hdf5Source hdf5_source(const ConvertArguments& arguments) {
   source.class_names = split_list(arguments.class_names);
   if (!arguments.x_scale.empty()) source.x_scale = parse_double(arguments.x_scale, "--x-scale");
   return source;
+}
+
+/// Whether there is a dataset file that gets replaced. Throws UserError if there is anything else to lose.
+bool replaces_dataset(const ConvertArguments& arguments) {
+  namespace fs = std::filesystem;
+  const std::string& output = arguments.output;
+  std::error_code ignored;
+  const bool is_new = !fs::exists(output, ignored) || fs::is_directory(output, ignored);  // the latter fails
+  if (is_new || (fs::is_regular_file(output, ignored) && fs::is_empty(output, ignored))) return false;
+  std::string found = "another file";
+  try {
+    if (fs::equivalent(output, arguments.hdf5.path, ignored)) {
+      found = "the file to convert";
+    } else if (file_format(output) == "lockstep-dataset") {
+      return true;
+    }
+  } catch (const FileError&) {
+    // Not even HDF5, or damaged.
+  }
+  throw UserError("--output " + output + ": expected a new file, or a dataset file to replace, found " +
+                  found + "; choose another name, or remove it first");
 }
 
 DatasetInfo convert(const ConvertArguments& arguments) {
@@ -130,9 +153,11 @@ std::function<ExitStatus(const Communicator&)> declare_convert(CLI::App& app) {
   return [a](const Communicator& world) {
     on_root(world, [&] {
       if (a->output.empty()) throw UserError("--output: expected a file to write, found none");
+      const bool replaces = replaces_dataset(*a);
       const DatasetInfo info = convert(*a);
-      std::cout << fmt::format("wrote {}: {}, {} training rows, {} test rows, {} features\n", a->output,
-                               task_name(info.task), info.train_rows, info.test_rows, info.features);
+      std::cout << fmt::format("{} {}: {}, {} training rows, {} test rows, {} features\n",
+                               replaces ? "replaced" : "wrote", a->output, task_name(info.task),
+                               info.train_rows, info.test_rows, info.features);
     });
     return ExitStatus::done;
   };

@@ -124,8 +124,10 @@ Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& a
   report.rows = info.rows(split);
   if (arguments.limit != "all") report.rows = std::min(report.rows, parse_count(arguments.limit, "--limit"));
   const auto own = on_root(world, [&] {
-    if (report.rows == 0)
-      throw UserError("--split " + arguments.split + ": expected rows, found none in " + info.path);
+    if (report.rows == 0) {
+      throw UserError("--split " + arguments.split + ": expected rows, found none in " + info.path +
+                      (split == Split::test ? "; --split train evaluates its training rows" : ""));
+    }
     Rows<T> rows = read_rows_serial<T>(info, split, {{0, report.rows}});
     if (state.model.task != Task::regression) count_predictions(model, rows, report);
     return rows;

@@ -78,11 +78,10 @@ std::vector<std::int32_t> read_labels(const Hdf5Array& y) {
   std::vector<std::int32_t> labels;
   labels.reserve(numbers.size());
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    const bool is_class = numbers[i] >= 0 && numbers[i] == std::floor(numbers[i]) &&
-                          numbers[i] < std::numeric_limits<std::int32_t>::max();
-    if (!is_class) {
-      throw FileError(y.where + ": row " + std::to_string(i) + ": expected a class (0, 1, …), found " +
-                      format_exact(numbers[i]));
+    constexpr std::int32_t largest = std::numeric_limits<std::int32_t>::max() - 1;
+    if (!(numbers[i] >= 0 && numbers[i] <= largest && numbers[i] == std::floor(numbers[i]))) {
+      throw FileError(y.where + ": row " + std::to_string(i) + ": expected a class from 0 to at most " +
+                      std::to_string(largest) + ", found " + format_exact(numbers[i]));
     }
     labels.push_back(static_cast<std::int32_t>(numbers[i]));
   }
@@ -108,18 +107,26 @@ double choose_x_scale(const Hdf5Source& source, hid_t file, ElementType x_type) 
   return x_type == ElementType::uint8 ? 1.0 / 255 : 1.0;
 }
 
+/// The largest class of all splits, and where it was found first.
+struct LargestClass {
+  std::int32_t value = 0;
+  std::string place;
+};
+
 std::vector<std::string> choose_class_names(const Hdf5Source& source, hid_t file, Task task,
-                                            std::int32_t most) {
+                                            const LargestClass& most) {
   if (task == Task::regression) return {};
   const std::string where = source.path + ": /";
   std::vector<std::string> names = source.class_names;
   if (names.empty() && has_attribute(file, "class_names", where)) {
     names = read_texts_attribute(file, "class_names", where);
   }
-  const std::size_t classes = std::max<std::size_t>(static_cast<std::size_t>(most) + 1, 2);
+  const std::size_t classes = std::max<std::size_t>(static_cast<std::size_t>(most.value) + 1, 2);
   if (names.empty() && task == Task::binary) return {};
   if (names.empty() && classes > most_numbered_classes) {
-    throw FileError(source.path + ": expected classes 0, 1, …, found class " + std::to_string(most));
+    throw FileError(most.place + ": expected a class from 0 to " + std::to_string(most_numbered_classes - 1) +
+                    ", found " + std::to_string(most.value) +
+                    "; --task regression for targets that are no classes");
   }
   return names_or_numbers(std::move(names), classes, source.path);
 }
@@ -144,13 +151,16 @@ void write_targets(DatasetWriter& writer, const PreparedSplit& split, Task task)
   copy_array(y, type, writer.array(split.name, "y", type, y.shape));
 }
 
-std::int32_t prepare_labels(std::vector<PreparedSplit>& splits, Task task) {
-  std::int32_t most = 0;
+LargestClass prepare_labels(std::vector<PreparedSplit>& splits, Task task) {
+  LargestClass most;
   for (PreparedSplit& split : splits) {
     split.labels = read_labels(split.source.y);
-    most = std::max(most, *std::max_element(split.labels.begin(), split.labels.end()));
-    if (task == Task::binary && most > 1) {
-      throw FileError(split.source.y.where + ": expected 0 or 1, found " + std::to_string(most));
+    const auto largest = std::max_element(split.labels.begin(), split.labels.end());
+    if (*largest > most.value) {
+      most = {*largest, split.source.y.where + ": row " + std::to_string(largest - split.labels.begin())};
+    }
+    if (task == Task::binary && most.value > 1) {
+      throw FileError(most.place + ": expected 0 or 1, found " + std::to_string(most.value));
     }
   }
   return most;
@@ -191,9 +201,9 @@ DatasetInfo convert_hdf5(const Hdf5Source& given, const std::string& output) {
   const Hdf5Handle file = open_hdf5(source.path);
   std::vector<PreparedSplit> splits = open_splits(source, file.get());
   const Task task = choose_task(source, file.get(), splits.front().source.y);
-  const std::int32_t most_label = task == Task::regression ? 0 : prepare_labels(splits, task);
+  const LargestClass most = task == Task::regression ? LargestClass{} : prepare_labels(splits, task);
   const ElementType x_type = x_type_for(splits.front().source.x);
-  const DatasetAttributes attributes{task, choose_class_names(source, file.get(), task, most_label),
+  const DatasetAttributes attributes{task, choose_class_names(source, file.get(), task, most),
                                      choose_x_scale(source, file.get(), x_type), "HDF5 file " + source.path};
   return write_dataset(output, attributes, [&](DatasetWriter& writer) {
     for (const PreparedSplit& split : splits) {

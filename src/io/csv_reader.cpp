@@ -44,7 +44,10 @@ CsvReader::CsvReader(const std::string& path, char separator)
   std::vector<std::string> sorted = header_;
   std::sort(sorted.begin(), sorted.end());
   const auto repeated = std::adjacent_find(sorted.begin(), sorted.end());
-  if (repeated != sorted.end()) throw FileError(path + ": line 1: two columns are named '" + *repeated + "'");
+  if (repeated != sorted.end()) {
+    throw FileError(path + ": line 1: expected a header line with different names, found '" + *repeated +
+                    "' twice");
+  }
 }
 
 std::size_t CsvReader::column(const std::string& name) const {

@@ -39,6 +39,11 @@ std::string find_array(hid_t file, const FeatureSource& source) {
                   ": expected an array /x, /test/x or /train/x, found none; --dataset names another");
 }
 
+/// Such a file is no CSV, whatever it holds.
+bool is_named_hdf5(const std::string& path) {
+  return path.ends_with(".h5") || path.ends_with(".hdf5");
+}
+
 template <class T>
 void read_hdf5_features(const FeatureSource& source, Rows<T>& rows) {
   const Hdf5Handle file = open_hdf5(source.path);
@@ -46,6 +51,7 @@ void read_hdf5_features(const FeatureSource& source, Rows<T>& rows) {
   if (array.shape.size() < 2) {
     throw FileError(array.where + ": expected shape (N, F) or (N, H, W), found " + shape_text(array.shape));
   }
+  if (array.shape[0] == 0) throw FileError(array.where + ": expected rows, found none");
   check_features(array.where, rows.features, array.row_elements());
   rows.count = array.shape[0];
   const bool bytes = array.type_bytes == 1 && !array.is_signed;
@@ -102,7 +108,7 @@ Rows<T> read_features(const FeatureSource& source, std::size_t features, double 
   Rows<T> rows;
   rows.features = features;
   rows.x_scale = x_scale;
-  const bool hdf5 = is_hdf5(source.path);
+  const bool hdf5 = is_hdf5(source.path) || is_named_hdf5(source.path);
   const bool idx = !hdf5 && looks_like_idx(source.path);
   check_flags(source, hdf5, !hdf5 && !idx);
   if (hdf5) {

@@ -400,6 +400,8 @@ class CsvFiles(BadInputTestCase):
         self.refused_csv('a,b,y\n1,2,0\n3,"4,1\n', "line 3", "quote")
         self.refused_csv("a,b,y\n", "rows")
         self.refused_csv("", "rows.csv", "expected a header line", "found nothing")
+        self.refused_csv("5.1,3.5,0\n4.9,3.0,1\n", "line 1", "expected a header line", "only numbers", "'5.1'",
+                         flags=["--target", "0"])
         self.refused_csv("a,b,z\n1,2,0\n", "expected a column 'y'", "found none")
         self.refused_csv("a,price,y\n1,2,0\n", "expected a column 'prise'", "did you mean 'price'", flags=["--target", "prise"])
         self.refused_csv("a,b,y\n1,2,0\n3,4,1\n", "regression", "regresion", flags=["--task", "regresion"])
@@ -428,6 +430,17 @@ class CsvFiles(BadInputTestCase):
     def test_separators(self):
         for separator in ("", ";;", '"', "\n"):
             self.refused_csv("a;b;y\n1;2;0\n3;4;1\n", "--separator", "one character", flags=["--separator", separator])
+
+    def test_output_that_is_another_file(self):
+        (self.dir / "rows.csv").write_text("a,b,y\n1,2,0\n3,4,1\n")
+        (self.dir / "torn.h5").write_bytes(self.data.read_bytes()[:1000])
+        with h5py.File(self.dir / "mine.h5", "w") as file:
+            file["precious"] = [1, 2, 3]
+        for output in ("rows.csv", "torn.h5", "mine.h5"):
+            self.refused(["convert", "--csv", "rows.csv", "--target", "y", "--output", output], f"--output {output}",
+                         "expected a new file, or a dataset file", "found another file", "remove it", ranks=(1,))
+        self.refused(["convert", "--hdf5", self.data, "--output", "good.h5"], "--output good.h5",
+                     "found the file to convert", ranks=(1, RANKS))
 
     def test_output_that_cannot_be_written(self):
         (self.dir / "rows.csv").write_text("a,b,y\n1,2,0\n3,4,1\n")
@@ -460,6 +473,12 @@ class RunDirectories(BadInputTestCase):
                           ["train", "--data", "closed/data.h5"], ["train", "--config", "closed/config.toml"],
                           ["predict", "--checkpoint", "closed/run", "--input", self.data, "--output", "closed/p.csv"]):
             self.refused(arguments, "closed", "Permission denied", **limited)
+
+    def test_an_end_of_the_job_that_is_no_time(self):
+        self.refused_train([], "LOCKSTEP_JOB_END_TIME", "seconds since 1970", "'abc'", env={"LOCKSTEP_JOB_END_TIME": "abc"})
+        (self.dir / "sweep.toml").write_text(f'[base]\ndata = "{self.data}"\nepochs = 1\n[grid]\nseed = [1, 2]\n')
+        self.refused(["sweep", "sweep.toml", "--sweep-dir", "new"], "LOCKSTEP_JOB_END_TIME", "'abc'",
+                     env={"LOCKSTEP_JOB_END_TIME": "abc"})
 
     def test_an_old_directory_keeps_what_it_holds(self):
         (self.dir / "old").mkdir()
@@ -514,13 +533,16 @@ class Checkpoints(BadInputTestCase):
         self.refused(["evaluate", "--checkpoint", "run", "--data", "regression.h5"], "classification", "regression",
                      ranks=(1,))
         cli.write_dataset(self.dir / "train.h5", *cli.synthetic_classes(30, (6, 5), 4, 1))
-        self.refused(["evaluate", "--checkpoint", "run", "--data", "train.h5"], "--split test", "found none", ranks=(1,))
+        self.refused(["evaluate", "--checkpoint", "run", "--data", "train.h5"], "--split test", "found none",
+                     "--split train evaluates its training rows", ranks=(1,))
 
     def test_input_and_output_of_predict(self):
         predict = ["predict", "--checkpoint", "run", "--output", "p.csv"]
         (self.dir / "rows.csv").write_text(",".join(f"x{i}" for i in range(30)) + "\n" + ",".join(["1"] * 29 + ["?"]))
         self.refused([*predict, "--input", "rows.csv"], "rows.csv", "line 2", "x29", "'?'")
         self.refused([*predict, "--input", "missing.csv"], "missing.csv", ranks=(1,))
+        (self.dir / "empty.h5").touch()
+        self.refused([*predict, "--input", "empty.h5"], "empty.h5", "expected an HDF5 file", "an empty file", ranks=(1,))
         (self.dir / "wide.csv").write_text(",".join(f"x{i}" for i in range(31)) + "\n" + ",".join(["1"] * 31))
         self.refused([*predict, "--input", "wide.csv"], "30", "found 31", "--drop-columns", ranks=(1,))
         self.refused([*predict, "--input", "wide.csv", "--dataset", "/x"], "--dataset", "HDF5", "wide.csv", ranks=(1,))

@@ -133,6 +133,15 @@ TEST_F(ConvertCsv, NamesLineAndColumnOfFaults) {
   expect_parts(message_for("x,y\n1,2\n1,tall\n", regression), {"line 3", "'tall'"});
 }
 
+TEST_F(ConvertCsv, RefusesAFirstLineOfNumbers) {
+  CsvSource source;
+  source.target = "0";
+  expect_parts(message_for("5.1,3.5,0\n4.9,3.0,1\n", source),
+               {"a.csv: line 1", "header", "only numbers", "'5.1'"});
+  // As pandas writes columns without names.
+  EXPECT_EQ(convert_text("0,1,2\n0,3.5,5.1\n1,3.0,4.9\n", source).features, 2u);
+}
+
 TEST_F(ConvertCsv, NamesWrongOptions) {
   const std::string text = "x,y\n1,0\n2,1\n";
   CsvSource source;

@@ -104,6 +104,10 @@ TEST_F(ConvertHdf5, NamesFaults) {
   expect_parts(message_for(from), {"/fraction: row 2", "expected a class", "0.5"});
   from.train_y = "/minus";
   expect_parts(message_for(from), {"/minus: row 1", "found -1"});
+  from.train_y = "/large";
+  expect_parts(message_for(from), {"/large: row 4", "from 0 to 999999", "found 1000000"});
+  from.task = Task::binary;
+  expect_parts(message_for(from), {"/large: row 4", "0 or 1", "found 1000000"});
 }
 
 }  // namespace

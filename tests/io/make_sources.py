@@ -39,3 +39,5 @@ with h5py.File(f"{directory}/bad.h5", "w") as file:
     file["short"] = np.zeros((4, 2))
     file["fraction"] = np.array([0, 1, 0.5, 1, 0, 1])
     file["minus"] = np.array([0, -1, 0, 1, 0, 1])
+    file["large"] = np.array([0, 1, 0, 1, 1_000_000, 1])
+    file["no_rows"] = np.zeros((0, 2))

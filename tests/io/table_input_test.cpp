@@ -56,6 +56,11 @@ TEST_F(TableInput, NamesFaults) {
   expect_parts(message("keras.h5", 6), {"expected an array /x, /test/x or /train/x"});
   expect_parts(message("bad.h5", 2, "/train/x"), {"/train/x: row 3, column 1", "nan"});
   expect_parts(message("bad.h5", 1, "/train/y"), {"(N, F)", "(6)"});
+  expect_parts(message("bad.h5", 2, "/no_rows"), {"bad.h5: /no_rows: expected rows, found none"});
+  write_text(directory_ / "empty.h5", "");
+  expect_parts(message("empty.h5", 2), {"empty.h5: expected an HDF5 file, found an empty file"});
+  write_text(directory_ / "a.hdf5", "a,b\n1,2\n");
+  expect_parts(message("a.hdf5", 2), {"a.hdf5: expected an HDF5 file, found something else"});
 }
 
 }  // namespace
