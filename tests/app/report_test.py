@@ -101,7 +101,7 @@ class Reports(CliTestCase):
             self.assertAlmostEqual(value, np.mean(accuracies[name]), places=4)
         self.says("paired t-test over 3 seeds", text)
         self.says("12 runs: 6 finished, 6 failed", text)
-        self.says("<td>relu · shards 21</td><td>–</td><td></td><td>0 of 3, incomplete: 3 failed</td>", text)
+        self.says("<td>relu · shards 21</td><td>–</td><td></td><td>0 of 3; 3 failed</td>", text)
 
     def test_a_sweep_some_trials_of_which_fail(self):
         write_classification(self.dir / "d.h5")
@@ -125,16 +125,16 @@ class Reports(CliTestCase):
         ranking = figures["ranking"]["data"][0]
         self.assertEqual((ranking["y"][-1], len(ranking["y"])), (name, 5))
         self.assertAlmostEqual(ranking["x"][-1], np.mean(finished), places=4)
-        self.says(f"{len(finished)} of 5, incomplete: {failed} failed", text)
-        self.says("<td>0 of 5, incomplete: 5 failed</td>", text)
-        self.says(f"Incomplete: {name}, prelu(0.25) · learning_rate 30 (all 5 failed).", text)
+        self.says(f"{len(finished)} of 5; {failed} failed", text)
+        self.says("<td>0 of 5; 5 failed</td>", text)
+        self.says(f"Incomplete: {name}, prelu(0.25) · learning_rate 30 (0 of 5; 5 failed).", text)
         self.assertIn(name, [trace.get("name") for trace in figures["accuracy-test-training"]["data"]])
-        self.says("Not one epoch finished: prelu(0.25) · learning_rate 30 (all 5 failed).", text)
+        self.says("Not one epoch finished: prelu(0.25) · learning_rate 30 (0 of 5; 5 failed).", text)
         cells = figures["settings"]
         written = [note["text"].split("<br>")[-1] for note in cells["layout"]["annotations"]]
         self.assertEqual(written[4:], [f"{len(finished)}/5", "failed"])
-        self.assertIn(f"({len(finished)} of 5 runs finished, {failed} failed)", cells["data"][0]["text"][1][1])
-        self.assertEqual(cells["data"][0]["text"][1][2], "0 of 5 runs finished, 5 failed")
+        self.assertIn(f"({len(finished)} of 5; {failed} failed)", cells["data"][0]["text"][1][1])
+        self.assertEqual(cells["data"][0]["text"][1][2], "0 of 5; 5 failed")
 
     def test_a_damaged_run(self):
         (self.dir / "a").mkdir()

@@ -14,7 +14,7 @@ class Groups(unittest.TestCase):
                 made_run(0.7, activation=["tanh"], init=["glorot_uniform"] * 2, seed=1)]
         found, names, differing = groups.make_groups(runs)
         self.assertEqual([group.label for group in found], ["relu", "tanh"])
-        self.assertEqual([len(group.runs) for group in found], [2, 1])
+        self.assertEqual([len(group.drawn) for group in found], [2, 1])
         self.assertEqual(names, ["activation"])  # the initializer follows from it
         self.assertEqual(differing, ["activation", "init"])
         self.assertAlmostEqual(found[0].final("test_accuracy").mean, 0.85)
@@ -48,15 +48,17 @@ class Groups(unittest.TestCase):
         [group] = groups.make_groups([made_run(0.8, seed=1), made_run(0.2, "failed", seed=2),
                                       made_run(0.4, "running", seed=3), made_run(0.6, "running", seed=4)])[0]
         self.assertEqual((group.final("test_accuracy").count, group.final("test_accuracy").mean), (1, 0.8))
-        self.assertEqual(group.name, "run-1 (1 of 4; 1 failed, 2 running)")
+        self.assertEqual(group.label_with_counts, "run-1 (1 of 4; 1 failed, 2 running)")
         self.assertEqual(list(group.by_seed("test_accuracy")), [1])
 
     def test_a_group_without_a_finished_run_is_shown_as_far_as_it_came(self):
         [group] = groups.make_groups([made_run(0.2, "failed", seed=1), made_run(0.4, "running", seed=2)])[0]
-        self.assertEqual([run.status for run in group.runs], ["failed", "running"])
-        self.assertEqual((group.final("test_accuracy").mean, group.name), (0.4, "run-1 (0 of 2; 1 failed, 1 running)"))
+        self.assertEqual([run.status for run in group.drawn], ["failed", "running"])
+        self.assertEqual((group.final("test_accuracy").mean, group.label_with_counts),
+                         (0.4, "run-1 (0 of 2; 1 failed, 1 running)"))
         [failed] = groups.make_groups([made_run(0.2, "failed")])[0]
-        self.assertEqual((failed.final("test_accuracy").count, failed.name), (0, "run-1 (failed)"))
+        self.assertEqual((failed.final("test_accuracy").count, failed.label_with_counts),
+                         (0, "run-1 (0 of 1; 1 failed)"))
 
     def test_numbers_in_settings(self):
         for text, value in (("0.1", 0.1), ("leaky_relu(0.2)", 0.2), ("leaky_relu(negative_slope=0.2)", 0.2),

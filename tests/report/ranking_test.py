@@ -35,15 +35,16 @@ class Ranking(unittest.TestCase):
 
     def test_settings_with_failed_runs_stand_behind_complete_ones(self):
         order = groups.ranked(self.failing(), groups.Metric("test_accuracy"))
-        self.assertEqual([group.name for group in order],
-                         ["relu", "tanh", "prelu (2 of 5; 3 failed)", "elu (all 5 failed)"])
+        self.assertEqual([group.label_with_counts for group in order],
+                         ["relu", "tanh", "prelu (2 of 5; 3 failed)", "elu (0 of 5; 5 failed)"])
         self.assertAlmostEqual(order[2].final("test_accuracy").mean, 0.985)
 
     def test_settings_without_a_finished_run_stand_behind_those_with_one(self):
         runs = [made_run(0.9, "halted", activation=["tanh"]), made_run(0.1, activation=["relu"], seed=1),
                 made_run(0.2, "failed", activation=["relu"], seed=2), made_run(0.95, "failed", activation=["elu"])]
         order = groups.ranked(groups.make_groups(runs)[0], groups.Metric("test_accuracy"))
-        self.assertEqual([group.name for group in order], ["relu (1 of 2; 1 failed)", "tanh (halted)", "elu (failed)"])
+        self.assertEqual([group.label_with_counts for group in order],
+                         ["relu (1 of 2; 1 failed)", "tanh (0 of 1; 1 halted)", "elu (0 of 1; 1 failed)"])
 
     def test_only_complete_settings_are_compared(self):
         metric = groups.Metric("test_accuracy")
@@ -54,7 +55,7 @@ class Ranking(unittest.TestCase):
         note = ranking.significance_note(order, metric, p_values)
         self.assertEqual(note, "relu differs from every other setting all of whose runs finished at the 5 % level "
                                "(paired t-test over 5 seeds; Holm's correction for 1 comparison).")
-        self.assertIn("Incomplete: prelu (2 of 5; 3 failed), elu (all 5 failed). Means are over finished runs only",
+        self.assertIn("Incomplete: prelu (2 of 5; 3 failed), elu (0 of 5; 5 failed). Means are over finished runs only",
                       ranking.incomplete_note(order))
         self.assertIsNone(ranking.incomplete_note(order[:2]))
 
@@ -71,8 +72,8 @@ class Ranking(unittest.TestCase):
         figure, table = section.items
         self.assertEqual([row[:5] for row in table.rows],
                          [["1", "relu", "0.8200", "± 0.1", "5"], ["2", "tanh", "0.4260", "± 0.11", "5"],
-                          ["3", "prelu", "0.9850", "± 0.064", "2 of 5, incomplete: 3 failed"],
-                          ["", "elu", "–", "", "0 of 5, incomplete: 5 failed"]])
+                          ["3", "prelu", "0.9850", "± 0.064", "2 of 5; 3 failed"],
+                          ["", "elu", "–", "", "0 of 5; 5 failed"]])
         self.assertEqual(list(figure.figure.data[0].y), ["relu", "tanh", "prelu (2 of 5; 3 failed)"])
         self.assertEqual(list(figure.figure.data[0].marker.symbol), ["circle", "circle", "circle-open"])
 

@@ -45,7 +45,7 @@ class Records(unittest.TestCase):
                           "learning_rate 0.5": {"failed": 2}})
         self.assertEqual(found["learning_rate 0.1"].final("test_accuracy").mean, 0.75)
         self.assertEqual(found["learning_rate 0.5"].final("test_accuracy").count, 0)
-        self.assertEqual(sweep.unplaced, {(("learning_rate", "9"),): ["failed", "waiting"]})
+        self.assertEqual(sweep.settings_without_config, {(("learning_rate", "9"),): ["failed", "waiting"]})
         self.assertEqual(sweep.counts, {"finished": 1, "failed": 4, "waiting": 2})
         self.assertEqual(sweep.failures[0], ("2", "why 2"))
 
@@ -56,7 +56,7 @@ class Records(unittest.TestCase):
                                             "3,waiting,,tanh,2,50,trials/none,\n")
         sweep = records.read_sweep(self.dir)
         self.assertEqual([run.status for run in sweep.runs], ["finished", "waiting"])
-        self.assertEqual(sweep.unplaced, {})
+        self.assertEqual(sweep.settings_without_config, {})
 
     def test_a_run_is_as_its_summary_says(self):
         path = self.run_directory("a")

@@ -2,16 +2,18 @@
 
 import argparse
 import datetime
+import itertools
 import sys
 
 from .contents import sections_of
 from .errors import ReportError
 from .files import write_atomically
-from .groups import Standing
+from .groups import shortened
 from .page import figures_of, make_page
 from .pictures import find_chromium, write_pictures
 from .program import Program
 from .records import read_sources
+from .standing import Standing
 
 USER_ERROR = 2
 
@@ -29,18 +31,15 @@ def parse(arguments):
 
 def page_title(sources):
     names = [source.rstrip("/").rsplit("/", 1)[-1] for source in sources]
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return shortened(names, 4)
 
 
-def count_text(runs, sweeps):
-    """"5 runs: 2 finished, 3 failed", or "1 run, failed"."""
+def standing_of(runs, sweeps):
+    """Of all runs and trials."""
     statuses = [run.status for run in runs]
-    statuses += [status for sweep in sweeps for unplaced in sweep.unplaced.values() for status in unplaced]
-    standing = Standing.of(statuses)
-    if standing.total == 1:
-        return "1 run" + (f", {standing.short}" if standing.short else "")
-    finished = f"{standing.finished} finished, " if standing.finished else ""
-    return f"{standing.total} runs" + ("" if standing.complete else f": {finished}{standing.missing}")
+    for sweep in sweeps:
+        statuses += itertools.chain(*sweep.settings_without_config.values())
+    return Standing(statuses)
 
 
 def write_report(arguments):
@@ -48,7 +47,7 @@ def write_report(arguments):
         find_chromium()  # before anything is computed
     runs, sweeps = read_sources(arguments.sources)
     sections, notes, best = sections_of(runs, sweeps, Program(arguments.program), arguments.data)
-    count = count_text(runs, sweeps)
+    count = standing_of(runs, sweeps).count_text
     subtitle = f"{count} · lockstep {best.summary.get('versions', {}).get('lockstep', '')} · {datetime.date.today()}"
     page = make_page(page_title(arguments.sources), subtitle, sections, notes, best.config_text)
     figures = figures_of(sections)

@@ -3,9 +3,10 @@
 from .curves import curves_section, throughput_section
 from .drawing import Section, Table
 from .functions import activations_section
-from .grids import settings_section
 from .groups import choose_metric, make_groups, ranked, setting
+from .heat_maps import heat_maps
 from .layers import diagnostics_section, histogram_section
+from .lines import figures_by_number
 from .network import mistakes_section, region_section, weights_section
 from .program import find_dataset
 from .ranking import ranking_section
@@ -56,6 +57,12 @@ def mistakes_sections(groups, metric, program, datasets):
         yield mistakes_section(run, group.label, datasets.of(run), program, f"-{number}" if len(parts) > 1 else "")
 
 
+def settings_section(groups, names, metric):
+    """Heat maps and lines; None if too few settings vary."""
+    figures = heat_maps(groups, names, metric) + figures_by_number(groups, names, metric)
+    return Section("What depends on what", figures) if figures else None
+
+
 def differences_section(groups, differing):
     """What tells the groups apart; None if nothing does."""
     if len(groups) < 2 or not differing:
@@ -101,7 +108,8 @@ def provenance_section(runs):
 def sections_of(runs, sweeps, program, chosen_data):
     """[Section], and the notes that stand at the top."""
     groups, names, differing = make_groups(runs)
-    drawn = [group for group in groups if group.runs]
+    drawn = [group for group in groups if group.drawn]
+    not_drawn = [group for group in groups if not group.drawn]
     metric = choose_metric(runs)
     datasets = Datasets(chosen_data)
     featured = feature(drawn, metric)
@@ -110,7 +118,7 @@ def sections_of(runs, sweeps, program, chosen_data):
     sections = [
         ranking_section(groups, metric, sweeps) if comparable else None,
         settings_section(groups, names, metric) if comparable else None,
-        curves_section(groups, metric),
+        curves_section(drawn, not_drawn, metric),
         region_section(drawn, metric, program, datasets),
         *mistakes_sections(drawn, metric, program, datasets),
         weights_section(featured, datasets),

@@ -16,7 +16,7 @@ SPLITS = {"val_": "validation", "": "training", "test_": "test"}
 def over_epochs(group, column):
     """(epochs, [Spread over the seeds]) where anything was evaluated."""
     values = {}
-    for run in group.runs:
+    for run in group.drawn:
         for epoch, value in zip(run.epochs["epoch"], run.epochs.get(column, [])):
             if math.isfinite(value):
                 values.setdefault(int(epoch), []).append(value)
@@ -25,15 +25,16 @@ def over_epochs(group, column):
 
 
 def add_curve(figure, group, column, split, style, hue, in_legend):
-    """The means over a group's seeds as a line, with a band but for the training rows; none if nothing was evaluated."""
+    """The means over a group's seeds as a line, with a band but for training rows; none if nothing was evaluated."""
     epochs, intervals = over_epochs(group, column)
     if not epochs:
         return
     means = [interval.mean for interval in intervals]
     marker = dict(size=6) if len(epochs) < 3 else None
     figure.add_trace(go.Scatter(
-        x=epochs, y=rounded(means), name=escaped(group.name), legendgroup=group.label, showlegend=in_legend,
-        mode="lines+markers" if marker else "lines", line=dict(color=hue, dash=style, width=2), marker=marker,
+        x=epochs, y=rounded(means), name=escaped(group.label_with_counts), legendgroup=group.label,
+        showlegend=in_legend, mode="lines+markers" if marker else "lines", marker=marker,
+        line=dict(color=hue, dash=style, width=2),
         text=[f"± {interval.half_width:.2g}, {interval.count} seeds" if interval.count > 1 else ""
               for interval in intervals],
         hovertemplate=f"{escaped(group.label)}<br>{split}, epoch %{{x}}: %{{y:.4g}} %{{text}}<extra></extra>"))
@@ -61,29 +62,28 @@ def curve_figure(groups, what, splits, hues, name):
         figure.update_yaxes(rangemode="tozero")
     words = {"solid": "solid", "dot": "dotted", "dash": "dashed"}
     note = " · ".join(f"{words[styles[prefix]]}: {SPLITS[prefix]}" for prefix in splits) if len(splits) > 1 else ""
-    if any(len(group.runs) > 1 for group in groups):
+    if any(len(group.drawn) > 1 for group in groups):
         note += ("; " if note else "") + "bands: 95 % confidence interval of the mean over seeds"
     title = what.capitalize() + ": " + " and ".join(SPLITS[prefix] for prefix in splits)
-    figure.update_xaxes(dtick=1 if max(run.last("epoch") for g in groups for run in g.runs) <= 12 else None)
+    figure.update_xaxes(dtick=1 if max(run.last("epoch") for g in groups for run in g.drawn) <= 12 else None)
     return Figure(name, title, figure, note)
 
 
 def evaluated(groups, column):
     """Whether any run has a value in this column."""
-    return any(np.isfinite(run.epochs.get(column, np.array([]))).any() for group in groups for run in group.runs)
+    return any(np.isfinite(run.epochs.get(column, np.array([]))).any() for group in groups for run in group.drawn)
 
 
-def curves_section(groups, metric):
-    drawn = [group for group in groups if group.runs]
+def curves_section(drawn, not_drawn, metric):
+    """`not_drawn`: groups of which no run has an epoch."""
     chosen = representatives(drawn, metric, MOST_LINES)
     hues = colours_of(chosen)
     section = Section("Learning curves")
     if len(chosen) < len(drawn):
         section.notes.append(f"{len(chosen)} of {len(drawn)} settings: for each activation that with the best "
                              f"{metric.title}.")
-    if len(drawn) < len(groups):
-        section.notes.append("Not one epoch finished: "
-                             + shortened([group.name for group in groups if not group.runs]) + ".")
+    if not_drawn:
+        section.notes.append(f"Not one epoch finished: {shortened([group.label_with_counts for group in not_drawn])}.")
     for what in ("accuracy", "loss"):
         held_out = [prefix for prefix in ("val_", "test_") if evaluated(chosen, prefix + what)]
         if len(chosen) <= 2 or len(held_out) < 2:
@@ -101,8 +101,8 @@ def throughput_section(groups):
     """Rows a second while training, over the epochs of a run and its seeds."""
     entries = []  # (label, Spread of the speeds, ranks)
     for group in groups:
-        speeds = [value for run in group.runs for value in run.epochs.get("samples_per_second", [])]
-        ranks = sorted({run.summary.get("ranks", 0) for run in group.runs})
+        speeds = [value for run in group.drawn for value in run.epochs.get("samples_per_second", [])]
+        ranks = sorted({run.summary.get("ranks", 0) for run in group.drawn})
         entries.append((escaped(group.label), spread(speeds), "/".join(map(str, ranks))))
     entries = [entry for entry in entries if entry[1].count][:40]
     if not entries:

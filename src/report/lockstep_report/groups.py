@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .intervals import spread
 from .records import FAILED, FINISHED, NO_DIFFERENCE
+from .standing import Standing
 
 # In this order a key is kept to name a group; one that follows from those before it is left out.
 NAMING_ORDER = ["activation", "hidden", "optimizer", "learning_rate", "data"]
@@ -62,49 +63,6 @@ def naming_keys(runs, differing):
 
 
 @dataclass
-class Standing:
-    """How many runs of a setting there are, and what became of them."""
-
-    counts: collections.Counter  # status → number of runs
-
-    @classmethod
-    def of(cls, statuses):
-        return cls(collections.Counter(statuses))
-
-    @property
-    def total(self):
-        return self.counts.total()
-
-    @property
-    def finished(self):
-        return self.counts[FINISHED]
-
-    @property
-    def complete(self):
-        return self.finished == self.total
-
-    @property
-    def missing(self):
-        """"3 failed, 1 running"; nothing if all finished."""
-        statuses = sorted(self.counts.keys() - {FINISHED}, key=lambda status: (status != FAILED, status))
-        return ", ".join(f"{self.counts[status]} {status}" for status in statuses)
-
-    @property
-    def fraction(self):
-        return f"{self.finished} of {self.total}"
-
-    @property
-    def short(self):
-        """"2 of 5; 3 failed", "all 5 failed", or "failed" for a single run; nothing if all finished."""
-        if self.complete:
-            return ""
-        if len(self.counts) == 1:
-            [status] = self.counts
-            return {1: status, 2: f"both {status}"}.get(self.total, f"all {self.total} {status}")
-        return f"{self.fraction}; {self.missing}"
-
-
-@dataclass
 class Group:
     """Runs that differ in nothing but the seed. Means are over those that finished; a group of which none did is
     shown as far as its runs have come, but what failed never counts."""
@@ -115,22 +73,22 @@ class Group:
     family: int = 0  # the number of its activation among those of all groups: its colour
 
     @property
-    def runs(self):
-        """Those that are drawn."""
+    def drawn(self):
+        """The runs whose epochs are shown."""
         finished = [run for run in self.members if run.status == FINISHED]
         return finished or [run for run in self.members if run.has_epochs]
 
     @property
     def counted(self):
-        """Those whose last values count."""
-        return [run for run in self.runs if run.status != FAILED]
+        """Those of the drawn runs whose last values count."""
+        return [run for run in self.drawn if run.status != FAILED]
 
     @property
     def standing(self):
-        return Standing.of(run.status for run in self.members)
+        return Standing(run.status for run in self.members)
 
     @property
-    def name(self):
+    def label_with_counts(self):
         """The label, and if runs are missing how many."""
         return self.label + (f" ({self.standing.short})" if self.standing.short else "")
 
@@ -152,7 +110,7 @@ class Group:
 
     def best_run(self, metric):
         sign = -1 if metric.higher_is_better else 1
-        return min(self.counted or self.runs,
+        return min(self.counted or self.drawn,
                    key=lambda run: (math.isnan(run.last(metric.column)), sign * run.last(metric.column)))
 
 

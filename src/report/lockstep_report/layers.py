@@ -25,7 +25,7 @@ def layer_number(name, names):
 def profile(group, quantity, epoch_of):
     """Layer number → Spread over the seeds of a quantity, at each run's epoch_of(its epochs)."""
     values = {}
-    for run in group.runs:
+    for run in group.drawn:
         names = layer_names(run)
         epoch = epoch_of([row["epoch"] for row in run.diagnostics]) if run.diagnostics else None
         steps = {row["step"] for row in run.diagnostics if row["epoch"] == epoch}
@@ -44,8 +44,8 @@ def gradient_profile_figure(groups, when, epoch_of):
                  if interval.mean > 0}
         if norms:
             figure.add_trace(go.Scatter(
-                x=list(norms), y=rounded(list(norms.values())), name=escaped(group.name), mode="lines+markers",
-                line=dict(color=hues[group.label]), showlegend=True,
+                x=list(norms), y=rounded(list(norms.values())), name=escaped(group.label_with_counts),
+                mode="lines+markers", line=dict(color=hues[group.label]), showlegend=True,
                 hovertemplate=f"{escaped(group.label)}<br>layer %{{x}}: %{{y:.3g}}<extra></extra>"))
     log_scale(figure, "~g")
     figure.update_xaxes(dtick=1)
@@ -83,7 +83,7 @@ def over_time_figures(run, label, name):
 
 def diagnostics_section(groups, featured, metric):
     """None if no run was made with --diagnostics."""
-    known = [group for group in groups if any(run.diagnostics for run in group.runs)]
+    known = [group for group in groups if any(run.diagnostics for run in group.drawn)]
     if not known:
         return None
     section, none_of = Section("Layers while training"), {}

@@ -5,8 +5,9 @@ import math
 import plotly.graph_objects as go
 
 from .drawing import GREY, Figure, Section, Table, colours_of, empty_figure, escaped, rounded
-from .groups import Metric, Standing, label_part, ranked, shortened
+from .groups import Metric, label_part, ranked, shortened
 from .intervals import holm, paired_p_value
+from .standing import Standing
 
 MOST_ROWS = 40
 LEVEL = 0.05
@@ -52,7 +53,7 @@ def significance_note(order, metric, p_values):
 
 def incomplete_note(groups):
     """None if no runs are missing."""
-    names = [group.name for group in groups if not group.standing.complete]
+    names = [group.label_with_counts for group in groups if not group.standing.complete]
     if not names:
         return None
     return (f"Incomplete: {shortened(names)}. Means are over finished runs only, which may be the lucky ones (where "
@@ -69,7 +70,7 @@ def ranking_figure(order, metric, hues):
     intervals = [group.final(metric.column) for group in first]
     figure = empty_figure(metric.title, "", height=90 + 26 * len(first), margin=dict(l=60, r=16, t=8, b=52))
     figure.add_trace(go.Scatter(
-        x=rounded([interval.mean for interval in intervals]), y=[escaped(group.name) for group in first],
+        x=rounded([interval.mean for interval in intervals]), y=[escaped(group.label_with_counts) for group in first],
         mode="markers", showlegend=False,
         marker=dict(size=10, color=[hues[group.label] for group in first],
                     symbol=["circle" if group.standing.complete else "circle-open" for group in first]),
@@ -90,15 +91,11 @@ def ranking_figure(order, metric, hues):
                   + (f"; the first {MOST_ROWS} of {len(order)}" if len(order) > MOST_ROWS else ""))
 
 
-def runs_text(standing):
-    """How many runs a mean is over."""
-    return str(standing.total) if standing.complete else f"{standing.fraction}, incomplete: {standing.missing}"
-
-
 def ranking_row(place, group, p, metric, other):
     interval = group.final(metric.column)
     cells = [str(place) if interval.count else "", group.label, metric.text(interval.mean),
-             "" if interval.count < 2 else f"± {interval.half_width:.2g}", runs_text(group.standing), p_text(p)]
+             "" if interval.count < 2 else f"± {interval.half_width:.2g}",
+             group.standing.short or str(group.standing.total), p_text(p)]
     if other:
         mean = group.final(other).mean
         cells.append("" if math.isnan(mean) else Metric(other).text(mean))
@@ -106,12 +103,12 @@ def ranking_row(place, group, p, metric, other):
                           if "parameter_count" in run.summary), "")]
 
 
-def unplaced_rows(sweeps, columns):
+def rows_without_config(sweeps, columns):
     """Of the settings that have no config, as none of their trials began."""
     for sweep in sweeps:
-        for cell, statuses in sweep.unplaced.items():
+        for cell, statuses in sweep.settings_without_config.items():
             label = " · ".join(label_part(axis, text) for axis, text in cell)
-            yield ["", label, "–", "", runs_text(Standing.of(statuses))] + [""] * (columns - 5)
+            yield ["", label, "–", "", Standing(statuses).short] + [""] * (columns - 5)
 
 
 def ranking_section(groups, metric, sweeps=()):
@@ -125,7 +122,7 @@ def ranking_section(groups, metric, sweeps=()):
     header = ["", "setting", metric.title, "95 %", "runs", "p against 1"]
     header += ([other.replace("_", " ")] if other else []) + ["parameters"]
     rows = [ranking_row(place, group, p, metric, other) for place, (group, p) in enumerate(zip(order, p_values), 1)]
-    rows += unplaced_rows(sweeps, len(header))
+    rows += rows_without_config(sweeps, len(header))
     section = Section("Ranking")
     if len(valued) > 1:
         section.items.append(ranking_figure(valued, metric, colours_of(order, may_repeat=True)))

@@ -28,9 +28,9 @@ class Run:
     config: dict
     config_text: str
     epochs: dict  # column of metrics.csv → array over the rows; NaN where nothing was evaluated
+    status: str  # as summary.json or the table of a sweep has it
     summary: dict = field(default_factory=dict)
     diagnostics: list = field(default_factory=list)  # rows of diagnostics.csv, numbers but for the layer
-    status: str = FINISHED  # as summary.json or the table of a sweep has it
 
     @property
     def has_epochs(self):
@@ -70,7 +70,7 @@ class Sweep:
     runs: list
     counts: dict  # status → number of trials
     failures: list  # (trial, message)
-    unplaced: dict  # cell, as cell_of has it, of which no trial has a config → [status]
+    settings_without_config: dict  # cell, as cell_of has it, of which no trial has a config → [status]
 
 
 @contextlib.contextmanager
@@ -142,20 +142,21 @@ def read_run(path, status=None):
     """A run directory. `status`: what a sweep says of it. Throws ReportError."""
     text, config = read_config(path / "config.toml")
     summary = read_summary(path / "summary.json")
-    return Run(path, config, text, read_epochs(path / "metrics.csv"), summary,
-               read_diagnostics(path / "diagnostics.csv"), status or str(summary.get("status", NOT_ENDED)))
+    return Run(path, config, text, read_epochs(path / "metrics.csv"),
+               status or str(summary.get("status", NOT_ENDED)), summary, read_diagnostics(path / "diagnostics.csv"))
 
 
 def cell_of(row):
-    """The axes of a trial, a row of sweep.csv, but those that cannot change a result or that means are taken over."""
+    """The axes of a trial, but those that cannot change a result or that means are taken over. In a row of sweep.csv
+    the axes are what stands between "rank" and "parameters" (trial_table in src/sweep/summary.cpp)."""
     columns = list(row)
     axes = columns[columns.index("rank") + 1:columns.index("parameters")]
     return tuple((axis, row[axis]) for axis in axes if axis not in NO_DIFFERENCE)
 
 
 def read_trials(path, rows):
-    """(runs, unplaced) of a sweep. A trial without a config, as it never began, counts to the setting of its cell;
-    `unplaced`: cell → [status] where no trial of the cell has a config. Throws ReportError."""
+    """(runs, settings without config) of a sweep. A trial without a config, as it never began, counts to the setting of
+    its cell; settings without config: cell → [status] where no trial of the cell has one. Throws ReportError."""
     runs, seen, configs, without = [], {}, {}, {}
     for row in rows:
         directory = path / "trials" / Path(row["run_dir"]).name  # the sweep may have been moved
@@ -169,7 +170,7 @@ def read_trials(path, rows):
         if seen[directory]:
             configs[cell_of(row)] = seen[directory].config
     for cell in without.keys() & configs.keys():
-        runs += [Run(directory, configs[cell], "", {}, status=status) for directory, status in without.pop(cell)]
+        runs += [Run(directory, configs[cell], "", {}, status) for directory, status in without.pop(cell)]
     return runs, {cell: [status for _, status in trials] for cell, trials in without.items()}
 
 
@@ -177,9 +178,9 @@ def read_sweep(path):
     """A sweep directory. Trials that came to the same run are one run. Throws ReportError."""
     with reading(path / "sweep.csv", "the table of a sweep"):
         rows = read_csv(path / "sweep.csv", ["trial", "status", "rank", "parameters", "run_dir", "message"])
-    runs, unplaced = read_trials(path, rows)
+    runs, settings_without_config = read_trials(path, rows)
     failures = [(row["trial"], row["message"]) for row in rows if row["status"] == FAILED]
-    return Sweep(path, runs, collections.Counter(row["status"] for row in rows), failures, unplaced)
+    return Sweep(path, runs, collections.Counter(row["status"] for row in rows), failures, settings_without_config)
 
 
 def read_sources(paths):
