@@ -16,8 +16,8 @@ class Ranking(unittest.TestCase):
         order = groups.ranked(groups.make_groups(runs)[0], metric)
         self.assertEqual([group.label for group in order], ["relu", "tanh", "sigmoid"])
         p_values = ranking.comparisons(order, metric)
-        self.assertLess(p_values[1], 0.001)  # always 0.01 worse, though the values spread over 0.2
-        self.assertGreater(p_values[2], 0.05)
+        self.assertLess(p_values["tanh"], 0.001)  # always 0.01 worse, though the values spread over 0.2
+        self.assertGreater(p_values["sigmoid"], 0.05)
         note = ranking.significance_note(order, metric, p_values)
         self.assertIn("relu is not told apart from: sigmoid (paired t-test over 3 seeds", note)
 
@@ -50,10 +50,10 @@ class Ranking(unittest.TestCase):
         metric = groups.Metric("test_accuracy")
         order = groups.ranked(self.failing(), metric)
         p_values = ranking.comparisons(order, metric)
-        self.assertLess(p_values[1], 0.001)
-        self.assertEqual([math.isnan(p) for p in p_values], [True, False, True, True])
+        self.assertEqual(list(p_values), ["tanh"])
+        self.assertLess(p_values["tanh"], 0.001)
         note = ranking.significance_note(order, metric, p_values)
-        self.assertEqual(note, "relu differs from every other setting all of whose runs finished at the 5 % level "
+        self.assertEqual(note, "relu differs from every other setting that can be compared at the 5 % level "
                                "(paired t-test over 5 seeds; Holm's correction for 1 comparison).")
         self.assertIn("Incomplete: prelu (2 of 5; 3 failed), elu (0 of 5; 5 failed). Means are over finished runs only",
                       ranking.incomplete_note(order))
@@ -63,9 +63,21 @@ class Ranking(unittest.TestCase):
         metric = groups.Metric("test_accuracy")
         order = groups.ranked(groups.make_groups(made_runs("relu", [0.9, 0.8, None]) +
                                                  made_runs("tanh", [0.5, 0.4, None]))[0], metric)
-        p_values = ranking.comparisons(order, metric)
-        self.assertTrue(all(map(math.isnan, p_values)))
-        self.assertIn("Fewer than two settings", ranking.significance_note(order, metric, p_values))
+        self.assertEqual(ranking.comparisons(order, metric), {})
+        self.assertIn("No settings are compared", ranking.significance_note(order, metric, {}))
+
+    def test_settings_without_a_value_are_not_compared(self):
+        runs = made_runs("relu", [0.90, 0.80, 0.70]) + made_runs("tanh", [0.50, 0.40, 0.31])
+        runs += made_runs("elu", [math.nan] * 3)
+        [note] = ranking.ranking_section(groups.make_groups(runs)[0], groups.Metric("test_accuracy")).notes
+        self.assertEqual(note, "relu differs from every other setting that can be compared at the 5 % level "
+                               "(paired t-test over 3 seeds; Holm's correction for 1 comparison).")
+
+    def test_settings_without_common_seeds_are_not_compared(self):
+        runs = [made_run(value, activation=[name], seed=seed)
+                for name, value, seed in (("relu", 0.9, 1), ("relu", 0.8, 2), ("tanh", 0.5, 2), ("tanh", 0.4, 3))]
+        [note] = ranking.ranking_section(groups.make_groups(runs)[0], groups.Metric("test_accuracy")).notes
+        self.assertEqual(note, "No other setting has two seeds in common with relu, so none are compared.")
 
     def test_table_and_figure_tell_of_failed_runs(self):
         section = ranking.ranking_section(self.failing(), groups.Metric("test_accuracy"))

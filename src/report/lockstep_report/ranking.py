@@ -20,35 +20,32 @@ def differences(best, other, column):
     return [a - b for a, b in pairs if math.isfinite(a) and math.isfinite(b)]
 
 
-def comparisons(order, metric):
-    """Holm-adjusted p of each group against the first; NaN for the first itself, where there are no pairs, and where
-    runs are missing: those that are left are no fair sample of their setting."""
-    complete = [group for group in order if group.standing.complete]
-    if not complete or complete[0] is not order[0]:
-        return [math.nan] * len(order)
-    adjusted = holm([paired_p_value(differences(order[0], group, metric.column)) for group in complete[1:]])
-    by_label = dict(zip([group.label for group in complete[1:]], adjusted))
-    return [by_label.get(group.label, math.nan) for group in order]
+def comparisons(valued, metric):
+    """Label → Holm-adjusted p against the best, NaN where there are too few pairs. Only of groups all of whose runs
+    finished: where runs are missing, those that are left are no fair sample. `valued`: groups with a value, ranked."""
+    complete = [group for group in valued if group.standing.complete]
+    p_values = [paired_p_value(differences(complete[0], group, metric.column)) for group in complete[1:]]
+    return dict(zip([group.label for group in complete[1:]], holm(p_values)))
 
 
 def significance_note(order, metric, p_values):
-    """What may be said of the best one. Only of groups no runs of which are missing."""
-    complete = [group for group in order if group.standing.complete]
-    if len(complete) < 2:
-        return ("One seed a setting: differences may be chance, and no interval can be given."
-                if max(group.standing.total for group in order) < 2 else
-                "Fewer than two settings have finished all their runs, so none are compared.")
-    pairs = [len(differences(complete[0], group, metric.column)) for group in complete[1:]]
-    if max(pairs) < 2:
+    """What may be said of the best one."""
+    best, compared = order[0], [group for group in order if group.label in p_values]
+    if max(group.standing.total for group in order) < 2:
         return "One seed a setting: differences may be chance, and no interval can be given."
+    if not compared:
+        return "No settings are compared: that takes two with values, all of whose runs finished."
+    pairs = [len(differences(best, group, metric.column)) for group in compared]
+    if max(pairs) < 2:
+        return f"No other setting has two seeds in common with {best.label}, so none are compared."
     holms = f"Holm's correction for {len(pairs)} comparison" + ("s" if len(pairs) > 1 else "")
     test = (f"paired t-test over the seeds that both have ({min(pairs)} to {max(pairs)} pairs); {holms}"
             if min(pairs) < max(pairs) else f"paired t-test over {max(pairs)} seeds; {holms}")
-    every = "every other setting" if len(complete) == len(order) else "every other setting all of whose runs finished"
-    close = [group.label for group, p in zip(order, p_values) if group in complete[1:] and not p < LEVEL]
+    every = "every other setting" + ("" if len(compared) == len(order) - 1 else " that can be compared")
+    close = [group.label for group in compared if not p_values[group.label] < LEVEL]
     if not close:
-        return f"{complete[0].label} differs from {every} at the 5 % level ({test})."
-    return f"At the 5 % level, {complete[0].label} is not told apart from: {shortened(close)} ({test})."
+        return f"{best.label} differs from {every} at the 5 % level ({test})."
+    return f"At the 5 % level, {best.label} is not told apart from: {shortened(close)} ({test})."
 
 
 def incomplete_note(groups):
@@ -117,11 +114,12 @@ def ranking_section(groups, metric, sweeps=()):
     valued = [group for group in order if group.final(metric.column).count]
     if not valued:
         return None
-    p_values = comparisons(order, metric)
+    p_values = comparisons(valued, metric)
     other = {"val_accuracy": "test_accuracy", "test_accuracy": "test_loss", "val_loss": "test_loss"}.get(metric.column)
     header = ["", "setting", metric.title, "95 %", "runs", "p against 1"]
     header += ([other.replace("_", " ")] if other else []) + ["parameters"]
-    rows = [ranking_row(place, group, p, metric, other) for place, (group, p) in enumerate(zip(order, p_values), 1)]
+    rows = [ranking_row(place, group, p_values.get(group.label, math.nan), metric, other)
+            for place, group in enumerate(order, 1)]
     rows += rows_without_config(sweeps, len(header))
     section = Section("Ranking")
     if len(valued) > 1:
