@@ -95,6 +95,7 @@ std::vector<RankedTrial> rank_trials(const SweepPlan& plan, const std::vector<Tr
   return ranked;
 }
 
+/// `lockstep report` takes the columns between "rank" and "parameters" for the sweep's keys.
 std::string trial_table(const SweepPlan& plan, const std::vector<TrialRecord>& records,
                         const std::vector<RankedTrial>& ranked) {
   std::map<std::string, std::string> ranks;

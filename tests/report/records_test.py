@@ -49,6 +49,13 @@ class Records(unittest.TestCase):
         self.assertEqual(sweep.counts, {"finished": 1, "failed": 4, "waiting": 2})
         self.assertEqual(sweep.failures[0], ("2", "why 2"))
 
+    def test_trials_that_never_began_stand_in_the_order_of_the_table(self):
+        rates = [f"0.{number}" for number in range(1, 10)]
+        sweep = self.sweep([("waiting", rate, 1, False) for rate in rates]
+                           + [("finished", rate, 2, True) for rate in reversed(rates)])
+        self.assertEqual([run.config["learning_rate"] for run in sweep.runs if run.status == "waiting"],
+                         [float(rate) for rate in rates])
+
     def test_trials_that_came_to_one_run_count_once(self):
         self.run_directory("trials/same")
         (self.dir / "sweep.csv").write_text("trial,status,rank,activation,seed,parameters,run_dir,message\n"

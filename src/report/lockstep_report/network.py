@@ -9,7 +9,7 @@ from .groups import representatives
 WORST = 24
 WEIGHT_IMAGES = 40
 REGION_STEPS = 120
-REGION_POINTS = 200  # as a file each takes a quarter of a kilobyte
+REGION_POINTS = 200  # each takes about 250 bytes of an SVG
 MOST_REGIONS = 8
 MOST_SCATTERED = 2000
 DIVERGING = [[0, "#b2402f"], [0.5, "#f7f7f7"], [1, "#2f66b2"]]

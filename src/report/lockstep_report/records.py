@@ -169,7 +169,7 @@ def read_trials(path, rows):
                 without.setdefault(cell_of(row), []).append((directory, row["status"]))
         if seen[directory]:
             configs[cell_of(row)] = seen[directory].config
-    for cell in without.keys() & configs.keys():
+    for cell in [cell for cell in without if cell in configs]:
         runs += [Run(directory, configs[cell], "", {}, status) for directory, status in without.pop(cell)]
     return runs, {cell: [status for _, status in trials] for cell, trials in without.items()}
 
