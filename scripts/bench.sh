@@ -67,7 +67,6 @@ step "Data"
 idx_dir=$("$project_dir/scripts/get-mnist.sh" --only-mnist "$project_dir/data")
 dataset=$project_dir/data/mnist.h5
 if ! [ -f "$dataset" ] || ! "$lockstep" inspect --verify "$dataset" >/dev/null 2>&1; then
-  rm -f "$dataset" # it may be damaged
   "$lockstep" convert --idx-dir "$idx_dir" --output "$dataset" >&2
 fi
 

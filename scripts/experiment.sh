@@ -47,7 +47,6 @@ dataset() {
   local file=$1
   shift
   [ -f "$file" ] && "$lockstep" inspect "$file" >/dev/null 2>&1 && return 0
-  rm -f "$file" # it may be damaged
   "$@" >&2
 }
 

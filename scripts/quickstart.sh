@@ -27,7 +27,6 @@ fi
 if [ -f "$dataset" ] && "$lockstep" inspect --verify "$dataset" >/dev/null 2>&1; then
   say "$dataset is there"
 else
-  rm -f "$dataset" # it may be damaged
   "$lockstep" convert --idx-dir "$idx_dir" --output "$dataset" "${convert_options[@]}"
 fi
 

@@ -83,7 +83,7 @@ void check(const Activation& activation) {
     std::cout << fmt::format("  {:<15} {}\n", what, found);
   };
   const auto finite = [](const std::vector<Interval>& exceptions) {
-    return exceptions.empty() ? "yes" : "no, not for " + text(exceptions);
+    return exceptions.empty() ? "yes" : "no, for " + intervals_text(exceptions);
   };
   const auto warn = [&] {
     for (const std::string& warning : report.warnings) line("warning", warning);

@@ -11,6 +11,7 @@
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/converters.hpp"
 #include "lockstep/io/file_kind.hpp"
+#include "lockstep/io/hdf5.hpp"
 
 namespace lockstep {
 namespace {
@@ -72,22 +73,25 @@ Hdf5Source hdf5_source(const ConvertArguments& arguments) {
   return source;
 }
 
-/// Whether there is a dataset file that gets replaced. Throws UserError if there is anything else to lose.
+/// Whether there is a dataset file, or a damaged HDF5 file, that gets replaced. Throws UserError if there is
+/// anything else to lose.
 bool replaces_dataset(const ConvertArguments& arguments) {
   namespace fs = std::filesystem;
   const std::string& output = arguments.output;
   std::error_code ignored;
-  const bool is_new = !fs::exists(output, ignored) || fs::is_directory(output, ignored);  // the latter fails
-  if (is_new || (fs::is_regular_file(output, ignored) && fs::is_empty(output, ignored))) return false;
+  const bool is_file = fs::is_regular_file(output, ignored);
+  const bool nothing_to_lose = !fs::exists(output, ignored) || fs::is_directory(output, ignored) ||
+                               (is_file && fs::is_empty(output, ignored));
+  if (nothing_to_lose) return false;
   std::string found = "another file";
-  try {
-    if (fs::equivalent(output, arguments.hdf5.path, ignored)) {
-      found = "the file to convert";
-    } else if (file_format(output) == "lockstep-dataset") {
+  if (fs::equivalent(output, arguments.hdf5.path, ignored)) {
+    found = "the file to convert";
+  } else if (is_file && is_hdf5(output)) {
+    try {
+      if (file_format(output) == "lockstep-dataset") return true;
+    } catch (const FileError&) {
       return true;
     }
-  } catch (const FileError&) {
-    // Not even HDF5, or damaged.
   }
   throw UserError("--output " + output + ": expected a new file, or a dataset file to replace, found " +
                   found + "; choose another name, or remove it first");

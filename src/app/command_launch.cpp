@@ -19,7 +19,6 @@
 #include "lockstep/io/checkpoint.hpp"
 #include "lockstep/io/dataset.hpp"
 #include "lockstep/train/config.hpp"
-#include "lockstep/train/run_directory.hpp"
 
 namespace lockstep {
 namespace {
@@ -103,12 +102,12 @@ class LaunchedRun {
     const TrainConfig config = read_train_config({command.begin() + 1, command.end()});
     resume_ = config.resume;
     run_dir_ = resolve(config, read_dataset_info(config.data)).run_dir;
-    checkpoints_ = run_dir_ + "/checkpoints";
   }
 
   /// Of the newest valid checkpoint that the job itself wrote, or goes on from.
   std::optional<std::uint64_t> step() const {
-    for (const std::string& path : checkpoints_newest_first(checkpoints_)) {
+    if (run_dir_.empty()) return std::nullopt;
+    for (const std::string& path : checkpoints_to_resume(run_dir_ + "/checkpoints")) {
       if (resume_ == "never" && !is_new(path)) continue;
       try {
         return read_checkpoint_state(path).step;
@@ -119,19 +118,9 @@ class LaunchedRun {
     return std::nullopt;
   }
 
-  /// To be called before each start.
-  void starts() { summary_before_ = summary_time(); }
-
-  /// What the run that started last wrote of its failure; empty if it could not.
-  std::string failure() const {
-    if (run_dir_.empty() || summary_time() == summary_before_ || summary_text(run_dir_, "status") != "failed")
-      return "";
-    return summary_text(run_dir_, "reason");
-  }
-
   /// A restart goes on from what the job wrote, whatever the first start was told.
   std::vector<std::string> flags_of_restart() const {
-    if (checkpoints_.empty() || resume_ == "auto" || !step()) return {};
+    if (resume_ == "auto" || !step()) return {};
     return {"--resume", "auto"};
   }
 
@@ -141,13 +130,7 @@ class LaunchedRun {
     return std::filesystem::last_write_time(path, unknown) >= started_;
   }
 
-  std::filesystem::file_time_type summary_time() const {
-    std::error_code unknown;
-    return std::filesystem::last_write_time(run_dir_ + "/summary.json", unknown);
-  }
-
-  std::string run_dir_, checkpoints_, resume_;
-  std::filesystem::file_time_type summary_before_{};
+  std::string run_dir_, resume_;
   std::filesystem::file_time_type started_ = std::filesystem::file_time_type::clock::now();
 };
 
@@ -162,29 +145,27 @@ bool was_ended_by_signal(int status) {
   return status == 128 + SIGUSR1 || status == 128 + SIGTERM || status == 128 + SIGINT;
 }
 
-/// Whether mpirun finds a place for so many ranks; it starts none. Its status does not tell, its map does.
-bool finds_places(const std::string& launcher, std::size_t ranks, const std::vector<HostSlots>& hosts,
-                  const std::vector<std::string>& variables) {
-  std::vector<std::string> command{"sh", "-c", "env \"$@\" | grep -q 'JOB MAP'", "sh"};
-  command.insert(command.end(), variables.begin(), variables.end());
+/// To be called after a failure, whose cause this may be: Open MPI's own message about it is long, and names
+/// little that helps here. Asks mpirun, which starts nothing and tells by text alone.
+void refuse_too_few_slots(const std::string& launcher, std::size_t ranks,
+                          const std::vector<HostSlots>& hosts) {
+  // Hosts with slots enough fail for other reasons; asking those that are gone takes time.
+  if (!hosts.empty() && total_slots(hosts) >= ranks) return;
+  std::vector<std::string> command{"sh", "-c", "\"$@\" 2>&1 | grep -q 'not enough slots'", "sh"};
   for (const std::string& word : launcher_command(launcher + " --do-not-launch", ranks, hosts, {"true"})) {
     command.push_back(word);
   }
-  return succeeds_within(command, seconds_to_answer);
-}
-
-/// Whether there are too few slots for the ranks, and nothing else is wrong. Open MPI's own message about it
-/// is long, and names little that helps here.
-bool lacks_slots(const std::string& launcher, std::size_t ranks, const std::vector<HostSlots>& hosts) {
-  // Hosts with slots enough fail for other reasons; asking those that are gone takes time.
-  if (is_srun(launcher) || (!hosts.empty() && total_slots(hosts) >= ranks)) return false;
-  return !finds_places(launcher, ranks, hosts, {}) &&
-         finds_places(launcher, ranks, hosts, {"OMPI_MCA_rmaps_base_oversubscribe=1"});
+  if (!succeeds_within(command, seconds_to_answer)) return;
+  throw UserError(
+      fmt::format("--ranks {0}: expected no more ranks than {1} has slots (cores); start fewer, "
+                  "name --hosts a:4,b:4, or let ranks share cores by --launcher \"{1} "
+                  "--oversubscribe\"",
+                  ranks, launcher));
 }
 
 ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
                      const std::vector<std::string>& command) {
-  LaunchedRun run(command);
+  const LaunchedRun run(command);
   // PMIx 4.2 frees memory twice when ranks end while they connect, and mpirun then never ends; with tables
   // that are not in shared memory it does not happen.
   ::setenv("PMIX_MCA_gds", "hash", /*overwrite=*/0);
@@ -197,7 +178,6 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
 
   RestartPolicy policy(arguments.max_restarts, std::chrono::duration<double>(arguments.first_delay_seconds));
   for (std::vector<std::string> now = program;;) {
-    run.starts();
     const int status = run_supervised(launcher_command(launcher, ranks, hosts, now), relay);
     if (is_final(status)) return static_cast<ExitStatus>(status);
     const std::optional<std::uint64_t> step = run.step();
@@ -209,15 +189,8 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
       say(what + "; not started again after a signal");
       return ExitStatus::failure;
     }
-    if (!step && policy.restarts() == 0 && lacks_slots(launcher, ranks, hosts)) {
-      throw UserError(
-          fmt::format("--ranks {}: expected at most as many ranks as {} finds slots (cores) for, found more; "
-                      "start fewer, "
-                      "or name --hosts with their slots (a:4,b:4), or let ranks share cores by "
-                      "OMPI_MCA_rmaps_base_oversubscribe=1",
-                      ranks, launcher));
-    }
-    const auto delay = policy.after_failure(step, run.failure());
+    if (policy.restarts() == 0) refuse_too_few_slots(launcher, ranks, hosts);
+    const auto delay = policy.after_failure(step);
     if (!delay) {
       say(what + "; not started again: " + policy.reason());
       return ExitStatus::failure;

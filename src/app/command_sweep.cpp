@@ -107,12 +107,14 @@ void print_end(const SweepPlan& plan, const SweepResult& result, const SweepSumm
   if (progress.failed > 0)
     std::cout << "  failed trials      --retry-failed tries them again; sweep.csv says why\n";
   const std::size_t ended = summary.finished + summary.halted + summary.failed;
-  std::cout << fmt::format(
-      "  all trials         {} of {} ended, {} of them halted, {} of them failed{}\n", ended,
-      plan.trials.size(), summary.halted, summary.failed,
-      summary.repeated == 0
-          ? ""
-          : fmt::format("; {} have the config of another and run with it", summary.repeated));
+  std::cout << fmt::format("  all trials         {} of {} ended", ended, plan.trials.size());
+  const auto print_some = [](std::size_t count, const char* what) {
+    if (count > 0) std::cout << fmt::format(", {} {}", count, what);
+  };
+  print_some(summary.halted, "of them halted");
+  print_some(summary.failed, "of them failed");
+  print_some(summary.repeated, "with the config of another and run with it");
+  std::cout << "\n";
   for (const RankedTrial& best : summary.best) {
     const std::string others =
         best.cell_failed == 0

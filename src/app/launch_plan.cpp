@@ -23,6 +23,10 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
+bool is_srun(const std::vector<std::string>& launcher) {
+  return std::filesystem::path(launcher.front()).filename() == "srun";
+}
+
 std::string joined_hosts(const std::vector<HostSlots>& hosts, bool with_slots) {
   std::string text;
   for (const HostSlots& host : hosts) {
@@ -60,17 +64,12 @@ std::size_t total_slots(const std::vector<HostSlots>& hosts) {
   return total;
 }
 
-bool is_srun(const std::string& launcher) {
-  const std::vector<std::string> words = split(launcher, ' ');
-  return !words.empty() && std::filesystem::path(words.front()).filename() == "srun";
-}
-
 std::vector<std::string> launcher_command(const std::string& launcher, std::size_t ranks,
                                           const std::vector<HostSlots>& hosts,
                                           const std::vector<std::string>& program) {
   std::vector<std::string> command = split(launcher, ' ');
   if (command.empty()) throw UserError("--launcher: expected mpirun or srun, found nothing");
-  const bool srun = is_srun(launcher);
+  const bool srun = is_srun(command);
   command.insert(command.end(), {"-n", std::to_string(ranks)});
   if (srun) {
     // The ranks end together, as under mpirun.
@@ -92,17 +91,10 @@ std::vector<std::string> launcher_command(const std::string& launcher, std::size
 RestartPolicy::RestartPolicy(std::size_t max_restarts, std::chrono::duration<double> first_delay)
     : max_restarts_(max_restarts), first_delay_(first_delay) {}
 
-std::optional<std::chrono::duration<double>> RestartPolicy::after_failure(std::optional<std::uint64_t> step,
-                                                                          const std::string& message) {
+std::optional<std::chrono::duration<double>> RestartPolicy::after_failure(std::optional<std::uint64_t> step) {
   const bool progress = failures_at_step_ > 0 && step != last_step_;
   failures_at_step_ = progress ? 1 : failures_at_step_ + 1;
   last_step_ = step;
-  const bool repeated = !progress && !message.empty() && message == last_message_;
-  last_message_ = message;
-  if (repeated) {
-    reason_ = "it failed twice alike, and would again";
-    return std::nullopt;
-  }
   if (failures_at_step_ == failures_at_one_step) {
     reason_ =
         "it failed " + std::to_string(failures_at_one_step) + " times " +

@@ -17,8 +17,7 @@ std::string settings_text(const TrialPoint& point) {
 }
 
 std::string standing(const SweepProgress& progress) {
-  std::string text =
-      fmt::format("{} of {} ended", progress.finished + progress.halted + progress.failed, progress.runs);
+  std::string text = fmt::format("{} of {} ended", progress.ended(), progress.runs);
   const auto add = [&](std::size_t count, const char* what) {
     if (count > 0) text += fmt::format(", {} {}", count, what);
   };

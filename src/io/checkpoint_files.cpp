@@ -48,6 +48,23 @@ std::vector<std::string> checkpoints_newest_first(const std::string& directory) 
   return paths;
 }
 
+std::vector<std::string> checkpoints_to_resume(const std::string& directory) {
+  std::vector<std::string> paths = checkpoints_newest_first(directory);
+  const std::string last = directory + "/last";
+  std::error_code ignored;
+  const auto is_last = [&](const std::string& path) { return fs::equivalent(path, last, ignored); };
+  if (!fs::is_regular_file(last, ignored) || std::ranges::any_of(paths, is_last)) return paths;
+  try {
+    const std::uint64_t step = read_checkpoint_state(last).step;
+    const auto older = std::ranges::find_if(
+        paths, [&](const std::string& path) { return step_of(fs::path(path).filename().string()) < step; });
+    paths.insert(older, last);
+  } catch (const FileError&) {
+    // Damaged.
+  }
+  return paths;
+}
+
 void delete_old_checkpoints(const std::string& directory, std::size_t keep) {
   const std::vector<std::string> paths = checkpoints_newest_first(directory);
   std::error_code ignored;

@@ -44,20 +44,6 @@ double read_feature(const CsvReader& reader, const std::vector<std::string>& fie
   return number;
 }
 
-/// A first line of numbers is a row. Names that count from 0 are what pandas writes where columns have none.
-void refuse_numbers_as_names(const CsvReader& reader) {
-  const std::vector<std::string>& names = reader.header();
-  double number = 0;
-  if (!std::all_of(names.begin(), names.end(), [&](const auto& name) { return parse_number(name, number); }))
-    return;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (names[i] == std::to_string(i)) continue;
-    throw FileError(reader.path() + ": line 1: expected a header line with the columns' names, found " +
-                    (names.size() == 1 ? "" : "only numbers, the first of them ") + "'" + names.front() +
-                    "'");
-  }
-}
-
 /// Indices of columns.
 struct Columns {
   std::vector<std::size_t> targets, features;
@@ -89,7 +75,6 @@ Columns choose_columns(const CsvReader& reader, const CsvSource& source,
 CsvTable read_table(const std::string& path, const CsvSource& source,
                     const std::vector<std::string>& target_names) {
   CsvReader reader(path, source.separator);
-  refuse_numbers_as_names(reader);
   const bool narrow = source.x_type == "float32";
   CsvTable table;
   table.path = path;

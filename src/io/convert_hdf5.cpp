@@ -114,18 +114,18 @@ struct LargestClass {
 };
 
 std::vector<std::string> choose_class_names(const Hdf5Source& source, hid_t file, Task task,
-                                            const LargestClass& most) {
+                                            const LargestClass& largest) {
   if (task == Task::regression) return {};
   const std::string where = source.path + ": /";
   std::vector<std::string> names = source.class_names;
   if (names.empty() && has_attribute(file, "class_names", where)) {
     names = read_texts_attribute(file, "class_names", where);
   }
-  const std::size_t classes = std::max<std::size_t>(static_cast<std::size_t>(most.value) + 1, 2);
+  const std::size_t classes = std::max<std::size_t>(static_cast<std::size_t>(largest.value) + 1, 2);
   if (names.empty() && task == Task::binary) return {};
   if (names.empty() && classes > most_numbered_classes) {
-    throw FileError(most.place + ": expected a class from 0 to " + std::to_string(most_numbered_classes - 1) +
-                    ", found " + std::to_string(most.value) +
+    throw FileError(largest.place + ": expected a class from 0 to " +
+                    std::to_string(most_numbered_classes - 1) + ", found " + std::to_string(largest.value) +
                     "; --task regression for targets that are no classes");
   }
   return names_or_numbers(std::move(names), classes, source.path);
@@ -152,18 +152,18 @@ void write_targets(DatasetWriter& writer, const PreparedSplit& split, Task task)
 }
 
 LargestClass prepare_labels(std::vector<PreparedSplit>& splits, Task task) {
-  LargestClass most;
+  LargestClass largest;
   for (PreparedSplit& split : splits) {
     split.labels = read_labels(split.source.y);
-    const auto largest = std::max_element(split.labels.begin(), split.labels.end());
-    if (*largest > most.value) {
-      most = {*largest, split.source.y.where + ": row " + std::to_string(largest - split.labels.begin())};
+    const auto here = std::max_element(split.labels.begin(), split.labels.end());
+    if (*here > largest.value) {
+      largest = {*here, split.source.y.where + ": row " + std::to_string(here - split.labels.begin())};
     }
-    if (task == Task::binary && most.value > 1) {
-      throw FileError(most.place + ": expected 0 or 1, found " + std::to_string(most.value));
+    if (task == Task::binary && largest.value > 1) {
+      throw FileError(largest.place + ": expected 0 or 1, found " + std::to_string(largest.value));
     }
   }
-  return most;
+  return largest;
 }
 
 std::vector<PreparedSplit> open_splits(const Hdf5Source& source, hid_t file) {
@@ -201,9 +201,9 @@ DatasetInfo convert_hdf5(const Hdf5Source& given, const std::string& output) {
   const Hdf5Handle file = open_hdf5(source.path);
   std::vector<PreparedSplit> splits = open_splits(source, file.get());
   const Task task = choose_task(source, file.get(), splits.front().source.y);
-  const LargestClass most = task == Task::regression ? LargestClass{} : prepare_labels(splits, task);
+  const LargestClass largest = task == Task::regression ? LargestClass{} : prepare_labels(splits, task);
   const ElementType x_type = x_type_for(splits.front().source.x);
-  const DatasetAttributes attributes{task, choose_class_names(source, file.get(), task, most),
+  const DatasetAttributes attributes{task, choose_class_names(source, file.get(), task, largest),
                                      choose_x_scale(source, file.get(), x_type), "HDF5 file " + source.path};
   return write_dataset(output, attributes, [&](DatasetWriter& writer) {
     for (const PreparedSplit& split : splits) {

@@ -27,6 +27,27 @@ bool parse_number(std::string_view text, double& number) {
   return error != std::errc::invalid_argument && end == text.data() + text.size() && !text.empty();
 }
 
+namespace {
+
+/// A first line of numbers is a row, and not to be lost. Whole numbers in ascending order are what programs
+/// name columns by that have no names, or years; of one column, 0.
+void refuse_numbers_as_names(const std::string& path, const std::vector<std::string>& names) {
+  bool ascend = names.size() > 1 || names.front() == "0";
+  double last = -1;
+  for (const std::string& name : names) {
+    double number = 0;
+    if (!parse_number(name, number)) return;
+    ascend &= number > last && number == std::floor(number);
+    last = number;
+  }
+  if (ascend) return;
+  throw FileError(path +
+                  ": line 1: expected a header line with the columns' names, found only numbers, first '" +
+                  names.front() + "'");
+}
+
+}  // namespace
+
 CsvReader::CsvReader(const std::string& path, char separator)
     : source_(path),
       separator_(separator),
@@ -41,6 +62,7 @@ CsvReader::CsvReader(const std::string& path, char separator)
                       ", found nothing");
     }
   }
+  refuse_numbers_as_names(path, header_);
   std::vector<std::string> sorted = header_;
   std::sort(sorted.begin(), sorted.end());
   const auto repeated = std::adjacent_find(sorted.begin(), sorted.end());

@@ -13,7 +13,8 @@ namespace lockstep {
 /// is skipped, blank lines too), plain or .gz. Throws FileError naming the line.
 class CsvReader {
  public:
-  /// Reads the header, the first line. Throws if it is missing, has an empty or a repeated name.
+  /// Reads the header, the first line. Throws FileError if it is missing, has an empty or a
+  /// repeated name, or is a row of numbers.
   CsvReader(const std::string& path, char separator);
 
   const std::vector<std::string>& header() const { return header_; }

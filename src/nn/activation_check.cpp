@@ -16,12 +16,19 @@ constexpr int cells_to_a_unit = 128;
 constexpr int cells = 2 * static_cast<int>(farthest) * cells_to_a_unit;
 constexpr std::size_t most_listed = 20;  // jumps and kinks each
 
-/// The function on the grid -100, -100 + 1/128 … 100.
+/// -100, -100 + 1/128 … 100.
+template <class T>
+std::vector<T> grid() {
+  std::vector<T> x;
+  for (int i = 0; i <= cells; ++i) x.push_back(static_cast<T>(i - cells / 2) / cells_to_a_unit);
+  return x;
+}
+
+/// The function at some places.
 template <class T>
 struct Samples {
-  explicit Samples(const Activation& f) : x(cells + 1), values(x.size()), slopes(x.size(), T(1)) {
-    for (int i = 0; i <= cells; ++i)
-      x[static_cast<std::size_t>(i)] = static_cast<T>(i - cells / 2) / cells_to_a_unit;
+  Samples(const Activation& f, std::vector<T> places)
+      : x(std::move(places)), values(x.size()), slopes(x.size(), T(1)) {
     const MatrixView<const T> z(x.data(), 1, x.size());
     f.forward(z, MatrixView<T>(values.data(), 1, x.size()));
     f.backward(z, MatrixView<T>(slopes.data(), 1, x.size()));
@@ -33,11 +40,7 @@ struct Samples {
 
 template <class T>
 bool finite_at(const Activation& f, double x) {
-  const T z = static_cast<T>(x);
-  T value = 0, slope = 1;
-  f.forward(MatrixView<const T>(&z, 1, 1), MatrixView<T>(&value, 1, 1));
-  f.backward(MatrixView<const T>(&z, 1, 1), MatrixView<T>(&slope, 1, 1));
-  return std::isfinite(value) && std::isfinite(slope);
+  return Samples<T>(f, {static_cast<T>(x)}).finite(0);
 }
 
 /// The last x that is not finite, from `outside` towards `inside`, which is finite.
@@ -165,6 +168,25 @@ void find_extrema(const Activation& f, const Samples<double>& s, ActivationRepor
   report.steepest = refined(report.steepest, [&](double x) { return std::abs(f.derivative(x)); });
 }
 
+/// Poles lie between samples, mostly: there the largest value found is beyond all of those.
+void find_poles(const Samples<double>& s, ActivationReport& report) {
+  double largest = 1;
+  for (std::size_t i = 0; i < s.x.size(); ++i) {
+    if (s.finite(i)) largest = std::max({largest, std::abs(s.values[i]), std::abs(s.slopes[i])});
+  }
+  for (const Extremum& extremum : {report.lowest, report.highest, report.steepest}) {
+    const auto at_extremum = [&](const Interval& interval) {
+      return interval.low - 1e-6 <= extremum.x && extremum.x <= interval.high + 1e-6;
+    };
+    if (std::abs(extremum.value) < 1e6 * largest || std::ranges::any_of(report.non_finite, at_extremum))
+      continue;
+    for (std::vector<Interval>* const places : {&report.non_finite, &report.non_finite32})
+      places->push_back({extremum.x, extremum.x});
+  }
+  std::ranges::sort(report.non_finite, {}, &Interval::low);
+  std::ranges::sort(report.non_finite32, {}, &Interval::low);
+}
+
 void find_trends(const Samples<double>& s, ActivationReport& report) {
   report.increasing = report.decreasing = report.linear = true;
   std::optional<std::size_t> first, last;  // of those that are finite
@@ -204,30 +226,49 @@ std::string short_number(double value) {
   return text;
 }
 
-/// "3, 6 and 18 more"
+/// The first four of some texts.
+std::string first_of(std::vector<std::string> texts) {
+  const std::size_t shown = std::min<std::size_t>(texts.size(), 4), more = texts.size() - shown;
+  texts.resize(shown);
+  return join(texts) + (more > 0 ? " and " + std::to_string(more) + " more" : "");
+}
+
 std::string places(const std::vector<double>& all) {
-  std::vector<std::string> shown;
-  for (std::size_t i = 0; i < std::min<std::size_t>(all.size(), 4); ++i)
-    shown.push_back(short_number(all[i]));
-  return "x = " + join(shown) + (all.size() > 4 ? " and more" : "");
+  std::vector<std::string> texts;
+  for (const double x : all) texts.push_back(short_number(x));
+  return first_of(std::move(texts));
+}
+
+std::string interval_text(const Interval& interval) {
+  const auto [low, high] = interval;
+  const std::string left = short_number(low), right = short_number(high);
+  if (low == -farthest && high == farthest) return "all x";
+  if (left == right) return "x = " + left;
+  if (low == -farthest) return "x <= " + right;
+  if (high == farthest) return "x >= " + left;
+  return left + " <= x <= " + right;
+}
+
+void warn_of_non_finite(ActivationReport& report) {
+  const std::string ends = ", and a run ends at the first such value";
+  if (!report.finite()) {
+    report.warnings.push_back("non-finite: f or f' is not a finite number for " +
+                              intervals_text(report.non_finite) + ends);
+  } else if (!report.non_finite32.empty()) {
+    report.warnings.push_back("non-finite in float32: f or f' is not a finite number for " +
+                              intervals_text(report.non_finite32) + ends +
+                              "; --precision float64 reaches farther");
+  }
 }
 
 void warn_of_values(const Samples<double>& s, ActivationReport& report) {
   const auto warn = [&](const std::string& text) { report.warnings.push_back(text); };
-  const std::string ends = ", and a run ends at the first such value";
-  if (!report.finite()) {
-    warn("non-finite: f or f' is not a finite number for " + text(report.non_finite) + ends);
-  } else if (!report.non_finite32.empty()) {
-    warn("non-finite in float32: f or f' is not a finite number for " + text(report.non_finite32) + ends +
-         "; --precision float64 reaches farther");
-  }
-  if (report.nowhere_finite()) return;
   if (report.constant_slope_zero) warn("no gradient: f' is 0 everywhere, so no layer before it is trained");
   if (report.linear && !report.constant_slope_zero) {
     warn("linear: the network stays a linear function of its input, however deep");
   }
   if (!report.jumps.empty()) {
-    warn("not continuous: f jumps at " + places(report.jumps) + ", which gradients know nothing of");
+    warn("not continuous: f jumps at x = " + places(report.jumps) + ", which gradients know nothing of");
   }
   const double growth =
       std::max(std::abs(s.values.front()), std::abs(s.values.back())) /
@@ -239,7 +280,7 @@ void warn_of_values(const Samples<double>& s, ActivationReport& report) {
 
 void warn_of_slopes(const Samples<double>& s, ActivationReport& report) {
   const auto warn = [&](const std::string& text) { report.warnings.push_back(text); };
-  if (report.constant_slope_zero || report.linear || report.nowhere_finite()) return;
+  if (report.constant_slope_zero || report.linear) return;
   const double steepest = report.steepest.value, rms = report.normal_slope_rms;
   if (steepest > 2) {
     warn("exploding gradients: the slope reaches " + short_number(steepest) +
@@ -249,7 +290,7 @@ void warn_of_slopes(const Samples<double>& s, ActivationReport& report) {
     warn("vanishing gradients: for inputs of variance 1 the slope is " + short_number(rms) +
          " in the root mean square; ten layers leave " + short_number(std::pow(rms, 10)) + " of a gradient");
   }
-  const double little = 1e-3 * steepest;
+  const double little = 1e-3 * std::min(steepest, 1.0);
   if (report.flat_left <= little && report.flat_right <= little) {
     warn("saturation: f' vanishes on both sides, so units with large inputs hardly learn");
   }
@@ -269,45 +310,39 @@ void warn_of_slopes(const Samples<double>& s, ActivationReport& report) {
   }
 }
 
-std::string text(const Interval& interval) {
-  const auto [low, high] = interval;
-  if (low == -farthest && high == farthest) return "all x";
-  const std::string left = short_number(low), right = short_number(high);
-  if (left == right) return "x = " + left;
-  if (low == -farthest) return "x <= " + right;
-  if (high == farthest) return "x >= " + left;
-  return left + " <= x <= " + right;
-}
-
 }  // namespace
 
 bool ActivationReport::nowhere_finite() const {
   return !finite() && non_finite.front().low == -farthest && non_finite.front().high == farthest;
 }
 
-std::string text(std::vector<Interval> intervals) {
+std::string intervals_text(std::vector<Interval> intervals) {
   const auto distance = [](const Interval& i) {
     return i.low <= 0 && i.high >= 0 ? 0 : std::min(std::abs(i.low), std::abs(i.high));
   };
   std::ranges::stable_sort(intervals, {}, distance);
-  std::vector<std::string> shown;
-  for (std::size_t i = 0; i < std::min<std::size_t>(intervals.size(), 4); ++i)
-    shown.push_back(text(intervals[i]));
-  const std::size_t more = intervals.size() - shown.size();
-  return join(shown) + (more > 0 ? " and " + std::to_string(more) + " more" : "");
+  std::vector<std::string> texts;
+  for (const Interval& interval : intervals) texts.push_back(interval_text(interval));
+  return first_of(std::move(texts));
 }
 
 ActivationReport check_activation(const Activation& activation) {
-  const Samples<double> samples(activation);
+  const Samples<double> samples(activation, grid<double>());
   ActivationReport report;
   report.non_finite = non_finite(activation, samples);
-  report.non_finite32 = non_finite(activation, Samples<float>(activation));
+  report.non_finite32 = non_finite(activation, Samples<float>(activation, grid<float>()));
+  if (report.nowhere_finite()) {
+    warn_of_non_finite(report);
+    return report;
+  }
   find_breaks(activation, samples, report);
   find_extrema(activation, samples, report);
+  find_poles(samples, report);
   find_trends(samples, report);
   find_normal_means(samples, report);
   report.flat_left = std::abs(activation.derivative(-20));
   report.flat_right = std::abs(activation.derivative(20));
+  warn_of_non_finite(report);
   warn_of_values(samples, report);
   warn_of_slopes(samples, report);
   return report;

@@ -24,6 +24,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// This job has no more to do with it.
+bool is_over(TrialStatus status) {
+  return status != TrialStatus::waiting && status != TrialStatus::running;
+}
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -106,7 +111,7 @@ class SweepJob {
   std::string train_one(const Communicator& group, const Trial& trial, TrialRecord& record);
   void end_one(const Communicator& group, std::size_t run, TrialRecord& record);
   void tick(bool now);
-  SweepProgress progress_of(const std::vector<SweepBoard::State>& states) const;
+  SweepProgress progress_shown() const;
 
   const Trial& trial_of(std::size_t run) const { return plan_.trials[runs_[run]]; }
 
@@ -229,7 +234,7 @@ void SweepJob::plan_phases() {
 }
 
 SweepResult SweepJob::run() {
-  // Else every trial would fail of it.
+  // Or every trial would fail by it.
   collectively(world_, [] { job_end_from_environment(); });
   check_same_plan();
   select();
@@ -360,27 +365,23 @@ void SweepJob::end_one(const Communicator& group, std::size_t run, TrialRecord& 
   tick(true);
 }
 
-bool has_ended(TrialStatus status) {
-  return status != TrialStatus::waiting && status != TrialStatus::running;
-}
-
-/// Not collective.
-SweepProgress SweepJob::progress_of(const std::vector<SweepBoard::State>& states) const {
+/// How the sweep stands by shown_. Not collective.
+SweepProgress SweepJob::progress_shown() const {
   SweepProgress progress;
   progress.runs = progress_.runs;
   progress.work = progress_.work;
   progress.failed = progress_.runs - runs_.size();  // the invalid ones
   progress.seconds = seconds_since(started_);
   const bool higher = higher_is_better(plan_.metric);
-  for (std::size_t run = 0; run < states.size(); ++run) {
-    const auto& [status, elsewhere, value] = states[run];
+  for (std::size_t run = 0; run < shown_.size(); ++run) {
+    const auto& [status, elsewhere, value] = shown_[run];
     progress.elsewhere += elsewhere ? 1 : 0;
     progress.running += status == TrialStatus::running ? 1 : 0;
     progress.finished += status == TrialStatus::finished ? 1 : 0;
     progress.halted += status == TrialStatus::halted ? 1 : 0;
     progress.failed += status == TrialStatus::failed ? 1 : 0;
     progress.stopped += status == TrialStatus::stopped ? 1 : 0;
-    if (elsewhere || has_ended(status)) progress.work_done += trial_of(run).work;
+    if (elsewhere || is_over(status)) progress.work_done += trial_of(run).work;
     const bool better = std::isnan(progress.best_value) ||
                         (higher ? value > progress.best_value : value < progress.best_value);
     if (status == TrialStatus::finished && !std::isnan(value) && better) {
@@ -404,7 +405,7 @@ void SweepJob::tick(bool now) {
   const std::vector<SweepBoard::State> states = board_->states();
   std::vector<std::size_t> ended;
   for (std::size_t run = 0; run < states.size(); ++run) {
-    if (has_ended(states[run].status) && states[run].status != shown_[run].status) {
+    if (is_over(states[run].status) && states[run].status != shown_[run].status) {
       ended.push_back(run);
     } else {
       shown_[run] = states[run];
@@ -412,10 +413,9 @@ void SweepJob::tick(bool now) {
   }
   for (const std::size_t run : ended) {
     shown_[run] = states[run];
-    progress_ = progress_of(shown_);
-    observer_.trial_ended({&trial_of(run), states[run].status, states[run].value}, progress_);
+    observer_.trial_ended({&trial_of(run), states[run].status, states[run].value}, progress_shown());
   }
-  progress_ = progress_of(shown_);
+  progress_ = progress_shown();
   observer_.progressed(progress_);
 }
 

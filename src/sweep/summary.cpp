@@ -62,9 +62,10 @@ Cell cell_of(const SweepPlan& plan, const Trial& trial) {
   return cell;
 }
 
-std::map<Cell, std::vector<const TrialRecord*>> records_by_cell(const SweepPlan& plan,
-                                                                const std::vector<TrialRecord>& records) {
-  std::map<Cell, std::vector<const TrialRecord*>> members;
+using RecordsByCell = std::map<Cell, std::vector<const TrialRecord*>>;
+
+RecordsByCell records_by_cell(const SweepPlan& plan, const std::vector<TrialRecord>& records) {
+  RecordsByCell members;
   for (std::size_t i = 0; i < records.size(); ++i)
     members[cell_of(plan, plan.trials[i])].push_back(&records[i]);
   return members;
@@ -76,15 +77,15 @@ std::size_t count_of(TrialStatus status, const std::vector<const TrialRecord*>& 
 }
 
 /// Finished trials, the best first; of those with equal configs the first.
-std::vector<RankedTrial> rank_trials(const SweepPlan& plan, const std::vector<TrialRecord>& records) {
-  const auto members = records_by_cell(plan, records);
+std::vector<RankedTrial> rank_trials(const SweepPlan& plan, const std::vector<TrialRecord>& records,
+                                     const RecordsByCell& cells) {
   std::vector<RankedTrial> ranked;
   std::set<std::string> seen;
   for (std::size_t i = 0; i < records.size(); ++i) {
     const double value = metric_value(records[i].last, plan.metric);
     if (records[i].status != TrialStatus::finished || std::isnan(value)) continue;
     if (!seen.insert(records[i].digest).second) continue;
-    const std::vector<const TrialRecord*>& cell = members.at(cell_of(plan, plan.trials[i]));
+    const std::vector<const TrialRecord*>& cell = cells.at(cell_of(plan, plan.trials[i]));
     ranked.push_back({1, &plan.trials[i], value, cell.size(), count_of(TrialStatus::failed, cell)});
   }
   const bool higher = higher_is_better(plan.metric);
@@ -129,7 +130,7 @@ std::string trial_table(const SweepPlan& plan, const std::vector<TrialRecord>& r
 }
 
 /// One row a cell, in the order of their first trials.
-std::string cell_table(const SweepPlan& plan, const std::vector<TrialRecord>& records) {
+std::string cell_table(const SweepPlan& plan, const RecordsByCell& cells) {
   std::vector<std::string> header;
   for (const std::string& key : plan.spec.keys()) {
     if (!is_over(plan, key)) header.push_back(key);
@@ -139,12 +140,11 @@ std::string cell_table(const SweepPlan& plan, const std::vector<TrialRecord>& re
     for (const char* what : {"_mean", "_sd", "_ci95_low", "_ci95_high"}) header.push_back(name + what);
   }
   std::string table = csv_line(header);
-  const auto members = records_by_cell(plan, records);
   std::set<Cell> written;
   for (const Trial& trial : plan.trials) {
     const Cell cell = cell_of(plan, trial);
     if (!written.insert(cell).second) continue;
-    const std::vector<const TrialRecord*>& trials = members.at(cell);
+    const std::vector<const TrialRecord*>& trials = cells.at(cell);
     std::vector<std::string> row = cell;
     for (const std::size_t number :
          {trials.size(), count_of(TrialStatus::finished, trials), count_of(TrialStatus::failed, trials)})
@@ -231,9 +231,10 @@ SweepSummary write_results(const SweepPlan& plan) {
   const Ledger ledger(plan.spec.directory);
   const FileLock turn = ledger.lock_results();
   const std::vector<TrialRecord> records = read_records(plan, ledger);
-  std::vector<RankedTrial> ranked = rank_trials(plan, records);
+  const RecordsByCell cells = records_by_cell(plan, records);
+  std::vector<RankedTrial> ranked = rank_trials(plan, records, cells);
   write_file_atomically(plan.spec.directory + "/sweep.csv", trial_table(plan, records, ranked));
-  write_file_atomically(plan.spec.directory + "/summary.csv", cell_table(plan, records));
+  write_file_atomically(plan.spec.directory + "/summary.csv", cell_table(plan, cells));
   ranked.resize(std::min<std::size_t>(ranked.size(), plan.spec.best));
   write_best(plan, ranked);
 

@@ -29,18 +29,6 @@ void delete_newer_checkpoints(const std::string& directory, const std::string& p
   }
 }
 
-/// In the order in which they are tried: the newest, then `last`, where that is no link to it (a copied
-/// directory, a file system without links), then older ones.
-std::vector<std::string> checkpoints_to_try(const std::string& directory) {
-  std::vector<std::string> paths = checkpoints_newest_first(directory);
-  const std::string last = directory + "/last";
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(last, ignored)) return paths;
-  const bool is_link = !paths.empty() && std::filesystem::equivalent(paths.front(), last, ignored);
-  if (!is_link) paths.insert(paths.begin() + (paths.empty() ? 0 : 1), last);
-  return paths;
-}
-
 constexpr int attempts_to_write_last = 3;
 constexpr std::chrono::seconds pause_before_attempt{1};
 
@@ -276,11 +264,11 @@ double Checkpointer<T>::expected_seconds(const TrainState<T>& state) const {
 
 template <class T>
 std::vector<std::string> Checkpointer<T>::candidates() const {
-  if (config_.resume == "auto") return checkpoints_to_try(run_directory_->checkpoints_path());
+  if (config_.resume == "auto") return checkpoints_to_resume(run_directory_->checkpoints_path());
   std::error_code ignored;
   if (!std::filesystem::is_directory(config_.resume, ignored)) return {find_checkpoint(config_.resume)};
-  std::vector<std::string> found = checkpoints_to_try(config_.resume + "/checkpoints");
-  if (found.empty()) found = checkpoints_to_try(config_.resume);
+  std::vector<std::string> found = checkpoints_to_resume(config_.resume + "/checkpoints");
+  if (found.empty()) found = checkpoints_to_resume(config_.resume);
   if (found.empty())
     throw UserError("--resume " + config_.resume + ": expected checkpoints in it, found none");
   return found;

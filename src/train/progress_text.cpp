@@ -41,9 +41,9 @@ std::string epoch_line(const EpochMetrics& metrics, std::uint64_t epochs) {
   std::string line = fmt::format("epoch {}/{}", metrics.epoch, epochs);
   append(line, "loss", metrics.loss);
   append(line, "accuracy", metrics.accuracy);
-  append(line, "val_loss", metrics.val_loss, metrics.validated);
+  append(line, "val_loss", metrics.val_loss, metrics.val_evaluated);
   append(line, "val_accuracy", metrics.val_accuracy);
-  append(line, "test_loss", metrics.test_loss, metrics.tested);
+  append(line, "test_loss", metrics.test_loss, metrics.test_evaluated);
   append(line, "test_accuracy", metrics.test_accuracy);
   line += fmt::format("  {:.0f} rows/s  {:.1f} s", metrics.samples_per_second, metrics.seconds);
   return line;

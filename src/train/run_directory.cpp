@@ -72,6 +72,16 @@ void read_cell(const std::string& cell, Number& number) {
   std::from_chars(cell.data(), cell.data() + cell.size(), number);
 }
 
+/// The text at `key` in a run directory's summary.json; empty if there is none or the file is damaged.
+std::string summary_text(const std::string& run_dir, const char* key) {
+  const std::string path = run_dir + "/summary.json";
+  if (!std::filesystem::exists(path)) return "";
+  const auto summary = nlohmann::json::parse(read_text_file(path), nullptr, false);
+  if (!summary.is_object()) return "";
+  const auto found = summary.find(key);
+  return found != summary.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 EpochTable metrics_table(const std::string& run_dir) {
   return {run_dir + "/metrics.csv",
           {"step", "loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy",
@@ -79,15 +89,6 @@ EpochTable metrics_table(const std::string& run_dir) {
 }
 
 }  // namespace
-
-std::string summary_text(const std::string& run_dir, const char* key) {
-  const std::string path = run_dir + "/summary.json";
-  if (!fs::exists(path)) return "";
-  const auto summary = nlohmann::json::parse(read_text_file(path), nullptr, false);
-  if (!summary.is_object()) return "";
-  const auto found = summary.find(key);
-  return found != summary.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 RunDirectory::RunDirectory(const std::string& path)
     : path_(path), metrics_(metrics_table(path)), diagnostics_(diagnostics_table(path)) {

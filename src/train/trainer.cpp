@@ -73,7 +73,7 @@ class Training {
   TrainResult end(ExitStatus status, const std::string& reason);
   void write_summary(const TrainResult& result) const;
   void record_failure(const AgreedError& error) const;
-  [[noreturn]] void fail_non_finite();
+  void fail_non_finite();
 
   bool finished() const { return progress_.epoch >= config_.epochs || stopped_early(); }
   bool stopped_early() const {
@@ -278,13 +278,13 @@ EpochMetrics Training<T>::epoch_metrics() {
   if (evaluates(metrics)) {
     if (data_.validation_rows > 0) {
       const Evaluation validation = evaluate_rows(data_.validation, data_.validation_rows);
-      metrics.validated = true;
+      metrics.val_evaluated = true;
       metrics.val_loss = validation.loss;
       metrics.val_accuracy = validation.accuracy;
     }
     if (data_.test_rows > 0) {
       const Evaluation test = evaluate_rows(data_.test, data_.test_rows);
-      metrics.tested = true;
+      metrics.test_evaluated = true;
       metrics.test_loss = test.loss;
       metrics.test_accuracy = test.accuracy;
     }
@@ -364,6 +364,7 @@ void Training<T>::follow_best(const EpochMetrics& metrics) {
   checkpointer_.remember_best(state_, progress_, seconds());
 }
 
+/// Throws AgreedError on all ranks.
 template <class T>
 void Training<T>::fail_non_finite() {
   const std::int64_t layer = world_.all_reduce_min(static_cast<std::int64_t>(state_.first_nonfinite_layer));
@@ -384,7 +385,6 @@ void Training<T>::fail_non_finite() {
         "--resume never" +
         (formula ? "; `lockstep activations check` tells where a formula is not finite" : ""));
   });
-  throw NonFiniteError("unreachable");
 }
 
 template <class T>
@@ -549,7 +549,7 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
 TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
                   const SharedDataset* shared) {
   use_one_blas_thread();
-  collectively(world, [] { job_end_from_environment(); });  // before anything is made
+  collectively(world, [] { job_end_from_environment(); });  // refused, if at all, before anything is made
   refuse_mixed_configs(world, config);
   const DatasetInfo dataset = shared != nullptr
                                   ? shared->info()

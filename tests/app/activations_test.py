@@ -186,7 +186,7 @@ class Check(unittest.TestCase):
 
     def test_of_where_it_is_not_finite(self):
         found = check("log(x)")
-        self.assertEqual(found["finite"], "no, not for x <= 0; in float32 no, not for x <= 0")
+        self.assertEqual(found["finite"], "no, for x <= 0; in float32 no, for x <= 0")
         self.assertEqual(found["monotone"], "yes, nowhere falling, where it is finite")
         self.assertTrue(found["bounds"].endswith(", where it is finite"), found)
         self.assertEqual(found["non-linear"], "yes")
@@ -195,16 +195,19 @@ class Check(unittest.TestCase):
         for formula, places in (("log(x - 0.3)", "x <= 0.3"), ("sqrt(x)", "x <= 0"), ("1/x", "x = 0"),
                                 ("sqrt(x^2 - 4)", "-2 <= x <= 2"), ("sqrt(1 - x^2)", "x <= -1, x >= 1"),
                                 ("1/(x*(x-1)*(x+2)*(x-3)*(x-50)*(x+60))", "x = 0, x = 1, x = -2, x = 3 and 2 more")):
-            self.assertEqual(check(formula)["finite"].split("; ")[0], "no, not for " + places, formula)
-        self.assertEqual(check("1/x")["finite"].split("; ")[1], "in float32 no, not for x = 0")
+            self.assertEqual(check(formula)["finite"].split("; ")[0], "no, for " + places, formula)
+        self.assertEqual(check("1/x")["finite"].split("; ")[1], "in float32 no, for x = 0")
+        self.assertEqual(check("1/(x - 0.3)")["finite"], "no, for x = 0.3; in float32 no, for x = 0.3")
+        self.assertEqual(check("1/(x - 0.3)^2")["continuous"], "no, for x = 0.3")
+        self.assertNotIn("saturation", check("log(x)")["warnings"] + check("exp(x^2/100)")["warnings"])
         self.assertEqual(check("1/x")["monotone"], "no")  # it falls on both sides, but rises across 0
         self.assertEqual(check("x*x/x")["non-linear"], "no")
         nowhere = check("log(-1 - x^2)")
-        self.assertEqual(nowhere["finite"], "no, not for all x")
+        self.assertEqual(nowhere["finite"], "no, for all x")
         self.assertEqual(nowhere["warnings"], ["non-finite"])
         self.assertNotIn("bounds", nowhere)
         naive = check("(exp(x)-exp(-x))/(exp(x)+exp(-x))")
-        low, high = map(float, re.fullmatch("yes; in float32 no, not for x <= (.*), x >= (.*)", naive["finite"]).groups())
+        low, high = map(float, re.fullmatch("yes; in float32 no, for x <= (.*), x >= (.*)", naive["finite"]).groups())
         overflow = np.log(float(np.finfo(np.float32).max))
         self.assertTrue(overflow / 2 - 1 < high <= overflow and low == -high, naive)
         self.assertIn("non-finite in float32", naive["warnings"])

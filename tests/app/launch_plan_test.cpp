@@ -61,15 +61,6 @@ TEST(RestartPolicy, EndsAfterThreeFailuresAtOneStep) {
   EXPECT_FALSE(never.after_failure(std::nullopt));
 }
 
-TEST(RestartPolicy, EndsWhenAFailureRepeatsItself) {
-  RestartPolicy policy(100, Seconds(0));
-  EXPECT_TRUE(policy.after_failure(10, "the loss is not finite in step 14"));
-  EXPECT_TRUE(policy.after_failure(10));  // killed
-  EXPECT_TRUE(policy.after_failure(20, "the loss is not finite in step 24"));
-  EXPECT_FALSE(policy.after_failure(20, "the loss is not finite in step 24"));
-  EXPECT_NE(policy.reason().find("twice alike"), std::string::npos) << policy.reason();
-}
-
 TEST(RestartPolicy, EndsWhenTheRestartsAreUsedUp) {
   RestartPolicy policy(2, Seconds(0));
   EXPECT_TRUE(policy.after_failure(1));

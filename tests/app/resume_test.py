@@ -288,18 +288,33 @@ class DamagedCheckpoints(ResumeTestCase):
                 self.assertRegex(log, r"resuming from .*step-00000010\.h5")
                 self.assert_same_run(run_dir, expected)
 
-    def test_last_is_used_where_it_is_a_copy(self):
+    def test_last_has_its_place_among_the_steps_where_it_is_a_copy(self):
         expected = self.never_stopped()
-        for what, apply in (("damaged", damage), ("gone", pathlib.Path.unlink)):
-            with self.subTest(what):
-                run_dir = self.dir / what
-                self.train(self.dir / "run", *self.flags("--max-steps", 12, "--resume", "never"))
-                shutil.copytree(self.dir / "run", run_dir)  # which makes links files of their own
-                for path in cli.step_checkpoints(run_dir):
-                    apply(path)
+        stopped = self.dir / "stopped"
+        self.train(stopped, *self.flags("--max-steps", 12, "--checkpoint-every", "4steps"))
+        self.assertEqual([path.name for path in cli.step_checkpoints(stopped)],
+                         [f"step-{step:08}.h5" for step in (4, 8, 12)])
+
+        def all_damaged(steps, last):
+            for path in steps:
+                damage(path)
+
+        def newest_gone(steps, last):
+            steps[-1].unlink()
+
+        def newest_damaged_and_last_old(steps, last):
+            damage(steps[-1])
+            shutil.copy(steps[0], last)
+
+        for change, used, step, warnings in ((all_damaged, "last", 12, 1), (newest_gone, "last", 12, 0),
+                                             (newest_damaged_and_last_old, r"step-00000008\.h5", 8, 1)):
+            with self.subTest(change.__name__):
+                run_dir = self.dir / change.__name__
+                shutil.copytree(stopped, run_dir)  # which makes links files of their own
+                change(cli.step_checkpoints(run_dir), run_dir / "checkpoints/last")
                 result = self.train(run_dir, *self.flags(), ranks=2)
-                self.assertEqual(result.err.count("warning: damaged"), int(what == "damaged"), str(result))
-                self.assertRegex((run_dir / "log.txt").read_text(), r"resuming from .*checkpoints/last \(.* step 12\)")
+                self.assertEqual(result.err.count("warning: damaged"), warnings, str(result))
+                self.assertRegex((run_dir / "log.txt").read_text(), rf"resuming from .*checkpoints/{used} \(.* step {step}\)")
                 self.assert_same_run(run_dir, expected)
 
     def test_where_none_is_left_the_run_starts_anew(self):

@@ -38,7 +38,7 @@ TEST(ProgressText, ALossThatIsNotFiniteIsShown) {
   EpochMetrics metrics;
   metrics.epoch = 3;
   metrics.loss = 0.25;
-  metrics.validated = metrics.tested = true;
+  metrics.val_evaluated = metrics.test_evaluated = true;
   metrics.val_loss = std::numeric_limits<double>::infinity();
   metrics.test_loss = std::numeric_limits<double>::quiet_NaN();
   EXPECT_EQ(epoch_line(metrics, 10), "epoch 3/10  loss 0.2500  val_loss inf  test_loss nan  0 rows/s  0.0 s");

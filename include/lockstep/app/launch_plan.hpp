@@ -25,20 +25,15 @@ std::vector<std::string> launcher_command(const std::string& launcher, std::size
                                           const std::vector<HostSlots>& hosts,
                                           const std::vector<std::string>& program);
 
-/// Whether the launcher is srun, with flags or without.
-bool is_srun(const std::string& launcher);
-
 /// Whether a job that failed is worth another start.
 class RestartPolicy {
  public:
   /// `first_delay` doubles with every failure that brought no progress, up to a minute.
   RestartPolicy(std::size_t max_restarts, std::chrono::duration<double> first_delay);
 
-  /// After a failure at `step` (of the newest valid checkpoint; nothing is less than step 0), with what the
-  /// job said of it, if anything. The pause before the next start; nothing if there shall be none, and
-  /// reason() says why.
-  std::optional<std::chrono::duration<double>> after_failure(std::optional<std::uint64_t> step,
-                                                             const std::string& message = "");
+  /// After a failure at `step` (of the newest valid checkpoint; nothing is less than step 0). The pause
+  /// before the next start; nothing if there shall be none, and reason() says why.
+  std::optional<std::chrono::duration<double>> after_failure(std::optional<std::uint64_t> step);
   const std::string& reason() const { return reason_; }
   std::size_t restarts() const { return restarts_; }
 
@@ -48,7 +43,7 @@ class RestartPolicy {
   std::size_t restarts_ = 0;
   std::size_t failures_at_step_ = 0;
   std::optional<std::uint64_t> last_step_;
-  std::string last_message_, reason_;
+  std::string reason_;
 };
 
 }  // namespace lockstep

@@ -93,6 +93,11 @@ std::string checkpoint_file_name(std::uint64_t step);
 /// Throws FileError if it may not be read.
 std::vector<std::string> checkpoints_newest_first(const std::string& directory);
 
+/// Those that a run may go on from, latest step first: with them `last`, where it is a file of its own (in a
+/// copied directory, or without hard links) and can be read. Throws FileError if the directory may not be
+/// read.
+std::vector<std::string> checkpoints_to_resume(const std::string& directory);
+
 /// Deletes all but the `keep` latest step-*.h5 files. `best` and `last` stay.
 void delete_old_checkpoints(const std::string& directory, std::size_t keep);
 

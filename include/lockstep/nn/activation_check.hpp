@@ -40,11 +40,12 @@ struct ActivationReport {
   bool continuous() const { return jumps.empty() && finite(); }
   bool differentiable() const { return continuous() && kinks.empty(); }
   bool finite() const { return non_finite.empty(); }
+  /// Then nothing else is looked at.
   bool nowhere_finite() const;
 };
 
-/// In words, those closest to 0 first: "x <= 0", "x = 0, x >= 88.72 and 3 more".
-std::string text(std::vector<Interval> intervals);
+/// In words, the first four, those closest to 0 first: "x <= 0", "x = 0, x >= 88.72".
+std::string intervals_text(std::vector<Interval> intervals);
 
 /// Looks at an activation with the parameters it starts from.
 ActivationReport check_activation(const Activation& activation);

@@ -29,7 +29,10 @@ struct SweepProgress {
   double work = 0, work_done = 0;  // expected operations
   double seconds = 0;              // since the first trial began
 
-  std::size_t over() const { return finished + halted + failed + stopped + elsewhere; }
+  /// Those that have a result, if only a message.
+  std::size_t ended() const { return finished + halted + failed; }
+  /// Those that this job has no more to do with.
+  std::size_t over() const { return ended() + stopped + elsewhere; }
 };
 
 /// A trial that ended, as rank 0 sees it.
@@ -45,6 +48,7 @@ class SweepObserver {
   virtual ~SweepObserver() = default;
   /// Before the first trial. `earlier`: trials of the selection that need not be run any more.
   virtual void started(const SweepPlan& /*plan*/, std::size_t /*runs*/, std::size_t /*earlier*/) {}
+  /// `progress` counts this trial, and none that is told of later.
   virtual void trial_ended(const TrialEnd& /*end*/, const SweepProgress& /*progress*/) {}
   /// Called at most some ten times a second.
   virtual void progressed(const SweepProgress& /*progress*/) {}

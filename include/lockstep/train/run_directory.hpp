@@ -67,7 +67,4 @@ class RunDirectory {
   EpochTable metrics_, diagnostics_;
 };
 
-/// The text at `key` in a run directory's summary.json; empty if there is none or the file is damaged.
-std::string summary_text(const std::string& run_dir, const char* key);
-
 }  // namespace lockstep

@@ -25,10 +25,11 @@ struct EpochMetrics {
   double loss = not_evaluated, accuracy = not_evaluated;
   double val_loss = not_evaluated, val_accuracy = not_evaluated;    // after the epoch
   double test_loss = not_evaluated, test_accuracy = not_evaluated;  // after the epoch
-  bool validated = false, tested = false;  // whether they were evaluated: a loss may be NaN all the same
-  double learning_rate = 0;                // of the epoch's last step
-  double seconds = 0;                      // since the start of training, interruptions excluded
-  double samples_per_second = 0;           // over the epoch
+  // In the epoch just trained; metrics.csv does not tell: an evaluated loss may be NaN, too.
+  bool val_evaluated = false, test_evaluated = false;
+  double learning_rate = 0;       // of the epoch's last step
+  double seconds = 0;             // since the start of training, interruptions excluded
+  double samples_per_second = 0;  // over the epoch
 };
 
 /// How a run ended.
