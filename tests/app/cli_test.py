@@ -159,13 +159,21 @@ class Convert(cli.CliTestCase):
         self.assertEqual((info["class_names"], info["test_rows"], info["x_type"]), (["a", "b", "c"], 0, "float64"))
 
     def test_an_earlier_dataset_is_replaced_and_that_is_said(self):
-        for kinds, verb in (("cat", "dog"), "wrote"), (("ant", "bee"), "replaced"):
+        output = self.dir / "out.h5"
+
+        def convert(*kinds):
             (self.dir / "rows.csv").write_text("a,kind\n" + "".join(f"1,{kind}\n" for kind in kinds))
-            result = cli.run_well("convert", "--csv", self.dir / "rows.csv", "--target", "kind", "--output",
-                                  self.dir / "out.h5")
-            self.assertRegex(result.out, rf"\A{verb} .*out\.h5: ")
-            info = cli.run_well("inspect", "--verify", "--format", "json", self.dir / "out.h5").json()
+            result = cli.run_well("convert", "--csv", self.dir / "rows.csv", "--target", "kind", "--output", output)
+            info = cli.run_well("inspect", "--verify", "--format", "json", output).json()
             self.assertEqual(info["class_names"], list(kinds))
+            return result.out.split()[0]
+
+        self.assertEqual(convert("cat", "dog"), "wrote")
+        self.assertEqual(convert("ant", "bee"), "replaced")
+        output.write_bytes(output.read_bytes()[:1000])  # damaged
+        self.assertEqual(convert("fly", "gnat"), "replaced")
+        output.write_bytes(b"")
+        self.assertEqual(convert("elk", "fox"), "wrote")
 
     def test_hdf5_without_a_test_split(self):
         with h5py.File(self.dir / "other.h5", "w") as file:
