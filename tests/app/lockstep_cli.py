@@ -73,7 +73,7 @@ def start(*arguments, ranks=1, launcher=None, cwd=None, env=None):
                             start_new_session=True)
 
 
-def finish(process, arguments=(), ranks=1, timeout=60):
+def finish(process, arguments=(), ranks=1, timeout=120):
     """Waits for it. Kills it and all below it if it hangs."""
     try:
         out, err = process.communicate(timeout=timeout * SLOWDOWN)
@@ -86,7 +86,7 @@ def finish(process, arguments=(), ranks=1, timeout=60):
     return Result(arguments, ranks, process.returncode, out, err)
 
 
-def run(*arguments, ranks=1, timeout=60, launcher=None, cwd=None, env=None):
+def run(*arguments, ranks=1, timeout=120, launcher=None, cwd=None, env=None):
     return finish(start(*arguments, ranks=ranks, launcher=launcher, cwd=cwd, env=env), arguments, ranks, timeout)
 
 
