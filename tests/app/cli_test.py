@@ -32,7 +32,7 @@ class HelpAndVersion(cli.CliTestCase):
         processes = [subprocess.Popen(many, env=cli.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
                      for _ in range(12)]
         for process in processes:
-            self.assertEqual(process.communicate(timeout=60)[1], "")
+            self.assertEqual(process.communicate(timeout=120 * cli.SLOWDOWN)[1], "")
             self.assertEqual(process.returncode, 0)
 
     def test_help_names_every_subcommand_that_is_there(self):

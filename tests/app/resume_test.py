@@ -259,7 +259,7 @@ class MixedRanks(ResumeTestCase):
         one = [cli.BINARY, "train", "--run-dir", self.dir / "run", *self.flags()]
         result = subprocess.run([*map(str, cli.command([], 1, True)[:-1]), *map(str, one), ":", "-n", "1",
                                  *map(str, one), "--checkpoint-every", "3steps"],
-                                env=cli.environment(), capture_output=True, text=True, timeout=60)
+                                env=cli.environment(), capture_output=True, text=True, timeout=120 * cli.SLOWDOWN)
         self.assertEqual(result.returncode, cli.USER_ERROR, result.stderr)
         self.assertIn("expected '--checkpoint-every 60s' as on rank 0, found '--checkpoint-every 3steps'", result.stderr)
         self.assertFalse((self.dir / "run").exists())
