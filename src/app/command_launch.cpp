@@ -232,7 +232,7 @@ ExitStatus run_launch(const std::vector<std::string>& arguments) {
 std::function<ExitStatus(const Communicator&)> declare_launch(CLI::App& app) {
   const auto arguments = std::make_shared<LaunchArguments>();
   declare_flags(app, *arguments);
-  return [arguments](const Communicator& world) {
+  return [arguments](const Communicator& world) {  // the parser writes to them
     collectively(world, [] {
       throw UserError("launch has to be the first argument, and one process: it starts the ranks itself");
     });

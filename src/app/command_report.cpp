@@ -104,7 +104,7 @@ ExitStatus run_report(const std::vector<std::string>& arguments) {
 std::function<ExitStatus(const Communicator&)> declare_report(CLI::App& app) {
   const auto arguments = std::make_shared<ReportArguments>();
   declare_flags(app, *arguments);
-  return [](const Communicator& world) {
+  return [arguments](const Communicator& world) {  // the parser writes to them
     collectively(world, [] {
       throw UserError("report has to be the first argument, and one process: without mpirun");
     });
