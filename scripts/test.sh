@@ -114,7 +114,8 @@ fi
 if [ $preset = asan ]; then
   export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:fast_unwind_on_malloc=0:${ASAN_OPTIONS:-}
   export UBSAN_OPTIONS=print_stacktrace=1:${UBSAN_OPTIONS:-}
-  export LSAN_OPTIONS=suppressions=\'$project_dir/tests/lsan.supp\':print_suppressions=0:${LSAN_OPTIONS:-}
+  # In the thread-local memory of plugins that Open MPI has unloaded, LeakSanitizer crashes.
+  export LSAN_OPTIONS=suppressions=\'$project_dir/tests/lsan.supp\':print_suppressions=0:use_tls=0:${LSAN_OPTIONS:-}
 else
   check "Format" "$project_dir/scripts/format.sh" --check || true
   check "Build of core and nn without MPI (build/core-only)" build core-only core_test nn_test &&
