@@ -145,24 +145,6 @@ bool was_ended_by_signal(int status) {
   return status == 128 + SIGUSR1 || status == 128 + SIGTERM || status == 128 + SIGINT;
 }
 
-/// To be called after a failure, whose cause this may be: Open MPI's own message about it is long, and names
-/// little that helps here. Asks mpirun, which starts nothing and tells by text alone.
-void refuse_too_few_slots(const std::string& launcher, std::size_t ranks,
-                          const std::vector<HostSlots>& hosts) {
-  // Hosts with slots enough fail for other reasons; asking those that are gone takes time.
-  if (!hosts.empty() && total_slots(hosts) >= ranks) return;
-  std::vector<std::string> command{"sh", "-c", "\"$@\" 2>&1 | grep -q 'not enough slots'", "sh"};
-  for (const std::string& word : launcher_command(launcher + " --do-not-launch", ranks, hosts, {"true"})) {
-    command.push_back(word);
-  }
-  if (!succeeds_within(command, seconds_to_answer)) return;
-  throw UserError(
-      fmt::format("--ranks {0}: expected no more ranks than {1} has slots (cores); start fewer, "
-                  "name --hosts a:4,b:4, or let ranks share cores by --launcher \"{1} "
-                  "--oversubscribe\"",
-                  ranks, launcher));
-}
-
 ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
                      const std::vector<std::string>& command) {
   const LaunchedRun run(command);
@@ -189,10 +171,14 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
       say(what + "; not started again after a signal");
       return ExitStatus::failure;
     }
-    if (policy.restarts() == 0) refuse_too_few_slots(launcher, ranks, hosts);
     const auto delay = policy.after_failure(step);
     if (!delay) {
       say(what + "; not started again: " + policy.reason());
+      if (!step) {
+        say("if there are too few slots (cores) for " + std::to_string(ranks) +
+            " ranks: start fewer, name --hosts a:4,b:4, or let ranks share cores by --launcher \"mpirun "
+            "--oversubscribe\"");
+      }
       return ExitStatus::failure;
     }
     say(fmt::format("{}; restart {} of {} in {:.3g} s", what, policy.restarts(), arguments.max_restarts,

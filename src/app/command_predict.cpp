@@ -80,6 +80,15 @@ bool is_csv(const std::string& output) {
   return extension == ".csv";
 }
 
+/// What predictions are made from is not to be lost for them.
+void refuse_to_replace(const std::string& source, const std::string& output) {
+  std::error_code ignored;  // where there is no output yet
+  if (std::filesystem::equivalent(source, output, ignored)) {
+    throw UserError("--output " + output + ": expected another file than " + source +
+                    ", which the predictions are made from");
+  }
+}
+
 template <class T>
 void predict_rows(const PredictArguments& arguments, const std::string& path,
                   const ModelDescription& description) {
@@ -132,6 +141,8 @@ std::function<ExitStatus(const Communicator&)> declare_predict(CLI::App& app) {
       arguments.input.drop_columns = split_list(a->drop_columns);
       arguments.input.separator = parse_separator(a->separator);
       const std::string path = find_checkpoint(a->checkpoint);
+      refuse_to_replace(path, a->output);
+      refuse_to_replace(a->input.path, a->output);
       const ModelDescription model = read_checkpoint_state(path).model;
       if (model.precision == "float64") {
         predict_rows<double>(arguments, path, model);

@@ -26,6 +26,15 @@ ExitStatus run_and_report(const Communicator& world, const std::vector<std::stri
   }
 }
 
+/// The ranks of the job. Whoever does not get to know them ends the others, which may wait for it.
+Communicator join_ranks() {
+  try {
+    return Communicator::world();
+  } catch (const std::exception& error) {
+    abort_all(error.what(), status_of(error));
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -36,7 +45,7 @@ int main(int argc, char** argv) {
     if (alone && is_launch(arguments)) return static_cast<int>(run_launch(arguments));
     if (alone && is_report(arguments)) return static_cast<int>(run_report(arguments));
     const Environment environment;
-    const Communicator world = Communicator::world();
+    const Communicator world = join_ranks();
     return static_cast<int>(run_and_report(world, arguments));
   } catch (const std::exception& error) {
     const bool without_mpi = is_launch(arguments) || is_report(arguments);

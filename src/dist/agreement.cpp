@@ -1,5 +1,6 @@
 #include "lockstep/dist/agreement.hpp"
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -64,19 +65,39 @@ void agree(const Communicator& communicator, const Outcome& mine) {
 
 }  // namespace detail
 
-void abort_all(const Communicator& communicator, const std::string& message, ExitStatus status) {
+namespace {
+
+void tell(int rank, const char* host, const std::string& message) {
   std::fflush(stdout);
-  std::fprintf(stderr, "lockstep: rank %d on %s: %s\n", communicator.rank(), communicator.host().c_str(),
-               message.c_str());
-  end_all(communicator, status);
+  std::fprintf(stderr, "lockstep: rank %d on %s: %s\n", rank, host, message.c_str());
 }
 
-void end_all(const Communicator& communicator, ExitStatus status) {
+[[noreturn]] void end(MPI_Comm communicator, ExitStatus status) {
   std::fflush(stderr);
   // Without a launcher nobody else is to be ended, and MPI_Abort would add its own lines to the message.
   if (!started_by_launcher()) std::_Exit(static_cast<int>(status));
-  MPI_Abort(communicator.handle(), static_cast<int>(status));
+  MPI_Abort(communicator, static_cast<int>(status));
   std::_Exit(static_cast<int>(status));
+}
+
+}  // namespace
+
+void abort_all(const Communicator& communicator, const std::string& message, ExitStatus status) {
+  tell(communicator.rank(), communicator.host().c_str(), message);
+  end(communicator.handle(), status);
+}
+
+void abort_all(const std::string& message, ExitStatus status) {
+  int rank = 0, length = 0;
+  std::array<char, MPI_MAX_PROCESSOR_NAME> host{};
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Get_processor_name(host.data(), &length);
+  tell(rank, host.data(), message);
+  end(MPI_COMM_WORLD, status);
+}
+
+void end_all(const Communicator& communicator, ExitStatus status) {
+  end(communicator.handle(), status);
 }
 
 }  // namespace lockstep

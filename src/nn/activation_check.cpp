@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <optional>
 
 #include "lockstep/core/text.hpp"
@@ -91,7 +92,31 @@ std::pair<double, double> close_in(const Activation& f, double low, double high,
   return {low, high};
 }
 
-enum class Break { none, kink, jump };
+/// The x in an interval where of(x) is largest, by ternary search.
+template <class Of>
+double place_of_largest(double low, double high, const Of& of) {
+  for (int i = 0; i < 80; ++i) {
+    const double third = (high - low) / 3;
+    if (of(low + third) < of(high - third)) {
+      low += third;
+    } else {
+      high -= third;
+    }
+  }
+  return low + (high - low) / 2;
+}
+
+/// The largest `of(x)` in the cells around a sample that is the largest there. Where the search does not find
+/// a larger one (at kinks and jumps), the sample.
+template <class Of>
+Extremum refined(Extremum sample, const Of& of) {
+  const double h = 1.0 / cells_to_a_unit;
+  const double x = place_of_largest(std::max(sample.x - h, -farthest), std::min(sample.x + h, farthest), of);
+  const double value = of(x);
+  return std::isfinite(value) && value > sample.value ? Extremum{value, x} : sample;
+}
+
+enum class Break { none, kink, jump, pole };
 
 /// What separates f and f' at the ends of a cell that has been closed in.
 Break break_between(const Activation& f, std::pair<double, double> ends) {
@@ -103,6 +128,16 @@ Break break_between(const Activation& f, std::pair<double, double> ends) {
   return differ(left.slope, right.slope, 1e-5) ? Break::kink : Break::none;
 }
 
+/// The place in the cell from sample i to the next where |f| is beyond all that the cell's ends let expect.
+std::optional<double> pole_in_cell(const Activation& f, const Samples<double>& s, std::size_t i) {
+  const auto size = [&](double x) { return std::abs(f.value(x)); };
+  const double x = place_of_largest(s.x[i], s.x[i + 1], size);
+  double expected = 1;
+  for (const std::size_t end : {i, i + 1})
+    expected = std::max({expected, std::abs(s.values[end]), std::abs(s.slopes[end])});
+  return size(x) < 1e6 * expected ? std::nullopt : std::optional(x);  // NaN is one, too
+}
+
 /// The break in the cell from sample i to the next, and where it is. Only cells that stand out are looked at:
 /// where f changes by more than slopes explain, or f' by more than in the cells around.
 std::pair<Break, double> break_in_cell(const Activation& f, const Samples<double>& s, std::size_t i) {
@@ -110,14 +145,19 @@ std::pair<Break, double> break_in_cell(const Activation& f, const Samples<double
   const double h = s.x[i + 1] - s.x[i];
   const double unexplained = s.values[i + 1] - s.values[i] - h * (s.slopes[i] + s.slopes[i + 1]) / 2;
   const double size = std::max({1e-3, std::abs(s.values[i]), std::abs(s.values[i + 1])});
-  if (std::abs(unexplained) > h * slope_change(i) + 1e-7 * size) {
+  const bool value_stands_out = std::abs(unexplained) > h * slope_change(i) + 1e-7 * size;
+  const double before = i > 0 ? slope_change(i - 1) : 0;
+  const double behind = i + 2 < s.x.size() ? slope_change(i + 1) : 0;
+  const bool slope_stands_out = slope_change(i) > 3 * std::min(before, behind) + 1e-6;
+  if (value_stands_out || slope_stands_out) {
+    if (const auto pole = pole_in_cell(f, s, i)) return {Break::pole, *pole};
+  }
+  if (value_stands_out) {
     const auto ends = close_in(f, s.x[i], s.x[i + 1], [](const auto& result) { return result.value; });
     const Break found = break_between(f, ends);
     if (found != Break::none) return {found, ends.first};
   }
-  const double before = i > 0 ? slope_change(i - 1) : 0;
-  const double behind = i + 2 < s.x.size() ? slope_change(i + 1) : 0;
-  if (slope_change(i) > 3 * std::min(before, behind) + 1e-6) {
+  if (slope_stands_out) {
     const auto ends = close_in(f, s.x[i], s.x[i + 1], [](const auto& result) { return result.slope; });
     return {break_between(f, ends), ends.first};
   }
@@ -128,27 +168,15 @@ void find_breaks(const Activation& f, const Samples<double>& s, ActivationReport
   for (std::size_t i = 0; i + 1 < s.x.size(); ++i) {
     if (!s.finite(i) || !s.finite(i + 1)) continue;
     const auto [kind, x] = break_in_cell(f, s, i);
+    if (kind == Break::pole) {
+      report.non_finite.push_back({x, x});
+      report.non_finite32.push_back({x, x});
+    }
     if (kind == Break::jump && report.jumps.size() < most_listed) report.jumps.push_back(x);
     if (kind == Break::kink && report.kinks.size() < most_listed) report.kinks.push_back(x);
   }
-}
-
-/// The largest `of(x)` in the cells around a sample that is the largest there, by ternary search. Where that
-/// does not find a larger one (at kinks and jumps), the sample.
-template <class Of>
-Extremum refined(Extremum sample, const Of& of) {
-  const double h = 1.0 / cells_to_a_unit;
-  double low = std::max(sample.x - h, -farthest), high = std::min(sample.x + h, farthest);
-  for (int i = 0; i < 80; ++i) {
-    const double third = (high - low) / 3;
-    if (of(low + third) < of(high - third)) {
-      low += third;
-    } else {
-      high -= third;
-    }
-  }
-  const double x = low + (high - low) / 2, value = of(x);
-  return std::isfinite(value) && value > sample.value ? Extremum{value, x} : sample;
+  std::ranges::sort(report.non_finite, {}, &Interval::low);
+  std::ranges::sort(report.non_finite32, {}, &Interval::low);
 }
 
 void find_extrema(const Activation& f, const Samples<double>& s, ActivationReport& report) {
@@ -168,23 +196,17 @@ void find_extrema(const Activation& f, const Samples<double>& s, ActivationRepor
   report.steepest = refined(report.steepest, [&](double x) { return std::abs(f.derivative(x)); });
 }
 
-/// Poles lie between samples, mostly: there the largest value found is beyond all of those.
-void find_poles(const Samples<double>& s, ActivationReport& report) {
-  double largest = 1;
-  for (std::size_t i = 0; i < s.x.size(); ++i) {
-    if (s.finite(i)) largest = std::max({largest, std::abs(s.values[i]), std::abs(s.slopes[i])});
+/// Beside a pole f is beyond all samples.
+void find_bounds_at_poles(const Activation& f, ActivationReport& report) {
+  constexpr double beside = 1e-9, huge = 1e6, infinity = std::numeric_limits<double>::infinity();
+  for (const auto& [low, high] : report.non_finite) {
+    for (const auto& [edge, x] : {std::pair(low, low - beside), std::pair(high, high + beside)}) {
+      const double value = f.value(x);
+      if (value < -huge) report.lowest = {-infinity, edge};
+      if (value > huge) report.highest = {infinity, edge};
+      if (std::abs(value) > huge) report.steepest = {infinity, edge};
+    }
   }
-  for (const Extremum& extremum : {report.lowest, report.highest, report.steepest}) {
-    const auto at_extremum = [&](const Interval& interval) {
-      return interval.low - 1e-6 <= extremum.x && extremum.x <= interval.high + 1e-6;
-    };
-    if (std::abs(extremum.value) < 1e6 * largest || std::ranges::any_of(report.non_finite, at_extremum))
-      continue;
-    for (std::vector<Interval>* const places : {&report.non_finite, &report.non_finite32})
-      places->push_back({extremum.x, extremum.x});
-  }
-  std::ranges::sort(report.non_finite, {}, &Interval::low);
-  std::ranges::sort(report.non_finite32, {}, &Interval::low);
 }
 
 void find_trends(const Samples<double>& s, ActivationReport& report) {
@@ -337,7 +359,7 @@ ActivationReport check_activation(const Activation& activation) {
   }
   find_breaks(activation, samples, report);
   find_extrema(activation, samples, report);
-  find_poles(samples, report);
+  find_bounds_at_poles(activation, report);
   find_trends(samples, report);
   find_normal_means(samples, report);
   report.flat_left = std::abs(activation.derivative(-20));

@@ -237,9 +237,13 @@ MatrixView<T> forward(const ModelSpec& spec, const ParameterLayout& layout, std:
 
 template <class T>
 std::size_t first_nonfinite_layer(const ModelSpec& spec, const Workspace<T>& workspace, std::size_t rows) {
+  const auto all_finite = [&](const AlignedVector<T>& values, std::size_t layer) {
+    const std::span<const T> used(values.data(), rows * spec.widths[layer + 1]);
+    return std::all_of(used.begin(), used.end(), [](T value) { return std::isfinite(value); });
+  };
   for (std::size_t l = 0; l < spec.layers(); ++l) {
-    const std::span<const T> z(workspace.pre_activations[l].data(), rows * spec.widths[l + 1]);
-    if (!std::all_of(z.begin(), z.end(), [](T value) { return std::isfinite(value); })) return l;
+    if (!all_finite(workspace.pre_activations[l], l)) return l;
+    if (l + 1 < spec.layers() && !all_finite(workspace.outputs[l], l)) return l;
   }
   return spec.layers();
 }

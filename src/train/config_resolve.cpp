@@ -31,8 +31,9 @@ std::vector<Item> per_layer(const std::vector<Item>& items, std::size_t layers, 
                             const char* layer_kind) {
   if (items.size() == 1) return std::vector<Item>(layers, items[0]);
   if (items.size() == layers) return items;
-  throw UserError(std::string(flag) + ": expected 1 entry or " + std::to_string(layers) + ", one per " +
-                  layer_kind + ", found " + std::to_string(items.size()));
+  throw UserError(std::string(flag) + ": expected 1 entry" +
+                  (layers > 1 ? " or " + std::to_string(layers) + ", one per " + layer_kind : "") +
+                  ", found " + std::to_string(items.size()));
 }
 
 void resolve_activations(TrainConfig& config) {

@@ -199,6 +199,11 @@ class Check(unittest.TestCase):
         self.assertEqual(check("1/x")["finite"].split("; ")[1], "in float32 no, for x = 0")
         self.assertEqual(check("1/(x - 0.3)")["finite"], "no, for x = 0.3; in float32 no, for x = 0.3")
         self.assertEqual(check("1/(x - 0.3)^2")["continuous"], "no, for x = 0.3")
+        self.assertEqual(check("1/(x - 0.3)")["bounds"], "-inf at x = 0.3, inf at x = 0.3, where it is finite")
+        self.assertTrue(check("tan(x)")["finite"].startswith("no, for x = -1.571, x = 1.571, x = -4.712, x = 4.712 and 60 more;"))
+        self.assertRegex(check("1/(x*x - 2)")["finite"], r"^no, for x = -?1\.414, x = -?1\.414;")
+        self.assertTrue(check("1/sin(x)")["finite"].startswith("no, for x = 0, x = -3.142, x = 3.142, x = -6.283 and 59 more;"))
+        self.assertEqual(check("exp(x)")["finite"].split("; ")[0], "yes")
         self.assertNotIn("saturation", check("log(x)")["warnings"] + check("exp(x^2/100)")["warnings"])
         self.assertEqual(check("1/x")["monotone"], "no")  # it falls on both sides, but rises across 0
         self.assertEqual(check("x*x/x")["non-linear"], "no")

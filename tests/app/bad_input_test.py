@@ -540,6 +540,12 @@ class Checkpoints(BadInputTestCase):
         (self.dir / "rows.csv").write_text(",".join(f"x{i}" for i in range(30)) + "\n" + ",".join(["1"] * 29 + ["?"]))
         self.refused([*predict, "--input", "rows.csv"], "rows.csv", "line 2", "x29", "'?'")
         self.refused([*predict, "--input", "missing.csv"], "missing.csv", ranks=(1,))
+        for lost in (self.data, "run/checkpoints/last"):
+            output = (self.dir / "link.h5")
+            output.unlink(missing_ok=True)
+            os.link(self.dir / lost, output)
+            self.refused(["predict", "--checkpoint", "run/checkpoints/last", "--input", self.data, "--output", "link.h5"],
+                         "--output link.h5", "expected another file", "made from", ranks=(1,))
         (self.dir / "empty.h5").touch()
         self.refused([*predict, "--input", "empty.h5"], "empty.h5", "expected an HDF5 file", "an empty file", ranks=(1,))
         (self.dir / "wide.csv").write_text(",".join(f"x{i}" for i in range(31)) + "\n" + ",".join(["1"] * 31))

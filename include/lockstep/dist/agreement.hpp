@@ -97,6 +97,9 @@ auto on_root(const Communicator& communicator, F&& work) {
 /// errors that the other ranks do not know of.
 [[noreturn]] void abort_all(const Communicator& communicator, const std::string& message, ExitStatus status);
 
+/// The same where there is no communicator yet.
+[[noreturn]] void abort_all(const std::string& message, ExitStatus status);
+
 /// The same without a message.
 [[noreturn]] void end_all(const Communicator& communicator, ExitStatus status);
 

@@ -88,8 +88,8 @@ template <class T>
 MatrixView<T> forward(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
                       MatrixView<const T> x, Workspace<T>& workspace);
 
-/// The first layer with a non-finite pre-activation among the first `rows` rows after a forward pass;
-/// layers() if none.
+/// The first layer with a pre-activation or output that is not finite among the first `rows` rows after a
+/// forward pass; layers() if none.
 template <class T>
 std::size_t first_nonfinite_layer(const ModelSpec& spec, const Workspace<T>& workspace, std::size_t rows);
 
