@@ -102,6 +102,14 @@ class Reports(CliTestCase):
         self.says("paired t-test over 3 seeds", text)
         self.says("12 runs: 6 finished, 6 failed", text)
         self.says("<td>relu · shards 21</td><td>–</td><td></td><td>0 of 3; 3 failed</td>", text)
+        self.assertNotIn("is older than its trials", text.split("<main>")[0])
+        table = self.dir / "moved/sweep.csv"  # as it was before the last job, which was killed
+        table.write_text(re.sub(r"(?m)^(\d+),finished,\d*", r"\1,waiting,", table.read_text()))
+        self.assertEqual(self.report("moved").status, 0)
+        text, figures = self.page()
+        self.says("moved/sweep.csv is older than its trials: 6 of 12 have another status by now", text)
+        self.says("12 runs: 6 finished, 6 failed", text)
+        self.assertEqual(figures["ranking"]["data"][0], trace)
 
     def test_a_sweep_some_trials_of_which_fail(self):
         write_classification(self.dir / "d.h5")

@@ -46,6 +46,16 @@ class Ranking(unittest.TestCase):
         self.assertEqual([group.label_with_counts for group in order],
                          ["relu (1 of 2; 1 failed)", "tanh (0 of 1; 1 halted)", "elu (0 of 1; 1 failed)"])
 
+    def test_only_settings_with_a_finished_run_have_a_rank(self):
+        runs = [made_run(0.1), made_run(0.9, "running", activation=["tanh"])]
+        metric = groups.Metric("test_accuracy")
+        table = ranking.ranking_section(groups.make_groups(runs)[0], metric).items[-1]
+        self.assertEqual([row[:3] for row in table.rows], [["1", "relu", "0.1000"], ["", "tanh", "0.9000"]])
+        for run in runs:  # while none has finished, they are ranked by how far they came
+            run.status = "running"
+        table = ranking.ranking_section(groups.make_groups(runs)[0], metric).items[-1]
+        self.assertEqual([row[:2] for row in table.rows], [["1", "tanh"], ["2", "relu"]])
+
     def test_only_complete_settings_are_compared(self):
         metric = groups.Metric("test_accuracy")
         order = groups.ranked(self.failing(), metric)

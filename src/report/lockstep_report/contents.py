@@ -132,6 +132,9 @@ def sections_of(runs, sweeps, program, chosen_data):
     ]
     notes = [f"{name}: the dataset is not there any more, so what needs it is left out; --data names its new place"
              for name in datasets.missing]
+    notes += [f"{sweep.path / 'sweep.csv'} is older than its trials: {sweep.outdated} of {sweep.counts.total()} have "
+              "another status by now. That is shown; the sweep's command, started again, writes the table anew."
+              for sweep in sweeps if sweep.outdated]
     if not comparable:
         notes.append("Outputs and losses differ, so these runs are not ranked.")
     if len(drawn) > len(featured):

@@ -119,6 +119,13 @@ def label_part(key, value):
     return value if key in ("activation", "hidden", "data") else f"{key} {value}"
 
 
+def title_of(run):
+    """What a setting is called that is the only one: as its run directory, but those of trials are named by digests."""
+    if run.sweep is None:
+        return run.path.resolve().name
+    return " · ".join(label_part(axis, text) for axis, text in run.cell) or run.sweep.resolve().name
+
+
 def shortened(labels, most=8):
     """A list as text, of many labels the first."""
     return ", ".join(labels[:most]) + (f" and {len(labels) - most} more" if len(labels) > most else "")
@@ -145,7 +152,7 @@ def make_groups(runs):
         if "data" in settings:
             settings["data"] = names_of_data[settings["data"]]
         label = " · ".join(label_part(key, value) for key, value in settings.items())
-        groups.append(Group(label or group_runs[0].path.name, settings, group_runs))
+        groups.append(Group(label or title_of(group_runs[0]), settings, group_runs))
     families = {name: number for number, name in enumerate(dict.fromkeys(group.activation for group in groups))}
     for group in groups:
         group.family = families[group.activation]

@@ -89,8 +89,9 @@ def ranking_figure(order, metric, hues):
 
 
 def ranking_row(place, group, p, metric, other):
+    """`place`: None if the group has none."""
     interval = group.final(metric.column)
-    cells = [str(place) if interval.count else "", group.label, metric.text(interval.mean),
+    cells = ["" if place is None else str(place), group.label, metric.text(interval.mean),
              "" if interval.count < 2 else f"± {interval.half_width:.2g}",
              group.standing.short or str(group.standing.total), p_text(p)]
     if other:
@@ -118,8 +119,11 @@ def ranking_section(groups, metric, sweeps=()):
     other = {"val_accuracy": "test_accuracy", "test_accuracy": "test_loss", "val_loss": "test_loss"}.get(metric.column)
     header = ["", "setting", metric.title, "95 %", "runs", "p against 1"]
     header += ([other.replace("_", " ")] if other else []) + ["parameters"]
-    rows = [ranking_row(place, group, p_values.get(group.label, math.nan), metric, other)
-            for place, group in enumerate(order, 1)]
+    any_finished = any(group.standing.finished for group in valued)
+    rows = []
+    for place, group in enumerate(order, 1):
+        has_rank = group.final(metric.column).count and (group.standing.finished or not any_finished)
+        rows.append(ranking_row(place if has_rank else None, group, p_values.get(group.label, math.nan), metric, other))
     rows += rows_without_config(sweeps, len(header))
     section = Section("Ranking")
     if len(valued) > 1:
