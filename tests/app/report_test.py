@@ -1,6 +1,7 @@
 """What `lockstep report` writes, apart from how a browser shows it; tests/report has the tests of its parts."""
 
 import csv
+import html
 import json
 import re
 import shutil
@@ -143,6 +144,23 @@ class Reports(CliTestCase):
         self.assertEqual(written[4:], [f"{len(finished)}/5", "failed"])
         self.assertIn(f"({len(finished)} of 5; {failed} failed)", cells["data"][0]["text"][1][1])
         self.assertEqual(cells["data"][0]["text"][1][2], "0 of 5; 5 failed")
+
+    def test_why_runs_failed(self):
+        write_classification(self.dir / "d.h5")
+        flags = ["--data", self.dir / "d.h5", "--epochs", 1, "--batch-size", 20]
+        self.train(self.dir / "good", *flags)
+        run("train", "--run-dir", self.dir / "bad", "--progress", "off", "--optimizer", "sgd", "--learning-rate",
+            "1e30", *flags)
+        summary = json.loads((self.dir / "bad/summary.json").read_text())
+        self.assertEqual(summary["status"], "failed")
+        self.assertEqual(self.report("good", "bad").status, 0)
+        cells = [html.unescape(cell) for cell in re.findall("<td>(.*?)</td>", self.page()[0])]
+        self.assertIn(summary["reason"], cells)
+        self.assertEqual(cells[cells.index(summary["reason"]) + 1], "bad")
+        alone = self.report("bad")
+        self.assertEqual((alone.status, len(alone.err.splitlines())), (USER_ERROR, 1))
+        self.assertIn("expected at least one run with a finished epoch, found none; bad failed: " + summary["reason"],
+                      alone.err)
 
     def test_a_damaged_run(self):
         (self.dir / "a").mkdir()

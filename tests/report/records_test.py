@@ -48,7 +48,7 @@ class Records(unittest.TestCase):
         self.assertEqual(found["learning_rate 0.5"].final("test_accuracy").count, 0)
         self.assertEqual(sweep.settings_without_config, {(("learning_rate", "9"),): ["failed", "waiting"]})
         self.assertEqual(sweep.counts, {"finished": 1, "failed": 4, "waiting": 2})
-        self.assertEqual(sweep.failures[0], ("2", "why 2"))
+        self.assertEqual(sweep.failures[0], ("2", (("learning_rate", "0.1"), ("seed", "2")), "why 2"))
 
     def test_trials_that_never_began_stand_in_the_order_of_the_table(self):
         rates = [f"0.{number}" for number in range(1, 10)]
@@ -98,7 +98,8 @@ class Records(unittest.TestCase):
         (self.dir / "trials/t2/summary.json").write_text('{"status": "failed", "reason": "the loss is nan"}')
         sweep = records.read_sweep(self.dir)
         self.assertEqual(sweep.counts, {"finished": 1, "failed": 1, "waiting": 1})
-        self.assertEqual(sweep.failures, [("2", "the loss is nan")])
+        settings = (("activation", "relu"), ("learning_rate", "0.001"), ("seed", "2"))
+        self.assertEqual(sweep.failures, [("2", settings, "the loss is nan")])
 
     def test_a_trial_in_its_next_attempt_has_not_failed(self):
         self.killed_sweep()

@@ -30,6 +30,7 @@ class Table:
     header: list
     rows: list
     note: str = ""
+    wraps: bool = False  # long texts take several lines
 
 
 @dataclass

@@ -119,11 +119,16 @@ def label_part(key, value):
     return value if key in ("activation", "hidden", "data") else f"{key} {value}"
 
 
+def label_of(settings):
+    """Of (key, text)."""
+    return " · ".join(label_part(key, text) for key, text in settings)
+
+
 def title_of(run):
     """What a setting is called that is the only one: as its run directory, but those of trials are named by digests."""
     if run.sweep is None:
         return run.path.resolve().name
-    return " · ".join(label_part(axis, text) for axis, text in run.cell) or run.sweep.resolve().name
+    return label_of(run.cell) or run.sweep.resolve().name
 
 
 def shortened(labels, most=8):
@@ -151,7 +156,7 @@ def make_groups(runs):
         settings = dict(zip(names, values))
         if "data" in settings:
             settings["data"] = names_of_data[settings["data"]]
-        label = " · ".join(label_part(key, value) for key, value in settings.items())
+        label = label_of(settings.items())
         groups.append(Group(label or title_of(group_runs[0]), settings, group_runs))
     families = {name: number for number, name in enumerate(dict.fromkeys(group.activation for group in groups))}
     for group in groups:

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from .cells import Cell
 from .drawing import Figure, add_band, colour, empty_figure, escaped, rounded
-from .groups import label_part, numeric, shortened
+from .groups import label_of, numeric, shortened
 
 MOST_LINES = 10
 
@@ -42,7 +42,7 @@ def lines_of(groups, key):
     lines, families = {}, {}
     for group in groups:
         if numeric(group.settings[key]) is not None:
-            rest = " · ".join(label_part(k, text) for k, text in group.settings.items() if k != key)
+            rest = label_of((k, text) for k, text in group.settings.items() if k != key)
             lines.setdefault(rest, {}).setdefault(numeric(group.settings[key]), []).append(group)
             families[rest] = group.family
     return dict(list(lines.items())[:MOST_LINES]), families

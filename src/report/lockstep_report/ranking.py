@@ -5,7 +5,7 @@ import math
 import plotly.graph_objects as go
 
 from .drawing import GREY, Figure, Section, Table, colours_of, empty_figure, escaped, rounded
-from .groups import Metric, label_part, ranked, shortened
+from .groups import Metric, label_of, ranked, shortened
 from .intervals import holm, paired_p_value
 from .standing import Standing
 
@@ -105,8 +105,7 @@ def rows_without_config(sweeps, columns):
     """Of the settings that have no config, as none of their trials began."""
     for sweep in sweeps:
         for cell, statuses in sweep.settings_without_config.items():
-            label = " · ".join(label_part(axis, text) for axis, text in cell)
-            yield ["", label, "–", "", Standing(statuses).short] + [""] * (columns - 5)
+            yield ["", label_of(cell), "–", "", Standing(statuses).short] + [""] * (columns - 5)
 
 
 def ranking_section(groups, metric, sweeps=()):

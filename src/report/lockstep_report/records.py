@@ -50,6 +50,11 @@ class Run:
         return float(values[-1]) if len(values) else math.nan
 
     @property
+    def reason(self):
+        """Why the run ended as it did, as far as its summary says."""
+        return " ".join(str(self.summary.get("reason", "")).split()) or "no reason is known"
+
+    @property
     def checkpoint(self):
         """The directory, if it holds a checkpoint: `evaluate` and `predict` take its best, else its last."""
         return self.path if any((self.path / "checkpoints" / name).exists() for name in ("best", "last")) else None
@@ -72,7 +77,7 @@ class Sweep:
     path: Path
     runs: list
     counts: dict  # status → number of trials
-    failures: list  # (trial, message)
+    failures: list  # (trial, its settings ((axis, text), …), message)
     settings_without_config: dict  # cell, as cell_of has it, of which no trial has a config → [status]
     outdated: int  # trials whose status in sweep.csv is not what they are now
 
@@ -150,12 +155,17 @@ def read_run(path, status=None):
                status or str(summary.get("status", NOT_ENDED)), summary, read_diagnostics(path / "diagnostics.csv"))
 
 
-def cell_of(row):
-    """The axes of a trial, but those that cannot change a result or that means are taken over. In a row of sweep.csv
-    the axes are what stands between "rank" and "parameters" (trial_table in src/sweep/summary.cpp)."""
+def settings_of(row):
+    """The axes of a trial and their texts: in a row of sweep.csv what stands between "rank" and "parameters"
+    (trial_table in src/sweep/summary.cpp)."""
     columns = list(row)
     axes = columns[columns.index("rank") + 1:columns.index("parameters")]
-    return tuple((axis, row[axis]) for axis in axes if axis not in NO_DIFFERENCE)
+    return tuple((axis, row[axis]) for axis in axes)
+
+
+def cell_of(row):
+    """The axes of a trial, but those that cannot change a result or that means are taken over."""
+    return tuple((axis, text) for axis, text in settings_of(row) if axis not in NO_DIFFERENCE)
 
 
 def read_record(path):
@@ -210,7 +220,7 @@ def read_sweep(path):
     rows = [as_it_is_now(path, row) for row in table]
     outdated = sum(row["status"] != written["status"] for row, written in zip(rows, table))
     runs, settings_without_config = read_trials(path, rows)
-    failures = [(row["trial"], row["message"]) for row in rows if row["status"] == FAILED]
+    failures = [(row["trial"], settings_of(row), row["message"]) for row in rows if row["status"] == FAILED]
     return Sweep(path, runs, collections.Counter(row["status"] for row in rows), failures, settings_without_config,
                  outdated)
 
@@ -233,5 +243,10 @@ def read_sources(paths):
             raise ReportError(f"{text}: expected a run directory (with config.toml) or a sweep directory (with "
                               f"sweep.csv), {what}")
     if not any(run.has_epochs for run in runs):
-        raise ReportError(f"{', '.join(map(str, paths))}: expected at least one run with a finished epoch, found none")
+        reasons = [f"{run.path} failed: {run.reason}" for run in runs if run.sweep is None and run.status == FAILED]
+        reasons += [f"trial {trial} of {sweep.path} failed: {message}"
+                    for sweep in sweeps for trial, _, message in sweep.failures]
+        more = f" (and {len(reasons) - 1} more failed)" if len(reasons) > 1 else ""
+        raise ReportError(f"{', '.join(map(str, paths))}: expected at least one run with a finished epoch, found none"
+                          + (f"; {reasons[0]}{more}" if reasons else ""))
     return [run for run in runs if run.has_epochs or run.status != FINISHED], sweeps
