@@ -222,12 +222,15 @@ class Reports(CliTestCase):
 
     def test_mistakes(self):
         (self.dir / "empty").mkdir()
+        (self.dir / "README.md").touch()
         before = tree(self.dir)
         for arguments, message in (
                 ((), "expected run or sweep directories, found none"),
                 (("nowhere",), "nowhere: expected a run directory (with config.toml) or a sweep directory (with "
                                "sweep.csv), found no such directory"),
                 (("empty",), "found neither"),
+                (("README.md",), "README.md: expected a run directory (with config.toml) or a sweep directory (with "
+                                 "sweep.csv), found a file"),
                 (("empty", "--format", "gif"), "--format: expected png or svg, found 'gif'"),
                 (("empty", "--figure", "d"), "unknown flag '--figure' (did you mean '--figures'?)")):
             result = run("report", *arguments, cwd=self.dir)

@@ -239,7 +239,8 @@ def read_sources(paths):
         elif (path / "config.toml").is_file():
             runs.append(read_run(path))
         else:
-            what = "found neither" if path.is_dir() else "found no such directory"
+            what = ("found neither" if path.is_dir() else "found a file" if path.exists()
+                    else "found no such directory")
             raise ReportError(f"{text}: expected a run directory (with config.toml) or a sweep directory (with "
                               f"sweep.csv), {what}")
     if not any(run.has_epochs for run in runs):
