@@ -89,6 +89,22 @@ class Ranking(unittest.TestCase):
         [note] = ranking.ranking_section(groups.make_groups(runs)[0], groups.Metric("test_accuracy")).notes
         self.assertEqual(note, "No other setting has two seeds in common with relu, so none are compared.")
 
+    def test_what_is_not_like_for_like_is_named(self):
+        def note(*configs, digests=()):
+            runs = [made_run(0.9, **config) for config in configs]
+            for run, digest in zip(runs, digests):
+                run.summary = {"dataset": {"sha256": digest}}
+            notes = ranking.ranking_section(groups.make_groups(runs)[0], groups.Metric("test_accuracy")).notes
+            return next((text for text in notes if text.startswith("Not like")), None)
+        relu, tanh = {"activation": ["relu"], "data": "a.h5", "epochs": 2}, {"activation": ["tanh"], "epochs": 2}
+        self.assertIsNone(note(relu, tanh | {"data": "a.h5"}))
+        self.assertEqual(note(relu, tanh | {"data": "b.h5"}), "Not like for like: these runs differ in data.")
+        self.assertIsNone(note(relu, tanh | {"data": "b.h5"}, digests=("same", "same")))
+        self.assertEqual(note(relu, tanh | {"data": "a.h5"}, digests=("old", "new")),
+                         "Not like for like: these runs differ in data.")
+        self.assertEqual(note(relu, tanh | {"data": "b.h5", "epochs": 3, "limit_test": 100}),
+                         "Not like for like: these runs differ in data, test rows and epochs.")
+
     def test_table_and_figure_tell_of_failed_runs(self):
         section = ranking.ranking_section(self.failing(), groups.Metric("test_accuracy"))
         figure, table = section.items

@@ -5,7 +5,7 @@ import math
 import plotly.graph_objects as go
 
 from .drawing import GREY, Figure, Section, Table, colours_of, empty_figure, escaped, rounded
-from .groups import Metric, label_of, ranked, shortened
+from .groups import Metric, label_of, ranked, setting, shortened
 from .intervals import holm, paired_p_value
 from .standing import Standing
 
@@ -46,6 +46,25 @@ def significance_note(order, metric, p_values):
     if not close:
         return f"{best.label} differs from {every} at the 5 % level ({test})."
     return f"At the 5 % level, {best.label} is not told apart from: {shortened(close)} ({test})."
+
+
+def datasets_of(runs):
+    """What tells the runs' datasets apart: their contents, or the files' paths where not all runs have ended."""
+    digests = {run.summary.get("dataset", {}).get("sha256") for run in runs}
+    return digests if None not in digests else {setting(run, "data") for run in runs}
+
+
+def unequal_note(groups):
+    """None if the runs were trained and tested on the same."""
+    runs = [run for group in groups for run in group.members]
+    unequal = ["data"] if len(datasets_of(runs)) > 1 else []
+    unequal += [word for key, word in (("limit_train", "training rows"), ("limit_test", "test rows"),
+                                       ("validation_split", "validation rows"), ("epochs", "epochs"))
+                if len({setting(run, key) for run in runs}) > 1]
+    if not unequal:
+        return None
+    words = " and ".join(filter(None, [", ".join(unequal[:-1]), unequal[-1]]))
+    return f"Not like for like: these runs differ in {words}."
 
 
 def incomplete_note(groups):
@@ -129,6 +148,6 @@ def ranking_section(groups, metric, sweeps=()):
         section.items.append(ranking_figure(valued, metric, colours_of(order, may_repeat=True)))
     if len(order) > 1:
         section.notes.append(significance_note(order, metric, p_values))
-    section.notes += filter(None, [incomplete_note(order)])
+    section.notes += filter(None, [unequal_note(order), incomplete_note(order)])
     section.items.append(Table("", header, rows))
     return section
