@@ -65,8 +65,10 @@ class Ranking(unittest.TestCase):
         note = ranking.significance_note(order, metric, p_values)
         self.assertEqual(note, "relu differs from every other setting that can be compared at the 5 % level "
                                "(paired t-test over 5 seeds; Holm's correction for 1 comparison).")
-        self.assertIn("Incomplete: prelu (2 of 5; 3 failed), elu (0 of 5; 5 failed). Means are over finished runs only",
-                      ranking.incomplete_note(order))
+        self.assertEqual(ranking.incomplete_note(order),
+                         "Incomplete: prelu (2 of 5; 3 failed), elu (0 of 5; 5 failed). These settings stand behind "
+                         "the complete ones and are not compared with the best. Their means are over the finished runs, "
+                         "which may be the lucky ones.")
         self.assertIsNone(ranking.incomplete_note(order[:2]))
 
     def test_without_two_complete_settings_nothing_is_compared(self):
@@ -104,6 +106,19 @@ class Ranking(unittest.TestCase):
                          "Not like for like: these runs differ in data.")
         self.assertEqual(note(relu, tanh | {"data": "b.h5", "epochs": 3, "limit_test": 100}),
                          "Not like for like: these runs differ in data, test rows and epochs.")
+
+    def test_means_of_runs_that_go_on_are_named(self):
+        order = groups.make_groups([made_run(0.9), made_run(0.8, "running", activation=["tanh"])])[0]
+        self.assertEqual(ranking.incomplete_note(order),
+                         "Incomplete: tanh (0 of 1; 1 running). These settings stand behind the complete ones and are "
+                         "not compared with the best. Where no run has finished, the mean is over those that have not "
+                         "failed, as far as they came.")
+
+    def test_intervals_are_named_where_there_are_any(self):
+        for seeds, named in (([0.9], False), ([0.9, 0.8], True)):
+            found = groups.make_groups(made_runs("relu", seeds) + made_runs("tanh", [0.5]))[0]
+            figure = ranking.ranking_section(found, groups.Metric("test_accuracy")).items[0]
+            self.assertEqual("95 % confidence interval" in figure.note, named, figure.note)
 
     def test_table_and_figure_tell_of_failed_runs(self):
         section = ranking.ranking_section(self.failing(), groups.Metric("test_accuracy"))

@@ -69,12 +69,16 @@ def unequal_note(groups):
 
 def incomplete_note(groups):
     """None if no runs are missing."""
-    names = [group.label_with_counts for group in groups if not group.standing.complete]
-    if not names:
+    incomplete = [group for group in groups if not group.standing.complete]
+    if not incomplete:
         return None
-    return (f"Incomplete: {shortened(names)}. Means are over finished runs only, which may be the lucky ones (where "
-            "none has finished, over those not failed, as far as they came): these settings stand behind the complete "
-            "ones and are not compared with the best.")
+    note = (f"Incomplete: {shortened([group.label_with_counts for group in incomplete])}. These settings stand behind "
+            "the complete ones and are not compared with the best. ")
+    if any(group.standing.finished for group in incomplete):
+        note += "Their means are over the finished runs, which may be the lucky ones. "
+    if any(group.counted and not group.standing.finished for group in incomplete):
+        note += "Where no run has finished, the mean is over those that have not failed, as far as they came."
+    return note.strip()
 
 
 def p_text(p):
@@ -102,7 +106,9 @@ def ranking_figure(order, metric, hues):
         margin = 0.03 * (min(max(ends), 1) - max(min(ends), 0))
         figure.update_xaxes(range=[max(min(ends), 0) - margin, min(max(ends), 1) + margin])
     return Figure("ranking", f"Ranking by {metric.title}", figure,
-                  "after the last epoch; lines: 95 % confidence interval of the mean over seeds"
+                  "after the last epoch"
+                  + ("; lines: 95 % confidence interval of the mean over seeds"
+                     if any(interval.count > 1 for interval in intervals) else "")
                   + ("" if all(group.standing.complete for group in first) else "; open: runs are missing")
                   + (f"; the first {MOST_ROWS} of {len(order)}" if len(order) > MOST_ROWS else ""))
 
