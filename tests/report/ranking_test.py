@@ -67,8 +67,8 @@ class Ranking(unittest.TestCase):
                                "(paired t-test over 5 seeds; Holm's correction for 1 comparison).")
         self.assertEqual(ranking.incomplete_note(order),
                          "Incomplete: prelu (2 of 5; 3 failed), elu (0 of 5; 5 failed). These settings stand behind "
-                         "the complete ones and are not compared with the best. Their means are over the finished runs, "
-                         "which may be the lucky ones.")
+                         "the complete ones and are not compared with the best. Their means are over the finished "
+                         "runs, which may be the lucky ones.")
         self.assertIsNone(ranking.incomplete_note(order[:2]))
 
     def test_without_two_complete_settings_nothing_is_compared(self):
@@ -119,6 +119,15 @@ class Ranking(unittest.TestCase):
             found = groups.make_groups(made_runs("relu", seeds) + made_runs("tanh", [0.5]))[0]
             figure = ranking.ranking_section(found, groups.Metric("test_accuracy")).items[0]
             self.assertEqual("95 % confidence interval" in figure.note, named, figure.note)
+
+    def test_a_loss_that_hides_the_others_makes_the_axis_logarithmic(self):
+        for largest, kind in ((1e30, "log"), (0.9, None)):
+            runs = [made_run(value, activation=[name])
+                    for name, value in (("relu", 0.5), ("tanh", 0.4), ("elu", largest))]
+            for run in runs:
+                run.epochs["test_loss"] = run.epochs["test_accuracy"]
+            section = ranking.ranking_section(groups.make_groups(runs)[0], groups.Metric("test_loss"))
+            self.assertEqual(section.items[0].figure.layout.xaxis.type, kind)
 
     def test_table_and_figure_tell_of_failed_runs(self):
         section = ranking.ranking_section(self.failing(), groups.Metric("test_accuracy"))

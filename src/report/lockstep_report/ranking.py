@@ -4,7 +4,7 @@ import math
 
 import plotly.graph_objects as go
 
-from .drawing import GREY, Figure, Section, Table, colours_of, empty_figure, escaped, rounded
+from .drawing import GREY, Figure, Section, Table, colours_of, empty_figure, escaped, hides_others, rounded
 from .groups import Metric, label_of, ranked, setting, shortened
 from .intervals import holm, paired_p_value
 from .standing import Standing
@@ -105,6 +105,8 @@ def ranking_figure(order, metric, hues):
     if metric.higher_is_better and (min(ends) < 0 or max(ends) > 1):  # an interval may be wider than the possible
         margin = 0.03 * (min(max(ends), 1) - max(min(ends), 0))
         figure.update_xaxes(range=[max(min(ends), 0) - margin, min(max(ends), 1) + margin])
+    if not metric.higher_is_better and hides_others(interval.mean for interval in intervals):
+        figure.update_xaxes(type="log", tickformat="~g")
     return Figure("ranking", f"Ranking by {metric.title}", figure,
                   "after the last epoch"
                   + ("; lines: 95 % confidence interval of the mean over seeds"
