@@ -90,6 +90,17 @@ class Records(unittest.TestCase):
         interval = group.final("test_accuracy")
         self.assertEqual((interval.count, interval.mean), (1, 0.75))
 
+    def test_settings_are_told_from_those_that_wait(self):
+        self.killed_sweep()
+        table = self.dir / "sweep.csv"
+        self.run_directory("trials/t4", "0.01")
+        table.write_text(table.read_text() + "4,finished,,relu,0.01,1,50,s/trials/t4,\n")
+        sweep = records.read_sweep(self.dir)
+        found = groups.make_groups(sweep.runs, [sweep])[0]
+        self.assertEqual([group.label for group in found], ["relu · learning_rate 0.001", "relu · learning_rate 0.01"])
+        self.assertEqual([group.label for group in groups.make_groups(sweep.runs)[0]],
+                         ["learning_rate 0.001", "learning_rate 0.01"])
+
     def test_without_a_ledger_trials_are_as_their_summaries_say(self):
         self.killed_sweep()
         for path in (self.dir / "ledger").iterdir():

@@ -124,7 +124,7 @@ def provenance_section(runs):
 
 def sections_of(runs, sweeps, program, chosen_data):
     """[Section], and the notes that stand at the top."""
-    groups, names, differing = make_groups(runs)
+    groups, names, differing = make_groups(runs, sweeps)
     drawn = [group for group in groups if group.drawn]
     not_drawn = [group for group in groups if not group.drawn]
     metric = choose_metric(runs)

@@ -38,15 +38,18 @@ def setting(run, key):
     return setting_text(key, run.config[key]) if key in run.config else "default"
 
 
+def naming_place(key):
+    """By what the keys in a name are sorted."""
+    if key in NAMING_ORDER:
+        return NAMING_ORDER.index(key), key
+    return (100 if key in NAMED_LAST else 50), key
+
+
 def differing_keys(runs):
     """Config keys with more than one value, those that name best first."""
     keys = {key for run in runs for key in run.config} - NO_DIFFERENCE
     values = {key: {setting(run, key) for run in runs} for key in keys}
-    def place(key):
-        if key in NAMING_ORDER:
-            return NAMING_ORDER.index(key), key
-        return (100 if key in NAMED_LAST else 50), key
-    return sorted((key for key in keys if len(values[key]) > 1), key=place)
+    return sorted((key for key in keys if len(values[key]) > 1), key=naming_place)
 
 
 def naming_keys(runs, differing):
@@ -143,20 +146,33 @@ def data_names(paths):
     return {path: Path(path).stem if count[Path(path).stem] == 1 else path for path in paths}
 
 
-def make_groups(runs):
+def keys_of_waiting(runs, sweeps):
+    """Axes that tell settings from those that have no config yet."""
+    keys = set()
+    for sweep in sweeps:
+        if sweep.settings_without_config:
+            cells = [*sweep.settings_without_config, *(run.cell for run in runs if run.sweep == sweep.path)]
+            axes = [axis for axis, _ in cells[0]]
+            keys |= {axis for axis in axes if len({dict(cell)[axis] for cell in cells}) > 1}
+    return {key for key in keys if all(key in run.config for run in runs)}
+
+
+def make_groups(runs, sweeps=()):
     """(groups in the order of their first runs, naming keys, differing keys)."""
     differing = differing_keys(runs)
     names = naming_keys(runs, differing)
     members = {}
     for run in runs:
         members.setdefault(tuple(setting(run, key) for key in names), []).append(run)
+    also_named = keys_of_waiting(runs, sweeps)
     names_of_data = data_names([setting(run, "data") for run in runs])
     groups = []
     for values, group_runs in members.items():
         settings = dict(zip(names, values))
         if "data" in settings:
             settings["data"] = names_of_data[settings["data"]]
-        label = label_of(settings.items())
+        shown = {key: setting(group_runs[0], key) for key in also_named} | settings
+        label = label_of((key, shown[key]) for key in sorted(shown, key=naming_place))
         groups.append(Group(label or title_of(group_runs[0]), settings, group_runs))
     families = {name: number for number, name in enumerate(dict.fromkeys(group.activation for group in groups))}
     for group in groups:
