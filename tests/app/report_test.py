@@ -1,6 +1,7 @@
 """What `lockstep report` writes, apart from how a browser shows it; tests/report has the tests of its parts."""
 
 import csv
+import html
 import json
 import re
 import shutil
@@ -95,6 +96,7 @@ class Reports(CliTestCase):
             found = json.loads(path.read_text())
             if found["status"] == "finished":
                 name = "relu" if '"relu"' in (path.parent / "config.toml").read_text() else "tanh"
+                name += " · shards 4"  # told from those that never began
                 accuracies.setdefault(name, []).append(found["test_accuracy"])
         trace = figures["ranking"]["data"][0]
         for name, value in zip(trace["y"], trace["x"]):
@@ -102,6 +104,14 @@ class Reports(CliTestCase):
         self.says("paired t-test over 3 seeds", text)
         self.says("12 runs: 6 finished, 6 failed", text)
         self.says("<td>relu · shards 21</td><td>–</td><td></td><td>0 of 3; 3 failed</td>", text)
+        self.assertNotIn("is older than its trials", text.split("<main>")[0])
+        table = self.dir / "moved/sweep.csv"  # as it was before the last job, which was killed
+        table.write_text(re.sub(r"(?m)^(\d+),finished,\d*", r"\1,waiting,", table.read_text()))
+        self.assertEqual(self.report("moved").status, 0)
+        text, figures = self.page()
+        self.says("moved/sweep.csv is older than its trials: 6 of 12 have another status by now", text)
+        self.says("12 runs: 6 finished, 6 failed", text)
+        self.assertEqual(figures["ranking"]["data"][0], trace)
 
     def test_a_sweep_some_trials_of_which_fail(self):
         write_classification(self.dir / "d.h5")
@@ -135,6 +145,23 @@ class Reports(CliTestCase):
         self.assertEqual(written[4:], [f"{len(finished)}/5", "failed"])
         self.assertIn(f"({len(finished)} of 5; {failed} failed)", cells["data"][0]["text"][1][1])
         self.assertEqual(cells["data"][0]["text"][1][2], "0 of 5; 5 failed")
+
+    def test_why_runs_failed(self):
+        write_classification(self.dir / "d.h5")
+        flags = ["--data", self.dir / "d.h5", "--epochs", 1, "--batch-size", 20]
+        self.train(self.dir / "good", *flags)
+        run("train", "--run-dir", self.dir / "bad", "--progress", "off", "--optimizer", "sgd", "--learning-rate",
+            "1e30", *flags)
+        summary = json.loads((self.dir / "bad/summary.json").read_text())
+        self.assertEqual(summary["status"], "failed")
+        self.assertEqual(self.report("good", "bad").status, 0)
+        cells = [html.unescape(cell) for cell in re.findall("<td>(.*?)</td>", self.page()[0])]
+        self.assertIn(summary["reason"], cells)
+        self.assertEqual(cells[cells.index(summary["reason"]) + 1], "bad")
+        alone = self.report("bad")
+        self.assertEqual((alone.status, len(alone.err.splitlines())), (USER_ERROR, 1))
+        self.assertIn("expected at least one run with a finished epoch, found none; bad failed: " + summary["reason"],
+                      alone.err)
 
     def test_a_damaged_run(self):
         (self.dir / "a").mkdir()
@@ -196,12 +223,15 @@ class Reports(CliTestCase):
 
     def test_mistakes(self):
         (self.dir / "empty").mkdir()
+        (self.dir / "README.md").touch()
         before = tree(self.dir)
         for arguments, message in (
                 ((), "expected run or sweep directories, found none"),
                 (("nowhere",), "nowhere: expected a run directory (with config.toml) or a sweep directory (with "
                                "sweep.csv), found no such directory"),
                 (("empty",), "found neither"),
+                (("README.md",), "README.md: expected a run directory (with config.toml) or a sweep directory (with "
+                                 "sweep.csv), found a file"),
                 (("empty", "--format", "gif"), "--format: expected png or svg, found 'gif'"),
                 (("empty", "--figure", "d"), "unknown flag '--figure' (did you mean '--figures'?)")):
             result = run("report", *arguments, cwd=self.dir)

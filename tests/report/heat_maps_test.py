@@ -37,6 +37,7 @@ class HeatMaps(unittest.TestCase):
         [figure] = heat_maps.heat_maps(found, names, groups.Metric("test_accuracy"))
         trace = figure.figure.data[0]
         np.testing.assert_allclose(np.array(trace.z, float), [[0.0, 0.01], [0.1, 0.11]])  # rows: the first layer
+        self.assertEqual(figure.note, "test accuracy")  # of one seed, so there is no interval to name
 
     def test_tells_of_failed_runs(self):
         found, names, _ = groups.make_groups(failing_runs_by_rate())
@@ -71,7 +72,7 @@ class HeatMaps(unittest.TestCase):
         found, names, _ = groups.make_groups(complete_runs_by_rate())
         [figure] = heat_maps.heat_maps(found, names, groups.Metric("test_accuracy"))
         self.assertEqual({note.text for note in figure.figure.layout.annotations}, {".4500<br>±.6353"})
-        self.assertNotIn("failed", figure.note)
+        self.assertEqual(figure.note, "mean test accuracy over seeds, ± half of its 95 % confidence interval")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What is read of run and sweep directories, and what is said of damaged ones."""
 
+import json
 import pathlib
 import tempfile
 import unittest
@@ -47,7 +48,7 @@ class Records(unittest.TestCase):
         self.assertEqual(found["learning_rate 0.5"].final("test_accuracy").count, 0)
         self.assertEqual(sweep.settings_without_config, {(("learning_rate", "9"),): ["failed", "waiting"]})
         self.assertEqual(sweep.counts, {"finished": 1, "failed": 4, "waiting": 2})
-        self.assertEqual(sweep.failures[0], ("2", "why 2"))
+        self.assertEqual(sweep.failures[0], ("2", (("learning_rate", "0.1"), ("seed", "2")), "why 2"))
 
     def test_trials_that_never_began_stand_in_the_order_of_the_table(self):
         rates = [f"0.{number}" for number in range(1, 10)]
@@ -64,6 +65,62 @@ class Records(unittest.TestCase):
         sweep = records.read_sweep(self.dir)
         self.assertEqual([run.status for run in sweep.runs], ["finished", "waiting"])
         self.assertEqual(sweep.settings_without_config, {})
+
+    def killed_sweep(self):
+        """relu finished with seed 1 and is in its first epoch with seed 2 after an earlier job had stopped; tanh is
+        not begun. The table is older than all that."""
+        for number in (1, 2):
+            self.run_directory(f"trials/t{number}", "0.001", number, METRICS[:-len("2,20,0.75\n")]
+                               if number == 2 else METRICS)
+        (self.dir / "trials/t2/summary.json").write_text('{"status": "stopped", "reason": "SIGTERM"}')
+        (self.dir / "ledger").mkdir()
+        for number, status in (("1", "finished"), ("2", "running")):
+            (self.dir / f"ledger/t{number}.json").write_text(json.dumps({"status": status, "message": status}))
+        (self.dir / "sweep.csv").write_text(
+            "trial,status,rank,activation,learning_rate,seed,parameters,run_dir,message\n" + "".join(
+                f"{number},waiting,,{name},0.001,{seed},50,s/trials/t{number},\n"
+                for number, name, seed in ((1, "relu", 1), (2, "relu", 2), (3, "tanh", 1))))
+
+    def test_trials_are_as_the_ledger_says_where_the_table_is_older(self):
+        self.killed_sweep()
+        sweep = records.read_sweep(self.dir)
+        self.assertEqual((sweep.counts, sweep.outdated), ({"finished": 1, "running": 1, "waiting": 1}, 2))
+        [group] = groups.make_groups(sweep.runs)[0]
+        self.assertEqual(group.label_with_counts, "relu · learning_rate 0.001 (1 of 2; 1 running)")
+        interval = group.final("test_accuracy")
+        self.assertEqual((interval.count, interval.mean), (1, 0.75))
+
+    def test_settings_are_told_from_those_that_wait(self):
+        self.killed_sweep()
+        table = self.dir / "sweep.csv"
+        self.run_directory("trials/t4", "0.01")
+        table.write_text(table.read_text() + "4,finished,,relu,0.01,1,50,s/trials/t4,\n")
+        sweep = records.read_sweep(self.dir)
+        found = groups.make_groups(sweep.runs, [sweep])[0]
+        self.assertEqual([group.label for group in found], ["relu · learning_rate 0.001", "relu · learning_rate 0.01"])
+        self.assertEqual([group.label for group in groups.make_groups(sweep.runs)[0]],
+                         ["learning_rate 0.001", "learning_rate 0.01"])
+
+    def test_without_a_ledger_trials_are_as_their_summaries_say(self):
+        self.killed_sweep()
+        for path in (self.dir / "ledger").iterdir():
+            path.write_text("{")
+        (self.dir / "trials/t1/summary.json").write_text('{"status": "finished", "reason": "finished"}')
+        (self.dir / "trials/t2/summary.json").write_text('{"status": "failed", "reason": "the loss is nan"}')
+        sweep = records.read_sweep(self.dir)
+        self.assertEqual(sweep.counts, {"finished": 1, "failed": 1, "waiting": 1})
+        settings = (("activation", "relu"), ("learning_rate", "0.001"), ("seed", "2"))
+        self.assertEqual(sweep.failures, [("2", settings, "the loss is nan")])
+
+    def test_a_trial_in_its_next_attempt_has_not_failed(self):
+        self.killed_sweep()
+        (self.dir / "trials/t2/summary.json").write_text('{"status": "failed", "reason": "the loss is nan"}')
+        self.assertEqual(records.read_sweep(self.dir).counts["running"], 1)
+
+    def test_a_sweep_over_seeds_alone_is_named_by_its_directory(self):
+        [group] = groups.make_groups([records.Run(self.dir / "trials/130438c793aef175", {}, "", {}, "finished",
+                                                  sweep=self.dir / "seeds")])[0]
+        self.assertEqual(group.label, "seeds")
 
     def test_a_run_is_as_its_summary_says(self):
         path = self.run_directory("a")

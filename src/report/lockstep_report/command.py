@@ -10,7 +10,7 @@ from .errors import ReportError
 from .files import write_atomically
 from .groups import shortened
 from .page import figures_of, make_page
-from .pictures import find_chromium, write_pictures
+from .pictures import find_chromium, make_directory, write_pictures
 from .program import Program
 from .records import read_sources
 from .standing import Standing
@@ -51,6 +51,8 @@ def write_report(arguments):
     subtitle = f"{count} · lockstep {best.summary.get('versions', {}).get('lockstep', '')} · {datetime.date.today()}"
     page = make_page(page_title(arguments.sources), subtitle, sections, notes, best.config_text)
     figures = figures_of(sections)
+    if arguments.figures:
+        make_directory(arguments.figures)  # before anything is written
     write_atomically(arguments.output, page.encode())
     print(f"{arguments.output}: {count}, {len(figures)} figures, {len(page) / 1e6:.1f} MB")
     if arguments.figures:

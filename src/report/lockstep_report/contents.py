@@ -3,16 +3,18 @@
 from .curves import curves_section, throughput_section
 from .drawing import Section, Table
 from .functions import activations_section
-from .groups import choose_metric, make_groups, ranked, setting
+from .groups import choose_metric, label_of, make_groups, ranked, setting, shortened
 from .heat_maps import heat_maps
 from .layers import diagnostics_section, histogram_section
 from .lines import figures_by_number
 from .network import mistakes_section, region_section, weights_section
 from .program import find_dataset
 from .ranking import ranking_section
+from .records import FAILED
 
 MOST_FEATURED = 4
 MOST_COLUMNS = 8
+MOST_TRIALS = 20
 
 
 class Datasets:
@@ -83,10 +85,25 @@ def sweeps_section(sweeps):
     rows = [[str(sweep.path), ", ".join(f"{count} {status}" for status, count in sweep.counts.items())]
             for sweep in sweeps]
     items = [Table("", ["sweep", "trials"], rows)]
-    failures = [[str(sweep.path), trial, message] for sweep in sweeps for trial, message in sweep.failures]
-    if failures:
-        items.append(Table("Failed trials", ["sweep", "trial", "message"], failures))
+    trials = {}  # (sweep, message) → texts
+    for sweep in sweeps:
+        for trial, settings, message in sweep.failures:
+            trials.setdefault((str(sweep.path), message), []).append(f"{trial}: {label_of(settings)}")
+    if trials:
+        rows = [[sweep, message, shortened(texts, MOST_TRIALS)] for (sweep, message), texts in trials.items()]
+        items.append(Table("Failed trials", ["sweep", "message", "trials"], rows, wraps=True))
     return Section("Sweeps", items)
+
+
+def failed_runs_section(groups):
+    """Why runs failed that are no trials; None if none did."""
+    names = {}  # reason → texts
+    for group in groups:
+        for run in group.members:
+            if run.status == FAILED and run.sweep is None:
+                names.setdefault(run.reason, []).append(str(run.path))
+    rows = [[reason, shortened(paths, MOST_TRIALS)] for reason, paths in names.items()]
+    return Section("Failed runs", [Table("", ["reason", "runs"], rows, wraps=True)]) if rows else None
 
 
 def provenance_section(runs):
@@ -107,7 +124,7 @@ def provenance_section(runs):
 
 def sections_of(runs, sweeps, program, chosen_data):
     """[Section], and the notes that stand at the top."""
-    groups, names, differing = make_groups(runs)
+    groups, names, differing = make_groups(runs, sweeps)
     drawn = [group for group in groups if group.drawn]
     not_drawn = [group for group in groups if not group.drawn]
     metric = choose_metric(runs)
@@ -127,11 +144,15 @@ def sections_of(runs, sweeps, program, chosen_data):
         activations_section(drawn, program),
         throughput_section(drawn),
         differences_section(groups, differing),
+        failed_runs_section(groups),
         sweeps_section(sweeps),
         provenance_section([run for run in runs if run.has_epochs]),
     ]
     notes = [f"{name}: the dataset is not there any more, so what needs it is left out; --data names its new place"
              for name in datasets.missing]
+    notes += [f"{sweep.path / 'sweep.csv'} is older than its trials: {sweep.outdated} of {sweep.counts.total()} have "
+              "another status by now. That is shown; the sweep's command, started again, writes the table anew."
+              for sweep in sweeps if sweep.outdated]
     if not comparable:
         notes.append("Outputs and losses differ, so these runs are not ranked.")
     if len(drawn) > len(featured):

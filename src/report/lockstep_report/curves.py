@@ -5,7 +5,8 @@ import math
 import numpy as np
 import plotly.graph_objects as go
 
-from .drawing import Figure, Section, add_band, colour, colours_of, empty_figure, escaped, rounded
+from .drawing import (Figure, Section, add_band, colour, colours_of, empty_figure, escaped, hides_others, log_scale,
+                      rounded)
 from .groups import representatives, shortened
 from .intervals import spread
 
@@ -24,8 +25,18 @@ def over_epochs(group, column):
     return epochs, [spread(values[epoch]) for epoch in epochs]
 
 
-def add_curve(figure, group, column, split, style, hue, in_legend):
-    """The means over a group's seeds as a line, with a band but for training rows; none if nothing was evaluated."""
+def logarithmic_from(groups, columns):
+    """The lowest value if one group's largest hides the curves of the others, so that the axis has to be logarithmic;
+    else None."""
+    values = [[interval.mean for column in columns for interval in over_epochs(group, column)[1]] for group in groups]
+    if not hides_others(max(of_group) for of_group in values if of_group):
+        return None
+    return min(value for of_group in values for value in of_group if value > 0)
+
+
+def add_curve(figure, group, column, split, style, hue, in_legend, lowest=0):
+    """The means over a group's seeds as a line, with a band but for training rows; none if nothing was evaluated.
+    `lowest`: where bands end."""
     epochs, intervals = over_epochs(group, column)
     if not epochs:
         return
@@ -39,7 +50,8 @@ def add_curve(figure, group, column, split, style, hue, in_legend):
               for interval in intervals],
         hovertemplate=f"{escaped(group.label)}<br>{split}, epoch %{{x}}: %{{y:.4g}} %{{text}}<extra></extra>"))
     if split != "training":
-        add_band(figure, epochs, intervals, hue, group.label, highest=1 if column.endswith("accuracy") else math.inf)
+        add_band(figure, epochs, intervals, hue, group.label, lowest,
+                 highest=1 if column.endswith("accuracy") else math.inf)
 
 
 def line_styles(splits):
@@ -52,13 +64,16 @@ def curve_figure(groups, what, splits, hues, name):
     """None if nothing was evaluated."""
     styles = line_styles(splits)
     figure = empty_figure("epoch", what)
+    logarithmic = logarithmic_from(groups, [prefix + what for prefix in splits]) if what == "loss" else None
     for group in groups:
         for number, prefix in enumerate(splits):
             add_curve(figure, group, prefix + what, SPLITS[prefix], styles[prefix] if len(splits) > 1 else "solid",
-                      hues[group.label], in_legend=number == 0)
+                      hues[group.label], in_legend=number == 0, lowest=logarithmic or 0)
     if not figure.data:
         return None
-    if what == "loss":
+    if logarithmic:
+        log_scale(figure, "~g")
+    elif what == "loss":
         figure.update_yaxes(rangemode="tozero")
     words = {"solid": "solid", "dot": "dotted", "dash": "dashed"}
     note = " · ".join(f"{words[styles[prefix]]}: {SPLITS[prefix]}" for prefix in splits) if len(splits) > 1 else ""

@@ -1,6 +1,7 @@
 """What all figures share: colours that show on light and dark pages, axes, images as mosaics."""
 
 import math
+import statistics
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ import plotly.graph_objects as go
 PALETTE = ["#3b82c4", "#e0782f", "#2f9e5f", "#c94f6d", "#8b6fc9", "#b08a1e", "#1fa3a3", "#d266b8", "#7a8794", "#8aa52b"]
 GREY = "#8a939c"
 HEIGHT = 380  # pixels
+HIDES = 100  # a loss so many times as large as the others' median
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Table:
     header: list
     rows: list
     note: str = ""
+    wraps: bool = False  # long texts take several lines
 
 
 @dataclass
@@ -97,11 +100,17 @@ def add_band(figure, xs, intervals, hue, legend_group, lowest=0, highest=math.in
             showlegend=False))
 
 
+def hides_others(values):
+    """Whether the largest of some losses is so large that on a linear axis the others cannot be told apart."""
+    *others, largest = sorted(value for value in values if math.isfinite(value)) or [0]
+    return bool(others) and 0 < HIDES * statistics.median(others) < largest
+
+
 def log_scale(figure, tickformat):
     """A logarithmic y axis: ticks at all digits, at 1, 2 and 5, or at powers of ten, by how much it spans."""
     values = [value for trace in figure.data for value in trace.y if value]
     decades = math.log10(max(values) / min(values)) if values else 0
-    dtick = "D1" if decades < 0.7 else "D2" if decades < 2.5 else 1
+    dtick = "D1" if decades < 0.7 else "D2" if decades < 2.5 else max(1, math.ceil(decades / 8))
     figure.update_yaxes(type="log", tickformat=tickformat, dtick=dtick)
 
 

@@ -38,15 +38,18 @@ def setting(run, key):
     return setting_text(key, run.config[key]) if key in run.config else "default"
 
 
+def naming_place(key):
+    """By what the keys in a name are sorted."""
+    if key in NAMING_ORDER:
+        return NAMING_ORDER.index(key), key
+    return (100 if key in NAMED_LAST else 50), key
+
+
 def differing_keys(runs):
     """Config keys with more than one value, those that name best first."""
     keys = {key for run in runs for key in run.config} - NO_DIFFERENCE
     values = {key: {setting(run, key) for run in runs} for key in keys}
-    def place(key):
-        if key in NAMING_ORDER:
-            return NAMING_ORDER.index(key), key
-        return (100 if key in NAMED_LAST else 50), key
-    return sorted((key for key in keys if len(values[key]) > 1), key=place)
+    return sorted((key for key in keys if len(values[key]) > 1), key=naming_place)
 
 
 def naming_keys(runs, differing):
@@ -119,6 +122,18 @@ def label_part(key, value):
     return value if key in ("activation", "hidden", "data") else f"{key} {value}"
 
 
+def label_of(settings):
+    """Of (key, text)."""
+    return " · ".join(label_part(key, text) for key, text in settings)
+
+
+def title_of(run):
+    """What a setting is called that is the only one: as its run directory, but those of trials are named by digests."""
+    if run.sweep is None:
+        return run.path.resolve().name
+    return label_of(run.cell) or run.sweep.resolve().name
+
+
 def shortened(labels, most=8):
     """A list as text, of many labels the first."""
     return ", ".join(labels[:most]) + (f" and {len(labels) - most} more" if len(labels) > most else "")
@@ -131,21 +146,34 @@ def data_names(paths):
     return {path: Path(path).stem if count[Path(path).stem] == 1 else path for path in paths}
 
 
-def make_groups(runs):
+def keys_of_waiting(runs, sweeps):
+    """Axes that tell settings from those that have no config yet."""
+    keys = set()
+    for sweep in sweeps:
+        if sweep.settings_without_config:
+            cells = [*sweep.settings_without_config, *(run.cell for run in runs if run.sweep == sweep.path)]
+            axes = [axis for axis, _ in cells[0]]
+            keys |= {axis for axis in axes if len({dict(cell)[axis] for cell in cells}) > 1}
+    return {key for key in keys if all(key in run.config for run in runs)}
+
+
+def make_groups(runs, sweeps=()):
     """(groups in the order of their first runs, naming keys, differing keys)."""
     differing = differing_keys(runs)
     names = naming_keys(runs, differing)
     members = {}
     for run in runs:
         members.setdefault(tuple(setting(run, key) for key in names), []).append(run)
+    also_named = keys_of_waiting(runs, sweeps)
     names_of_data = data_names([setting(run, "data") for run in runs])
     groups = []
     for values, group_runs in members.items():
         settings = dict(zip(names, values))
         if "data" in settings:
             settings["data"] = names_of_data[settings["data"]]
-        label = " · ".join(label_part(key, value) for key, value in settings.items())
-        groups.append(Group(label or group_runs[0].path.name, settings, group_runs))
+        shown = {key: setting(group_runs[0], key) for key in also_named} | settings
+        label = label_of((key, shown[key]) for key in sorted(shown, key=naming_place))
+        groups.append(Group(label or title_of(group_runs[0]), settings, group_runs))
     families = {name: number for number, name in enumerate(dict.fromkeys(group.activation for group in groups))}
     for group in groups:
         group.family = families[group.activation]

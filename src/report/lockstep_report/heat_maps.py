@@ -73,7 +73,9 @@ def heat_map(cells, metric, x_title, y_title):
 
 
 def heat_map_note(cells, metric):
-    note = f"mean {metric.title} over seeds, ± half of its 95 % confidence interval"
+    note = metric.title
+    if any(cell.interval.count > 1 for cell in cells.values()):
+        note = f"mean {metric.title} over seeds, ± half of its 95 % confidence interval"
     if any(cell.standing.mark for cell in cells.values()):
         written = len({x for x, _ in cells}) <= MOST_WRITTEN
         note += ("; n/m: n of m runs finished, the mean is over these (0/m: over those not failed, as far as they "

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from .cells import Cell
 from .drawing import Figure, add_band, colour, empty_figure, escaped, rounded
-from .groups import label_part, numeric, shortened
+from .groups import label_of, numeric, shortened
 
 MOST_LINES = 10
 
@@ -42,7 +42,7 @@ def lines_of(groups, key):
     lines, families = {}, {}
     for group in groups:
         if numeric(group.settings[key]) is not None:
-            rest = " · ".join(label_part(k, text) for k, text in group.settings.items() if k != key)
+            rest = label_of((k, text) for k, text in group.settings.items() if k != key)
             lines.setdefault(rest, {}).setdefault(numeric(group.settings[key]), []).append(group)
             families[rest] = group.family
     return dict(list(lines.items())[:MOST_LINES]), families
@@ -51,13 +51,17 @@ def lines_of(groups, key):
 def line_note(lines):
     """`lines`: name → number → Cell."""
     cells = [cell for line in lines.values() for cell in line.values()]
-    note = "bands: 95 % confidence interval of the mean over seeds"
+    notes = []
+    if any(cell.interval.count > 1 for cell in cells):
+        notes.append("bands: 95 % confidence interval of the mean over seeds")
     if any(cell.interval.count and not cell.standing.complete for cell in cells):
-        note += "; open points: runs are missing, and the mean is of the others"
+        notes.append("open points: runs are missing, and the mean is of the others")
     without = [" at ".join(filter(None, [rest, f"{x:g}"])) + f" ({cell.standing.short})"
                for rest, line in lines.items() for x, cell in sorted(line.items())
                if not cell.interval.count and not cell.standing.complete]
-    return note + (f"; no value: {shortened(without)}" if without else "")
+    if without:
+        notes.append(f"no value: {shortened(without)}")
+    return "; ".join(notes)
 
 
 def line_figure(groups, key, title, value, y_title, name):

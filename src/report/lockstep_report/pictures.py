@@ -71,10 +71,18 @@ def image_urls(figures, kind):
     return json.loads(html.unescape(found.group(1)))
 
 
+def make_directory(path):
+    """Throws ReportError."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportError(f"--figures {path}: expected a directory that can be written, found: "
+                          f"{error.strerror}") from error
+
+
 def write_pictures(figures, directory, kind):
-    """One file a figure, DIR/<name>.png or .svg. Throws ReportError."""
+    """One file a figure, DIR/<name>.png or .svg, in a directory that is there. Throws ReportError."""
     urls = image_urls(figures, kind)
-    Path(directory).mkdir(parents=True, exist_ok=True)
     for figure, url in zip(figures, urls):
         head, _, body = url.partition(",")
         content = base64.b64decode(body) if head.endswith(";base64") else urllib.parse.unquote(body).encode()

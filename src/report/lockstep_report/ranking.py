@@ -4,8 +4,8 @@ import math
 
 import plotly.graph_objects as go
 
-from .drawing import GREY, Figure, Section, Table, colours_of, empty_figure, escaped, rounded
-from .groups import Metric, label_part, ranked, shortened
+from .drawing import GREY, Figure, Section, Table, colours_of, empty_figure, escaped, hides_others, rounded
+from .groups import Metric, label_of, ranked, setting, shortened
 from .intervals import holm, paired_p_value
 from .standing import Standing
 
@@ -48,14 +48,37 @@ def significance_note(order, metric, p_values):
     return f"At the 5 % level, {best.label} is not told apart from: {shortened(close)} ({test})."
 
 
+def datasets_of(runs):
+    """What tells the runs' datasets apart: their contents, or the files' paths where not all runs have ended."""
+    digests = {run.summary.get("dataset", {}).get("sha256") for run in runs}
+    return digests if None not in digests else {setting(run, "data") for run in runs}
+
+
+def unequal_note(groups):
+    """None if the runs were trained and tested on the same."""
+    runs = [run for group in groups for run in group.members]
+    unequal = ["data"] if len(datasets_of(runs)) > 1 else []
+    unequal += [word for key, word in (("limit_train", "training rows"), ("limit_test", "test rows"),
+                                       ("validation_split", "validation rows"), ("epochs", "epochs"))
+                if len({setting(run, key) for run in runs}) > 1]
+    if not unequal:
+        return None
+    words = " and ".join(filter(None, [", ".join(unequal[:-1]), unequal[-1]]))
+    return f"Not like for like: these runs differ in {words}."
+
+
 def incomplete_note(groups):
     """None if no runs are missing."""
-    names = [group.label_with_counts for group in groups if not group.standing.complete]
-    if not names:
+    incomplete = [group for group in groups if not group.standing.complete]
+    if not incomplete:
         return None
-    return (f"Incomplete: {shortened(names)}. Means are over finished runs only, which may be the lucky ones (where "
-            "none has finished, over those not failed, as far as they came): these settings stand behind the complete "
-            "ones and are not compared with the best.")
+    note = (f"Incomplete: {shortened([group.label_with_counts for group in incomplete])}. These settings stand behind "
+            "the complete ones and are not compared with the best. ")
+    if any(group.standing.finished for group in incomplete):
+        note += "Their means are over the finished runs, which may be the lucky ones. "
+    if any(group.counted and not group.standing.finished for group in incomplete):
+        note += "Where no run has finished, the mean is over those that have not failed, as far as they came."
+    return note.strip()
 
 
 def p_text(p):
@@ -82,15 +105,20 @@ def ranking_figure(order, metric, hues):
     if metric.higher_is_better and (min(ends) < 0 or max(ends) > 1):  # an interval may be wider than the possible
         margin = 0.03 * (min(max(ends), 1) - max(min(ends), 0))
         figure.update_xaxes(range=[max(min(ends), 0) - margin, min(max(ends), 1) + margin])
+    if not metric.higher_is_better and hides_others(interval.mean for interval in intervals):
+        figure.update_xaxes(type="log", tickformat="~g")
     return Figure("ranking", f"Ranking by {metric.title}", figure,
-                  "after the last epoch; lines: 95 % confidence interval of the mean over seeds"
+                  "after the last epoch"
+                  + ("; lines: 95 % confidence interval of the mean over seeds"
+                     if any(interval.count > 1 for interval in intervals) else "")
                   + ("" if all(group.standing.complete for group in first) else "; open: runs are missing")
                   + (f"; the first {MOST_ROWS} of {len(order)}" if len(order) > MOST_ROWS else ""))
 
 
 def ranking_row(place, group, p, metric, other):
+    """`place`: None if the group has none."""
     interval = group.final(metric.column)
-    cells = [str(place) if interval.count else "", group.label, metric.text(interval.mean),
+    cells = ["" if place is None else str(place), group.label, metric.text(interval.mean),
              "" if interval.count < 2 else f"± {interval.half_width:.2g}",
              group.standing.short or str(group.standing.total), p_text(p)]
     if other:
@@ -104,8 +132,7 @@ def rows_without_config(sweeps, columns):
     """Of the settings that have no config, as none of their trials began."""
     for sweep in sweeps:
         for cell, statuses in sweep.settings_without_config.items():
-            label = " · ".join(label_part(axis, text) for axis, text in cell)
-            yield ["", label, "–", "", Standing(statuses).short] + [""] * (columns - 5)
+            yield ["", label_of(cell), "–", "", Standing(statuses).short] + [""] * (columns - 5)
 
 
 def ranking_section(groups, metric, sweeps=()):
@@ -118,14 +145,17 @@ def ranking_section(groups, metric, sweeps=()):
     other = {"val_accuracy": "test_accuracy", "test_accuracy": "test_loss", "val_loss": "test_loss"}.get(metric.column)
     header = ["", "setting", metric.title, "95 %", "runs", "p against 1"]
     header += ([other.replace("_", " ")] if other else []) + ["parameters"]
-    rows = [ranking_row(place, group, p_values.get(group.label, math.nan), metric, other)
-            for place, group in enumerate(order, 1)]
+    any_finished = any(group.standing.finished for group in valued)
+    rows = []
+    for place, group in enumerate(order, 1):
+        has_rank = group.final(metric.column).count and (group.standing.finished or not any_finished)
+        rows.append(ranking_row(place if has_rank else None, group, p_values.get(group.label, math.nan), metric, other))
     rows += rows_without_config(sweeps, len(header))
     section = Section("Ranking")
     if len(valued) > 1:
         section.items.append(ranking_figure(valued, metric, colours_of(order, may_repeat=True)))
     if len(order) > 1:
         section.notes.append(significance_note(order, metric, p_values))
-    section.notes += filter(None, [incomplete_note(order)])
+    section.notes += filter(None, [unequal_note(order), incomplete_note(order)])
     section.items.append(Table("", header, rows))
     return section

@@ -15,6 +15,7 @@ import numpy as np
 from .errors import ReportError
 
 FINISHED, FAILED, NOT_ENDED = "finished", "failed", "not ended"
+GOES_ON = {"waiting", "running", "stopped"}  # of a sweep's trials
 # Keys that cannot change a result, or that a mean is taken over.
 NO_DIFFERENCE = {"seed", "run_dir", "resume", "checkpoint_every", "keep_checkpoints", "evaluator", "progress", "quiet",
                  "log_level", "diagnostics", "transport", "max_seconds", "stall_timeout", "verify_every"}
@@ -31,6 +32,8 @@ class Run:
     status: str  # as summary.json or the table of a sweep has it
     summary: dict = field(default_factory=dict)
     diagnostics: list = field(default_factory=list)  # rows of diagnostics.csv, numbers but for the layer
+    sweep: Path | None = None  # the directory of the sweep that it is a trial of
+    cell: tuple = ()  # of a trial, as cell_of has it
 
     @property
     def has_epochs(self):
@@ -45,6 +48,11 @@ class Run:
         """The value after the last epoch, NaN if there is none."""
         values = self.epochs.get(column, np.array([]))
         return float(values[-1]) if len(values) else math.nan
+
+    @property
+    def reason(self):
+        """Why the run ended as it did, as far as its summary says."""
+        return " ".join(str(self.summary.get("reason", "")).split()) or "no reason is known"
 
     @property
     def checkpoint(self):
@@ -69,8 +77,9 @@ class Sweep:
     path: Path
     runs: list
     counts: dict  # status → number of trials
-    failures: list  # (trial, message)
+    failures: list  # (trial, its settings ((axis, text), …), message)
     settings_without_config: dict  # cell, as cell_of has it, of which no trial has a config → [status]
+    outdated: int  # trials whose status in sweep.csv is not what they are now
 
 
 @contextlib.contextmanager
@@ -146,12 +155,40 @@ def read_run(path, status=None):
                status or str(summary.get("status", NOT_ENDED)), summary, read_diagnostics(path / "diagnostics.csv"))
 
 
-def cell_of(row):
-    """The axes of a trial, but those that cannot change a result or that means are taken over. In a row of sweep.csv
-    the axes are what stands between "rank" and "parameters" (trial_table in src/sweep/summary.cpp)."""
+def settings_of(row):
+    """The axes of a trial and their texts: in a row of sweep.csv what stands between "rank" and "parameters"
+    (trial_table in src/sweep/summary.cpp)."""
     columns = list(row)
     axes = columns[columns.index("rank") + 1:columns.index("parameters")]
-    return tuple((axis, row[axis]) for axis in axes if axis not in NO_DIFFERENCE)
+    return tuple((axis, row[axis]) for axis in axes)
+
+
+def cell_of(row):
+    """The axes of a trial, but those that cannot change a result or that means are taken over."""
+    return tuple((axis, text) for axis, text in settings_of(row) if axis not in NO_DIFFERENCE)
+
+
+def read_record(path):
+    """A trial's record in the ledger of its sweep; {} where there is none that can be read, as sweeps take it."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return record if isinstance(record["status"], str) and isinstance(record["message"], str) else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def as_it_is_now(path, row):
+    """A row of sweep.csv with the status and message that the trial has by now: a sweep writes the table from its
+    ledger when a job ends, so it is older while one runs and after one was killed. Throws ReportError."""
+    directory = path / "trials" / Path(row["run_dir"]).name
+    record = read_record(path / "ledger" / f"{directory.name}.json")
+    now = row | {key: record[key] for key in ("status", "message") if record}
+    summary = read_summary(directory / "summary.json")
+    status = summary.get("status")
+    # A run writes its summary before the ledger has it. One that failed may be in its next attempt.
+    if now["status"] in GOES_ON and (status == FINISHED or (status == FAILED and not record)):
+        now |= {"status": status, "message": str(summary.get("reason", ""))}
+    return now
 
 
 def read_trials(path, rows):
@@ -164,23 +201,28 @@ def read_trials(path, rows):
             begun = row["status"] == FINISHED or (directory / "config.toml").exists()
             seen[directory] = read_run(directory, row["status"]) if begun else None
             if begun:
+                seen[directory].sweep, seen[directory].cell = path, cell_of(row)
                 runs.append(seen[directory])
             else:
                 without.setdefault(cell_of(row), []).append((directory, row["status"]))
         if seen[directory]:
             configs[cell_of(row)] = seen[directory].config
     for cell in [cell for cell in without if cell in configs]:
-        runs += [Run(directory, configs[cell], "", {}, status) for directory, status in without.pop(cell)]
+        runs += [Run(directory, configs[cell], "", {}, status, sweep=path, cell=cell)
+                 for directory, status in without.pop(cell)]
     return runs, {cell: [status for _, status in trials] for cell, trials in without.items()}
 
 
 def read_sweep(path):
     """A sweep directory. Trials that came to the same run are one run. Throws ReportError."""
     with reading(path / "sweep.csv", "the table of a sweep"):
-        rows = read_csv(path / "sweep.csv", ["trial", "status", "rank", "parameters", "run_dir", "message"])
+        table = read_csv(path / "sweep.csv", ["trial", "status", "rank", "parameters", "run_dir", "message"])
+    rows = [as_it_is_now(path, row) for row in table]
+    outdated = sum(row["status"] != written["status"] for row, written in zip(rows, table))
     runs, settings_without_config = read_trials(path, rows)
-    failures = [(row["trial"], row["message"]) for row in rows if row["status"] == FAILED]
-    return Sweep(path, runs, collections.Counter(row["status"] for row in rows), failures, settings_without_config)
+    failures = [(row["trial"], settings_of(row), row["message"]) for row in rows if row["status"] == FAILED]
+    return Sweep(path, runs, collections.Counter(row["status"] for row in rows), failures, settings_without_config,
+                 outdated)
 
 
 def read_sources(paths):
@@ -197,9 +239,15 @@ def read_sources(paths):
         elif (path / "config.toml").is_file():
             runs.append(read_run(path))
         else:
-            what = "found neither" if path.is_dir() else "found no such directory"
+            what = ("found neither" if path.is_dir() else "found a file" if path.exists()
+                    else "found no such directory")
             raise ReportError(f"{text}: expected a run directory (with config.toml) or a sweep directory (with "
                               f"sweep.csv), {what}")
     if not any(run.has_epochs for run in runs):
-        raise ReportError(f"{', '.join(map(str, paths))}: expected at least one run with a finished epoch, found none")
+        reasons = [f"{run.path} failed: {run.reason}" for run in runs if run.sweep is None and run.status == FAILED]
+        reasons += [f"trial {trial} of {sweep.path} failed: {message}"
+                    for sweep in sweeps for trial, _, message in sweep.failures]
+        more = f" (and {len(reasons) - 1} more failed)" if len(reasons) > 1 else ""
+        raise ReportError(f"{', '.join(map(str, paths))}: expected at least one run with a finished epoch, found none"
+                          + (f"; {reasons[0]}{more}" if reasons else ""))
     return [run for run in runs if run.has_epochs or run.status != FINISHED], sweeps
