@@ -1,6 +1,7 @@
 #include "hdf5_trial.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -109,6 +111,11 @@ struct Trial {
   }
 };
 
+rlim_t most_seconds(rlim_t file_bytes) {
+  constexpr rlim_t day = 86'400;  // sizes of sparse files know no limit
+  return std::min(least_seconds + file_bytes / bytes_per_second, day);
+}
+
 rlim_t most_new_bytes(rlim_t file_bytes) {
   return least_new_bytes + new_bytes_per_byte * file_bytes;
 }
@@ -127,7 +134,7 @@ void set_limits(pid_t parent, rlim_t file_bytes) {
   rlim_t pages = 0;
   std::ifstream("/proc/self/statm") >> pages;
   lower_limit(RLIMIT_AS, pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + most_new_bytes(file_bytes));
-  lower_limit(RLIMIT_CPU, least_seconds + file_bytes / bytes_per_second);
+  lower_limit(RLIMIT_CPU, most_seconds(file_bytes));
   lower_limit(RLIMIT_CORE, 0);
   // glibc tells on standard error what it finds wrong with the heap.
   if (std::freopen("/dev/null", "w", stderr) == nullptr) ::close(STDERR_FILENO);
@@ -154,8 +161,20 @@ void set_limits(pid_t parent, rlim_t file_bytes) {
   ::_exit(::write(answers, &answer, 1) == 1 ? 0 : 1);
 }
 
-/// 0 if the child was ended by a signal or did not say anything.
-char answer_of(int answers) {
+/// 0 if the child was ended by a signal or did not say anything, nothing if it has not come to an end after
+/// ten times what it may compute: a lock that another thread of the parent held while it forked blocks the
+/// child for ever.
+std::optional<char> answer_of(int answers, rlim_t file_bytes) {
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::seconds(10 * most_seconds(file_bytes));
+  const auto time_left = [&] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now())
+        .count();
+  };
+  pollfd ready{answers, POLLIN, 0};
+  while (::poll(&ready, 1, static_cast<int>(std::clamp<std::int64_t>(time_left(), 0, 60'000))) <= 0) {
+    if (time_left() <= 0) return std::nullopt;
+  }
   char answer = 0;
   while (::read(answers, &answer, 1) < 0 && errno == EINTR) {
   }
@@ -215,10 +234,12 @@ void try_hdf5(const std::string& path) {
   const pid_t parent = ::getpid(), child = ::fork();
   if (child == 0) read_and_end(path, file_bytes, parent, pipe[1]);
   ::close(pipe[1]);
-  const char answer = child > 0 ? answer_of(pipe[0]) : '\0';
+  const std::optional<char> answer = child > 0 ? answer_of(pipe[0], file_bytes) : std::nullopt;
   ::close(pipe[0]);
   if (child < 0) return;
+  if (!answer) ::kill(child, SIGKILL);
   const std::string end = end_of(child);
+  if (!answer) return;
   if (answer == well) {
     last_tried = identity;
     return;
