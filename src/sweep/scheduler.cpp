@@ -13,6 +13,7 @@
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/sweep/halving.hpp"
+#include "lockstep/sweep/summary.hpp"
 #include "lockstep/train/checkpointer.hpp"
 #include "lockstep/train/shared_dataset.hpp"
 #include "lockstep/train/stop_conditions.hpp"
@@ -239,6 +240,7 @@ SweepResult SweepJob::run() {
   check_same_plan();
   select();
   load_datasets();
+  on_root(world_, [&] { write_results(plan_); });  // reports shall know all trials from the beginning
   plan_phases();
   board_.emplace(world_, phases_.size(), runs_.size());
   progress_.runs = runs_.size() + progress_.failed;

@@ -221,6 +221,15 @@ class Interruption(SweepTestCase):
         os.kill(rank_processes(process)[-1], signal.SIGTERM)
         self.check_stopped(finish(process), 2)
 
+    def test_the_table_is_there_while_the_first_job_runs(self):
+        process = self.started(self.long_sweep(), 2)
+        rows = self.trials()
+        for rank in rank_processes(process):
+            os.kill(rank, signal.SIGKILL)
+        finish(process)
+        self.assertGreater(len(rows), 1)
+        self.assertEqual({row["status"] for row in rows}, {"waiting"})
+
     def test_killed_at_any_moment(self):
         path = self.sweep_file(epochs=40, base='checkpoint_every = "5epochs"')
         finished = {}
