@@ -140,18 +140,20 @@ bool is_final(int status) {
          status == static_cast<int>(ExitStatus::resumable);
 }
 
-/// A signal that came before the ranks were ready for it: nothing is lost.
+/// A signal that came before all ranks were ready for it: nothing is lost. Where it ended one of them, mpirun
+/// kills the others, and the status may be that of either.
 bool was_ended_by_signal(int status) {
-  return status == 128 + SIGUSR1 || status == 128 + SIGTERM || status == 128 + SIGINT;
+  return status == 128 + SIGUSR1 || status == 128 + SIGTERM || status == 128 + SIGINT ||
+         status == 128 + SIGKILL;
 }
 
 ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
                      const std::vector<std::string>& command) {
+  const SignalRelay relay;
   const LaunchedRun run(command);
   // PMIx 4.2 frees memory twice when ranks end while they connect, and mpirun then never ends; with tables
   // that are not in shared memory it does not happen.
   ::setenv("PMIX_MCA_gds", "hash", /*overwrite=*/0);
-  const SignalRelay relay;
   std::vector<HostSlots> hosts;
   if (!arguments.hosts.empty()) hosts = parse_hosts(arguments.hosts, arguments.ranks);
   std::size_t ranks = arguments.ranks;

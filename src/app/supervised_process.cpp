@@ -29,6 +29,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds look_interval{20};
 constexpr std::chrono::seconds time_after_sigterm{10};
 constexpr std::chrono::seconds time_to_begin{30}, time_without_ranks{10};
+constexpr std::chrono::seconds time_between_repeats{1};
 constexpr int not_started = 127;
 
 constexpr std::array relayed{SIGTERM, SIGINT, SIGUSR1};
@@ -128,18 +129,23 @@ class LocalRanks {
   bool are_gone_for_long() {
     if (Clock::now() < next_look_) return false;
     if (has_descendant(launcher_, program_invocation_short_name)) {
-      seen_ = true;
       last_seen_ = Clock::now();
+      if (!seen_) begun_at_ = last_seen_ + time_between_repeats;
+      seen_ = true;
     }
     const bool often = !seen_ && Clock::now() - started_ < time_to_begin;
     next_look_ = Clock::now() + (often ? std::chrono::milliseconds(100) : std::chrono::seconds(1));
     return seen_ && Clock::now() - last_seen_ > time_without_ranks;
   }
 
+  /// Whether a signal reaches them: mpirun forgets one that comes before it has started all ranks.
+  bool have_begun() const { return Clock::now() > begun_at_; }
+
  private:
   pid_t launcher_;
   Clock::time_point started_ = Clock::now(), next_look_ = started_;
   Clock::time_point last_seen_ = next_look_;
+  Clock::time_point begun_at_ = started_ + time_to_begin;
   bool seen_ = false;
 };
 
@@ -165,7 +171,8 @@ int SignalRelay::count() const {
 int run_supervised(const std::vector<std::string>& command, const SignalRelay& relay) {
   const pid_t child = start(command, /*silent=*/false);
   int passed_on = 0;
-  Clock::time_point kill_at = Clock::time_point::max();
+  constexpr Clock::time_point never = Clock::time_point::max();
+  Clock::time_point ask_at = never, kill_at = never;
   LocalRanks ranks(child);
   for (;;) {
     if (const auto status = status_of(child)) {
@@ -174,12 +181,16 @@ int run_supervised(const std::vector<std::string>& command, const SignalRelay& r
     }
     if (relay.count() > passed_on) {
       ++passed_on;
-      if (passed_on == 1) ::kill(child, SIGUSR1);
+      ask_at = passed_on == 1 ? Clock::now() : never;
       if (passed_on == 2) {
         ::kill(child, SIGTERM);
         kill_at = Clock::now() + time_after_sigterm;
       }
       if (passed_on == 3) kill_at = Clock::now();
+    }
+    if (Clock::now() >= ask_at) {
+      ::kill(child, SIGUSR1);
+      ask_at = ranks.have_begun() ? never : Clock::now() + time_between_repeats;
     }
     if (Clock::now() >= kill_at || ranks.are_gone_for_long()) ::kill(-child, SIGKILL);
     std::this_thread::sleep_for(look_interval);

@@ -112,6 +112,16 @@ class Launch(cli.CliTestCase):
         cli.run_well("train", "--data", self.data, "--run-dir", self.run_dir, *TRAIN)
         self.assert_same_run(expected)
 
+    def test_a_signal_while_it_starts(self):
+        for seconds in (0, 0.05, 0.08, 0.11, 0.15, 0.2, 0.3):
+            self.run_dir = self.dir / f"after-{seconds}"
+            process = cli.start(*self.launch_flags(ranks=3, train=("--epochs", 10**9)))
+            self.wait_for(process, lambda: cli.descendants(process.pid))
+            time.sleep(seconds * cli.SLOWDOWN)
+            process.send_signal(signal.SIGTERM)
+            result = cli.finish(process)
+            self.assertEqual(result.status, cli.RESUMABLE, str(result))
+
     def test_signals_that_come_together_are_one(self):
         # Batch systems signal every process of a job, and the job's script passes it on.
         process = self.started(ranks=3, train=("--resume", "auto"))

@@ -21,10 +21,10 @@ class SignalRelay {
 
 /// Runs a command to its end in a process group of its own, without standard input; it ends with this
 /// process. The first signal of the relay becomes SIGUSR1 for the command: mpirun and srun hand it to the
-/// ranks, which write a checkpoint, whereas SIGTERM would make mpirun end them. A second one becomes SIGTERM,
-/// and ten seconds later, as at a third, SIGKILL. That is also the end of a command that is still there 10 s
-/// after its ranks ended. Returns its exit status; 128 and the signal if one ended it. Throws
-/// std::runtime_error if it cannot be started.
+/// ranks, which write a checkpoint, whereas SIGTERM would make mpirun end them. It is repeated each second
+/// until there are ranks to get it. A second one becomes SIGTERM, and ten seconds later, as at a third,
+/// SIGKILL. That is also the end of a command that is still there 10 s after its ranks ended. Returns its
+/// exit status; 128 and the signal if one ended it. Throws std::runtime_error if it cannot be started.
 int run_supervised(const std::vector<std::string>& command, const SignalRelay& relay);
 
 /// Sleeps, but not after a signal of the relay came.
