@@ -42,7 +42,10 @@ struct Product {
   MatrixView<T> z;
   T* packed;
 
-  template <class Tile>
+  template <std::size_t Rows>
+  void prepare() const {}
+
+  template <class Tile, bool IsWhole>
   [[gnu::always_inline]] void compute_tile(std::size_t row, const Strip<T>& strip) const {
     Tile chains;
     chains.template multiply_add<1>(a.row(row), a.stride, 1, strip.data, strip.stride, b.rows);
@@ -58,16 +61,34 @@ struct WeightGradient {
   MicroBatches micro_batches;
   MatrixView<T> z;
   T* packed;
-  T* levels;  // tiles of the tree's levels
+  T* levels;    // tiles of the tree's levels
+  T* packed_a;  // (z.rows / most_rows, rows, most_rows), where many strips read it; else nullptr
 
-  template <class Tile>
+  /// Columns of a that a tile reads are far apart in memory, and where that is a power of two, they drive
+  /// each other out of the cache.
+  template <std::size_t Rows>
+  [[gnu::always_inline]] void prepare() const {
+    if (packed_a == nullptr) return;
+    T* to = packed_a;
+    for (std::size_t row = 0; row + Rows <= z.rows; row += Rows) {
+      for (std::size_t k = 0; k < a.rows; ++k, to += Rows) {
+        const T* const from = a.row(k) + row;
+        for (std::size_t i = 0; i < Rows; ++i) to[i] = from[i];
+      }
+    }
+  }
+
+  template <class Tile, bool IsWhole>
   [[gnu::always_inline]] void compute_tile(std::size_t row, const Strip<T>& strip) const {
     constexpr std::size_t tile_size = sizeof(Tile) / sizeof(T);
+    const bool is_packed = IsWhole && packed_a != nullptr;
+    const T* const columns = is_packed ? packed_a + row * a.rows : a.data + row;
+    const std::size_t step = is_packed ? Tile::rows : a.stride;
     sum_in_tree_order(micro_batches.size(), [&](std::size_t batch, std::size_t level, std::size_t additions) {
       Tile chains;
       const Range of = micro_batches[batch];
       // The chains of a micro-batch are short: without unrolling, a mispredicted end costs a tenth.
-      chains.template multiply_add<4>(a.row(of.begin) + row, 1, a.stride,
+      chains.template multiply_add<4>(columns + of.begin * step, 1, step,
                                       strip.data + of.begin * strip.stride, strip.stride, of.size());
       for (; additions > 0; --additions) chains.add(levels + --level * tile_size);
       if (batch + 1 == micro_batches.size()) {
@@ -86,18 +107,19 @@ template <std::size_t Rows, std::size_t Vectors, std::size_t Bytes, class T, cla
   const std::size_t rows = task.z.rows;
   std::size_t row = 0;
   for (; row + Rows <= rows; row += Rows) {
-    task.template compute_tile<Chains<Rows, Vectors, Bytes, T>>(row, strip);
+    task.template compute_tile<Chains<Rows, Vectors, Bytes, T>, true>(row, strip);
   }
   for (; row + Rows / 2 <= rows; row += Rows / 2) {
-    task.template compute_tile<Chains<Rows / 2, Vectors, Bytes, T>>(row, strip);
+    task.template compute_tile<Chains<Rows / 2, Vectors, Bytes, T>, false>(row, strip);
   }
-  for (; row < rows; ++row) task.template compute_tile<Chains<1, Vectors, Bytes, T>>(row, strip);
+  for (; row < rows; ++row) task.template compute_tile<Chains<1, Vectors, Bytes, T>, false>(row, strip);
 }
 
 /// All of z in tiles; at the right edge half as wide if that is enough.
 template <std::size_t Rows, std::size_t Bytes, class T, class Task>
 [[gnu::always_inline]] inline void compute_in_tiles(const Task& task) {
   constexpr std::size_t lanes = Bytes / sizeof(T);
+  task.template prepare<Rows>();
   std::size_t column = 0;
   for (; column + lanes < task.z.columns; column += 2 * lanes) {
     compute_strip<Rows, 2, Bytes, T>(task, column);
@@ -156,7 +178,10 @@ void weight_gradient_product(MatrixView<const T> x, MatrixView<const T> delta, M
   struct Levels;
   T* const levels =
       scratch<T, Levels>(tree_levels(micro_batches.size()) * most_rows * most_bytes / sizeof(T));
-  compute<T>(WeightGradient<T>{x, delta, micro_batches, dw, packed_strip(delta), levels});
+  struct PackedInputs;
+  const bool read_often = dw.columns > 4 * most_bytes / sizeof(T);
+  T* const packed_inputs = read_often ? scratch<T, PackedInputs>(x.rows * dw.rows) : nullptr;
+  compute<T>(WeightGradient<T>{x, delta, micro_batches, dw, packed_strip(delta), levels, packed_inputs});
 }
 
 /// Computed as dx = delta · (wᵀ) or as dxᵀ = w · (deltaᵀ), the same chains, whichever needs fewer elements

@@ -81,7 +81,7 @@ template <class V, std::size_t Width = sizeof(V) / sizeof(V{}[0]) / 2>
 /// `Rows` × `Vectors` chains of fused multiply-adds, in registers: (Rows, columns), starting from +0.
 template <std::size_t Rows, std::size_t Vectors, std::size_t Bytes, class T>
 struct Chains {
-  static constexpr std::size_t lanes = Bytes / sizeof(T), columns = Vectors * lanes;
+  static constexpr std::size_t rows = Rows, lanes = Bytes / sizeof(T), columns = Vectors * lanes;
   Vector<T, Bytes> sums[Rows][Vectors] = {};
 
   /// sums_ij = fma(factors[i · stride], row[j], sums_ij)
