@@ -61,12 +61,12 @@ void forward_product(Arithmetic arithmetic, const SparseRows<T>& x, MatrixView<c
 }
 
 template <class T>
-void weight_gradient_product(Arithmetic arithmetic, const SparseRows<T>& x, MatrixView<const T> delta,
-                             MicroBatches micro_batches, MatrixView<T> dw) {
+void weight_gradient_product(Arithmetic arithmetic, MatrixView<const T> x, bool skip_zeros,
+                             MatrixView<const T> delta, MicroBatches micro_batches, MatrixView<T> dw) {
   if (micro_batches.empty()) return set_zero(dw);
-  if (arithmetic == Arithmetic::openblas) return sum_weight_gradients(x.x, delta, micro_batches, dw);
-  if (x.nonzero.empty()) return exact::weight_gradient_product(x.x, delta, micro_batches, dw);
-  exact::sparse_weight_gradient_product(x, delta, micro_batches, dw);
+  if (arithmetic == Arithmetic::openblas) return sum_weight_gradients(x, delta, micro_batches, dw);
+  if (skip_zeros) return exact::sparse_weight_gradient_product(x, delta, micro_batches, dw);
+  exact::weight_gradient_product(x, delta, micro_batches, dw);
 }
 
 template <class T>
@@ -91,14 +91,14 @@ void use_one_blas_thread() {
 
 template void forward_product<float>(Arithmetic, const SparseRows<float>&, MatrixView<const float>,
                                      MicroBatches, MatrixView<float>);
-template void weight_gradient_product<float>(Arithmetic, const SparseRows<float>&, MatrixView<const float>,
-                                             MicroBatches, MatrixView<float>);
+template void weight_gradient_product<float>(Arithmetic, MatrixView<const float>, bool,
+                                             MatrixView<const float>, MicroBatches, MatrixView<float>);
 template void input_gradient_product<float>(Arithmetic, MatrixView<const float>, MatrixView<const float>,
                                             MicroBatches, MatrixView<float>);
 template void forward_product<double>(Arithmetic, const SparseRows<double>&, MatrixView<const double>,
                                       MicroBatches, MatrixView<double>);
-template void weight_gradient_product<double>(Arithmetic, const SparseRows<double>&, MatrixView<const double>,
-                                              MicroBatches, MatrixView<double>);
+template void weight_gradient_product<double>(Arithmetic, MatrixView<const double>, bool,
+                                              MatrixView<const double>, MicroBatches, MatrixView<double>);
 template void input_gradient_product<double>(Arithmetic, MatrixView<const double>, MatrixView<const double>,
                                              MicroBatches, MatrixView<double>);
 

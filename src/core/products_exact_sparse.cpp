@@ -286,19 +286,19 @@ void sparse_forward_product(const SparseRows<T>& x, MatrixView<const T> w, Matri
 }
 
 template <class T>
-void sparse_weight_gradient_product(const SparseRows<T>& x, MatrixView<const T> delta,
+void sparse_weight_gradient_product(MatrixView<const T> x, MatrixView<const T> delta,
                                     MicroBatches micro_batches, MatrixView<T> dw) {
   constexpr std::size_t columns = most_strip_columns<gradient_vectors, T>;
   struct Bits;
   struct Packed;
   struct Levels;
   const std::vector<Word> words = words_of(micro_batches);
-  const GradientTask<T> task{x.x,
+  const GradientTask<T> task{x,
                              delta,
                              micro_batches,
                              dw,
                              words,
-                             scratch<RowBits, Bits>(x.x.columns * words.size()),
+                             scratch<RowBits, Bits>(x.columns * words.size()),
                              scratch<T, Packed>(delta.rows * columns),
                              scratch<T, Levels>(tree_levels(micro_batches.size()) * most_inputs * columns)};
   run_vectorized([&](auto set) {
@@ -309,9 +309,9 @@ void sparse_weight_gradient_product(const SparseRows<T>& x, MatrixView<const T> 
 
 template void sparse_forward_product(const SparseRows<float>&, MatrixView<const float>, MatrixView<float>);
 template void sparse_forward_product(const SparseRows<double>&, MatrixView<const double>, MatrixView<double>);
-template void sparse_weight_gradient_product(const SparseRows<float>&, MatrixView<const float>, MicroBatches,
+template void sparse_weight_gradient_product(MatrixView<const float>, MatrixView<const float>, MicroBatches,
                                              MatrixView<float>);
-template void sparse_weight_gradient_product(const SparseRows<double>&, MatrixView<const double>,
-                                             MicroBatches, MatrixView<double>);
+template void sparse_weight_gradient_product(MatrixView<const double>, MatrixView<const double>, MicroBatches,
+                                             MatrixView<double>);
 
 }  // namespace lockstep::exact

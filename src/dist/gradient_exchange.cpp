@@ -45,12 +45,13 @@ std::vector<Range> nodes_of_ranks(std::size_t shards, std::size_t ranks, Range s
 /// Where things stand in a group's memory, in bytes. What different ranks write starts on pages of its own.
 struct MemoryPlan {
   std::size_t lines = 0, block_sums = 0, parameters = 0;
-  std::vector<std::size_t> node_sums;  // (members)
+  std::vector<std::size_t> own;  // (members) sums over the nodes of each; or a part of the factors
+  bool shares_factors = false;
   std::size_t total = 0;
 };
 
 MemoryPlan plan_memory(const ParameterLayout& layout, std::size_t element_size, std::size_t shards,
-                       std::size_t ranks, Range members) {
+                       std::size_t ranks, Range members, std::size_t factor_elements) {
   constexpr std::size_t page_bytes = 4096;
   MemoryPlan plan;
   const auto place = [&](std::size_t bytes) {
@@ -61,21 +62,28 @@ MemoryPlan plan_memory(const ParameterLayout& layout, std::size_t element_size, 
   plan.lines = place(members.size() * sizeof(RankBarrier::Line));
   plan.block_sums = place(2 * layout.blocks() * sizeof(double));
   plan.parameters = place(layout.size() * element_size);
+  plan.shares_factors = factor_elements > 0 && members.size() == ranks;
   for (std::size_t rank = members.begin; rank < members.end; ++rank) {
-    const std::size_t nodes = nodes_of_ranks(shards, ranks, {rank, rank + 1}).size();
-    plan.node_sums.push_back(place(checked_product(nodes, layout.size()) * element_size));
+    if (plan.shares_factors) {
+      // One after the other, without gaps: all pages but the last are whole.
+      const std::size_t pages = (factor_elements * element_size + page_bytes - 1) / page_bytes;
+      plan.own.push_back(place(block_partition(pages, ranks, rank).size() * page_bytes));
+    } else {
+      const std::size_t nodes = nodes_of_ranks(shards, ranks, {rank, rank + 1}).size();
+      plan.own.push_back(place(checked_product(nodes, layout.size()) * element_size));
+    }
   }
   return plan;
 }
 
 /// What a member of the group, if it is one, writes most; the first one also what all of them write.
 std::vector<Range> bytes_of_member(const MemoryPlan& plan, std::size_t member) {
-  const std::size_t members = plan.node_sums.size();
+  const std::size_t members = plan.own.size();
   if (member >= members) return {};
-  const Range part = block_partition(plan.node_sums.front() - plan.parameters, members, member);
-  const std::size_t end = member + 1 < members ? plan.node_sums[member + 1] : plan.total;
+  const Range part = block_partition(plan.own.front() - plan.parameters, members, member);
+  const std::size_t end = member + 1 < members ? plan.own[member + 1] : plan.total;
   std::vector<Range> bytes{{plan.parameters + part.begin, plan.parameters + part.end},
-                           {plan.node_sums[member], end}};
+                           {plan.own[member], end}};
   if (member == 0) bytes.push_back({0, plan.parameters});
   return bytes;
 }
@@ -124,7 +132,7 @@ Range slice_blocks(const ParameterLayout& layout, std::size_t parts, std::size_t
 template <class T>
 GradientExchange<T>::GradientExchange(const Communicator& communicator, const ParameterLayout& layout,
                                       std::size_t shards, Reduction reduction, Transport transport,
-                                      HalvingRule halving_rule)
+                                      HalvingRule halving_rule, std::size_t factor_elements)
     : communicator_(&communicator),
       rank_(static_cast<std::size_t>(communicator.rank())),
       ranks_(static_cast<std::size_t>(communicator.size())),
@@ -135,13 +143,13 @@ GradientExchange<T>::GradientExchange(const Communicator& communicator, const Pa
                                [&](std::size_t first, std::size_t size) {
                                  const Range members{first, first + size};
                                  const MemoryPlan plan =
-                                     plan_memory(layout, sizeof(T), shards, ranks_, members);
+                                     plan_memory(layout, sizeof(T), shards, ranks_, members, factor_elements);
                                  return GroupMemory{plan.total, bytes_of_member(plan, rank_ - first)};
                                })),
       group_(rank_ / groups_.group_size()),
       member_(rank_ % groups_.group_size()),
       barrier_(nullptr, 0, 0),
-      accumulator_(shards, own_shards_, layout.size(), nullptr) {
+      accumulator_(shards, own_shards_, 0, nullptr) {
   checked_cast<int>(layout.size(), "the number of parameters");
   for (std::size_t rank = 0; rank < ranks_; ++rank) {
     const Range blocks = slice_blocks(layout, ranks_, rank);
@@ -149,23 +157,26 @@ GradientExchange<T>::GradientExchange(const Communicator& communicator, const Pa
     slices_.push_back({layout.block_starts()[blocks.begin], layout.block_starts()[blocks.end]});
   }
   set_parts(slices_, slice_counts_, slice_starts_);
-  take_memory(layout);
+  take_memory(layout, factor_elements);
   plan_messages(halving_rule);
 }
 
 template <class T>
-void GradientExchange<T>::take_memory(const ParameterLayout& layout) {
+void GradientExchange<T>::take_memory(const ParameterLayout& layout, std::size_t factor_elements) {
   const std::size_t first = group_ * groups_.group_size();
   const MemoryPlan plan =
-      plan_memory(layout, sizeof(T), shards_, ranks_, {first, first + groups_.group_size()});
+      plan_memory(layout, sizeof(T), shards_, ranks_, {first, first + groups_.group_size()}, factor_elements);
   std::byte* const memory = groups_.memory.data();
   barrier_ =
       RankBarrier(reinterpret_cast<RankBarrier::Line*>(memory + plan.lines), groups_.group_size(), member_);
   block_sums_ = {reinterpret_cast<double*>(memory + plan.block_sums), 2 * layout.blocks()};
   parameters_ = {reinterpret_cast<T*>(memory + plan.parameters), layout.size()};
-  for (const std::size_t start : plan.node_sums) member_sums_.push_back(reinterpret_cast<T*>(memory + start));
-  accumulator_ = TreeAccumulator<T>(shards_, own_shards_, layout.size(), member_sums_[member_]);
-
+  if (plan.shares_factors) {
+    factors_ = {reinterpret_cast<T*>(memory + plan.own.front()), factor_elements};
+  } else {
+    for (const std::size_t start : plan.own) member_sums_.push_back(reinterpret_cast<T*>(memory + start));
+    accumulator_ = TreeAccumulator<T>(shards_, own_shards_, layout.size(), member_sums_[member_]);
+  }
   groups_.group.barrier();
 }
 
@@ -200,6 +211,7 @@ void GradientExchange<T>::plan_messages(HalvingRule halving_rule) {
     send_.resize(set_starts(send_counts_, send_starts_));
     receive_.resize(set_starts(receive_counts_, receive_starts_));
   }
+  if (!factors_.empty()) return;
   group_sums_ = TreeChunks<T>(parts_of_group(), chunk_elements);
   slice_sums_ = TreeChunks<T>(parts_of_slice(), chunk_elements);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lockstep/core/checked_cast.hpp"
 #include "lockstep/core/instruction_set.hpp"
 #include "lockstep/core/random.hpp"
 #include "lockstep/core/summation_tree.hpp"
@@ -50,16 +51,6 @@ void sum_over_micro_batches(MicroBatches micro_batches, std::span<T> total, cons
   });
 }
 
-/// db_j = Σ_i delta_ij: for every micro-batch a chain over ascending rows that starts from +0, and the tree
-/// over them.
-template <class T>
-void sum_rows(MatrixView<const T> delta, MicroBatches micro_batches, std::span<T> bias_gradient) {
-  sum_over_micro_batches<T>(micro_batches, bias_gradient, [&](Range rows, std::span<T> sum) {
-    std::fill(sum.begin(), sum.end(), T(0));
-    for (std::size_t i = rows.begin; i < rows.end; ++i) add_to(sum.data(), delta.row(i), sum.size());
-  });
-}
-
 /// a_ij *= scale_ij.
 template <class T>
 void multiply(MatrixView<T> a, MatrixView<const T> scale) {
@@ -104,7 +95,7 @@ MatrixView<T> forward_pass(const ModelSpec& spec, const ParameterLayout& layout,
     add_bias(z, parameters.data() + layout.bias(l).offset);
     if (l == output_layer) return z;
 
-    const MatrixView<T> a = view(workspace.outputs[l], rows, z.columns);
+    const MatrixView<T> a = workspace.factors.inputs[l + 1].rows_of({0, rows});
     const std::span<const T> trained = trained_activation(layout, l, parameters);
     if (dropout && spec.activations[l].keeps_slopes()) {
       const MatrixView<T> slopes = view(workspace.slopes[l], rows, z.columns);
@@ -143,28 +134,20 @@ void backward_activation(const ModelSpec& spec, const ParameterLayout& layout, s
   }
 }
 
-/// From delta of the output layer, in workspace.delta, to the gradient of every parameter.
+/// From the delta of the output layer to those of all.
 template <class T>
 void backward_pass(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
-                   const SparseRows<T>& x, MicroBatches micro_batches, Workspace<T>& workspace,
+                   std::size_t rows, MicroBatches micro_batches, Workspace<T>& workspace,
                    std::span<T> gradient) {
-  const std::size_t rows = x.x.rows;
-  for (std::size_t l = spec.layers(); l-- > 0;) {
-    const MatrixView<const T> delta = view(workspace.delta, rows, spec.widths[l + 1]);
-    const SparseRows<T> input = l == 0 ? x : view(workspace.outputs[l - 1], rows, spec.widths[l]);
-    weight_gradient_product(spec.arithmetic, input, delta, micro_batches,
-                            tensor_view(layout.kernel(l), gradient.data()));
-    sum_rows(delta, micro_batches, elements_of(layout.bias(l), gradient));
-    if (l == 0) return;
-
-    const MatrixView<T> input_delta = view(workspace.next_delta, rows, spec.widths[l]);
+  for (std::size_t l = spec.layers() - 1; l > 0; --l) {
+    const MatrixView<const T> delta = workspace.factors.deltas[l].rows_of({0, rows});
+    const MatrixView<T> input_delta = workspace.factors.deltas[l - 1].rows_of({0, rows});
     input_gradient_product(spec.arithmetic, delta, tensor_view(layout.kernel(l), parameters.data()),
                            micro_batches, input_delta);
     if (has_dropout(spec, l - 1)) {
       multiply(input_delta, MatrixView<const T>(view(workspace.dropout_scales[l - 1], rows, spec.widths[l])));
     }
     backward_activation(spec, layout, parameters, l - 1, micro_batches, workspace, input_delta, gradient);
-    std::swap(workspace.delta, workspace.next_delta);
   }
 }
 
@@ -197,34 +180,106 @@ void initialize_activations(const ModelSpec& spec, const ParameterLayout& layout
   }
 }
 
+namespace {
+
+/// Every matrix of factors starts at a multiple of 64 bytes.
 template <class T>
-Workspace<T>::Workspace(const ModelSpec& spec, std::size_t max_rows_) : max_rows(max_rows_) {
-  const std::size_t widest = *std::max_element(spec.widths.begin() + 1, spec.widths.end());
+std::size_t padded_size(std::size_t rows, std::size_t columns) {
+  constexpr std::size_t line = 64 / sizeof(T);
+  return (checked_product(rows, columns) + line - 1) / line * line;
+}
+
+}  // namespace
+
+template <class T>
+GradientFactors<T>::GradientFactors(const ModelSpec& spec, std::size_t rows, T* memory) {
+  const auto place = [&](std::size_t columns) {
+    T* const begin = memory;
+    memory += padded_size<T>(rows, columns);
+    return MatrixView<T>(begin, rows, columns);
+  };
+  for (std::size_t l = 0; l < spec.layers(); ++l) {
+    inputs.push_back(place(spec.widths[l]));
+    deltas.push_back(place(spec.widths[l + 1]));
+  }
+}
+
+template <class T>
+std::size_t GradientFactors<T>::size(const ModelSpec& spec, std::size_t rows) {
+  std::size_t size = 0;
+  for (std::size_t l = 0; l < spec.layers(); ++l) {
+    size += padded_size<T>(rows, spec.widths[l]) + padded_size<T>(rows, spec.widths[l + 1]);
+  }
+  return size;
+}
+
+template <class T>
+GradientFactors<T> GradientFactors<T>::rows_of(Range some) const {
+  GradientFactors part;
+  for (const MatrixView<T>& matrix : inputs) part.inputs.push_back(matrix.rows_of(some));
+  for (const MatrixView<T>& matrix : deltas) part.deltas.push_back(matrix.rows_of(some));
+  return part;
+}
+
+template <class T>
+Workspace<T>::Workspace(const ModelSpec& spec, std::size_t max_rows_)
+    : Workspace(spec, max_rows_, GradientFactors<T>()) {
+  factor_memory.resize(GradientFactors<T>::size(spec, max_rows));
+  factors = GradientFactors<T>(spec, max_rows, factor_memory.data());
+}
+
+template <class T>
+Workspace<T>::Workspace(const ModelSpec& spec, std::size_t max_rows_, GradientFactors<T> factors_)
+    : max_rows(max_rows_), factors(std::move(factors_)) {
   for (std::size_t l = 0; l < spec.layers(); ++l) {
     const std::size_t size = max_rows * spec.widths[l + 1];
     pre_activations.emplace_back(size);
     if (l + 1 == spec.layers()) break;
-    outputs.emplace_back(size);
     slopes.emplace_back(spec.activations[l].keeps_slopes() ? size : 0);
     dropout_scales.emplace_back(has_dropout(spec, l) ? size : 0);
   }
-  delta.resize(max_rows * widest);
-  next_delta.resize(max_rows * widest);
+}
+
+template <class T>
+void forward_deltas(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
+                    const LocalBatch<T>& batch, Workspace<T>& workspace, std::span<T> gradient,
+                    std::span<LossSums> sums) {
+  const std::size_t all_rows = batch.x.x.rows;
+  const MatrixView<const T> logits =
+      forward_pass(spec, layout, parameters, batch.x, batch.micro_batches, &batch.dropout, workspace);
+  const MatrixView<T> delta = workspace.factors.deltas.back().rows_of({0, all_rows});
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const Range rows = batch.micro_batches[i];
+    sums[i] = loss_and_delta(spec.output_loss, logits.rows_of(rows), batch.targets.rows_of(rows),
+                             spec.label_smoothing, delta.rows_of(rows));
+  }
+  backward_pass(spec, layout, parameters, all_rows, batch.micro_batches, workspace, gradient);
+}
+
+/// db_j = Σ_i delta_ij: for every micro-batch a chain over ascending rows that starts from +0, and the tree
+/// over them.
+template <class T>
+void sum_rows(MatrixView<const T> delta, MicroBatches micro_batches, std::span<T> bias_gradient) {
+  sum_over_micro_batches<T>(micro_batches, bias_gradient, [&](Range rows, std::span<T> sum) {
+    std::fill(sum.begin(), sum.end(), T(0));
+    for (std::size_t i = rows.begin; i < rows.end; ++i) add_to(sum.data(), delta.row(i), sum.size());
+  });
 }
 
 template <class T>
 void forward_backward(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
                       const LocalBatch<T>& batch, Workspace<T>& workspace, std::span<T> gradient,
                       std::span<LossSums> sums) {
-  const MatrixView<const T> logits =
-      forward_pass(spec, layout, parameters, batch.x, batch.micro_batches, &batch.dropout, workspace);
-  const MatrixView<T> delta = view(workspace.delta, batch.x.x.rows, spec.outputs());
-  for (std::size_t i = 0; i < sums.size(); ++i) {
-    const Range rows = batch.micro_batches[i];
-    sums[i] = loss_and_delta(spec.output_loss, logits.rows_of(rows), batch.targets.rows_of(rows),
-                             spec.label_smoothing, delta.rows_of(rows));
+  forward_deltas(spec, layout, parameters, batch, workspace, gradient, sums);
+  const Range rows{0, batch.x.x.rows};
+  for (std::size_t l = spec.layers(); l-- > 0;) {
+    const MatrixView<const T> input = l == 0 ? batch.x.x : workspace.factors.inputs[l].rows_of(rows);
+    const bool skip_zeros = l == 0 && !batch.x.nonzero.empty();
+    const MatrixView<const T> delta = workspace.factors.deltas[l].rows_of(rows);
+    weight_gradient_product(spec.arithmetic, input, skip_zeros, delta, batch.micro_batches,
+                            tensor_view(layout.kernel(l), gradient.data()));
+    sum_rows(delta, batch.micro_batches, elements_of(layout.bias(l), gradient));
   }
-  backward_pass(spec, layout, parameters, batch.x, batch.micro_batches, workspace, gradient);
   zero_padding(layout, gradient);
 }
 
@@ -237,26 +292,36 @@ MatrixView<T> forward(const ModelSpec& spec, const ParameterLayout& layout, std:
 
 template <class T>
 std::size_t first_nonfinite_layer(const ModelSpec& spec, const Workspace<T>& workspace, std::size_t rows) {
-  const auto all_finite = [&](const AlignedVector<T>& values, std::size_t layer) {
-    const std::span<const T> used(values.data(), rows * spec.widths[layer + 1]);
+  const auto all_finite = [&](const T* values, std::size_t layer) {
+    const std::span<const T> used(values, rows * spec.widths[layer + 1]);
     return std::all_of(used.begin(), used.end(), [](T value) { return std::isfinite(value); });
   };
   for (std::size_t l = 0; l < spec.layers(); ++l) {
-    if (!all_finite(workspace.pre_activations[l], l)) return l;
-    if (l + 1 < spec.layers() && !all_finite(workspace.outputs[l], l)) return l;
+    if (!all_finite(workspace.pre_activations[l].data(), l)) return l;
+    if (l + 1 < spec.layers() && !all_finite(workspace.factors.inputs[l + 1].data, l)) return l;
   }
   return spec.layers();
 }
 
+template struct GradientFactors<float>;
 template struct Workspace<float>;
+template struct GradientFactors<double>;
 template struct Workspace<double>;
 
 template void initialize_activations(const ModelSpec&, const ParameterLayout&, std::span<float>);
 template void initialize_activations(const ModelSpec&, const ParameterLayout&, std::span<double>);
 
+template void sum_rows(MatrixView<const float>, MicroBatches, std::span<float>);
+template void forward_deltas(const ModelSpec&, const ParameterLayout&, std::span<const float>,
+                             const LocalBatch<float>&, Workspace<float>&, std::span<float>,
+                             std::span<LossSums>);
 template void forward_backward(const ModelSpec&, const ParameterLayout&, std::span<const float>,
                                const LocalBatch<float>&, Workspace<float>&, std::span<float>,
                                std::span<LossSums>);
+template void sum_rows(MatrixView<const double>, MicroBatches, std::span<double>);
+template void forward_deltas(const ModelSpec&, const ParameterLayout&, std::span<const double>,
+                             const LocalBatch<double>&, Workspace<double>&, std::span<double>,
+                             std::span<LossSums>);
 template void forward_backward(const ModelSpec&, const ParameterLayout&, std::span<const double>,
                                const LocalBatch<double>&, Workspace<double>&, std::span<double>,
                                std::span<LossSums>);

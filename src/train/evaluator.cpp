@@ -79,9 +79,9 @@ Predictions<T> predict(const ModelSpec& spec, const ParameterLayout& layout, std
     apply_output<T>(spec.output_loss, logits);
     std::copy_n(logits.data, count * spec.outputs(), predictions.outputs.data() + begin * spec.outputs());
     for (std::size_t l = 0; l < predictions.hidden.size(); ++l) {
-      const auto outputs = workspace.outputs[l].begin();
+      const T* const outputs = workspace.factors.inputs[l + 1].data;
       predictions.hidden[l].insert(predictions.hidden[l].end(), outputs,
-                                   outputs + static_cast<std::ptrdiff_t>(count * spec.widths[l + 1]));
+                                   outputs + count * spec.widths[l + 1]);
     }
   }
   return predictions;

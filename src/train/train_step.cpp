@@ -10,7 +10,8 @@
 namespace lockstep {
 
 template <class T>
-void GatheredRows<T>::clear() {
+void GatheredRows<T>::clear(T* x_) {
+  x = x_;
   nonzero.clear();
   classes.clear();
   values.clear();
@@ -21,8 +22,7 @@ template <class T>
 void GatheredRows<T>::append(const RowsView<T>& rows, std::span<const std::uint32_t> indices) {
   const std::size_t begin = micro_batches.empty() ? 0 : micro_batches.back().end;
   micro_batches.push_back({begin, begin + indices.size()});
-  x.resize(std::max(x.size(), micro_batches.back().end * rows.features));
-  T* const begin_x = x.data() + begin * rows.features;
+  T* const begin_x = x + begin * rows.features;
   run_vectorized([&](auto) {
     for (std::size_t i = 0; i < indices.size(); ++i) rows.copy_x(indices[i], begin_x + i * rows.features);
   });
@@ -45,7 +45,7 @@ LocalBatch<T> GatheredRows<T>::batch(const RowsView<T>& rows, const DropoutKey& 
   } else {
     targets.values = {values.data(), count, rows.value_columns};
   }
-  const MatrixView<const T> x_view(x.data(), count, rows.features);
+  const MatrixView<const T> x_view(x, count, rows.features);
   return {{x_view, nonzero}, targets, micro_batches, dropout};
 }
 
@@ -74,13 +74,28 @@ std::size_t largest_rows(const BatchPlan& plan, const std::vector<Range>& groups
   return std::min(largest, plan.rows);
 }
 
+/// How large the factors are of which each rank forms the gradient of its own slice, if that is cheaper than
+/// to form each rank's gradient of everything and to add those up: if there is less to write and to read. 0
+/// if not, or if it might change bits.
+template <class T>
+std::size_t shared_factors(const TrainConfig& config, const ModelSpec& spec, const ParameterLayout& layout,
+                           const BatchPlan& plan) {
+  if (config.arithmetic != Arithmetic::exact || config.reduction != Reduction::reproducible) return 0;
+  for (std::size_t layer = 0; layer < layout.layers(); ++layer) {
+    if (layout.activation(layer) != nullptr) return 0;
+  }
+  const std::size_t size = GradientFactors<T>::size(spec, std::min(plan.batch_size, plan.rows));
+  return size <= 2 * layout.size() ? size : 0;
+}
+
 }  // namespace
 
 template <class T>
 TrainState<T> make_train_state(const Communicator& world, const TrainConfig& config, const ModelSpec& spec,
                                const ParameterLayout& layout, const GradientRules& rules,
                                const BatchPlan& plan) {
-  GradientExchange<T> exchange(world, layout, plan.shards, config.reduction, config.transport);
+  GradientExchange<T> exchange(world, layout, plan.shards, config.reduction, config.transport, {},
+                               shared_factors<T>(config, spec, layout, plan));
   if (exchange.is_first_of_group()) {
     std::vector<MatrixView<T>> kernels;
     for (std::size_t layer = 0; layer < layout.layers(); ++layer) {
@@ -94,6 +109,17 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
   std::vector<Range> groups = make_shard_groups(plan, exchange.own_shards());
   const Range blocks = exchange.own_blocks();
   const std::size_t slice_size = exchange.own_slice().size();
+  const std::size_t most_rows = largest_rows(plan, groups);
+  AlignedVector<T> factor_memory;
+  GradientFactors<T> factors;
+  std::optional<SliceGradient<T>> slice_gradient;
+  if (exchange.factors().empty()) {
+    factor_memory.resize(GradientFactors<T>::size(spec, most_rows));
+    factors = GradientFactors<T>(spec, most_rows, factor_memory.data());
+  } else {
+    factors = GradientFactors<T>(spec, std::min(plan.batch_size, plan.rows), exchange.factors().data());
+    slice_gradient.emplace(spec, layout, exchange.own_slice());
+  }
   return {spec,
           layout,
           rules,
@@ -102,7 +128,10 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
           Optimizer<T>(make_optimizer_config(config), layout, blocks),
           AlignedVector<T>(slice_size),
           true,
-          Workspace<T>(spec, largest_rows(plan, groups)),
+          std::move(factor_memory),
+          factors,
+          std::move(slice_gradient),
+          Workspace<T>(spec, most_rows, factors),
           std::move(groups),
           {},
           spec.layers(),
@@ -113,21 +142,31 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
 namespace {
 
 /// Forward and backward over the micro-batches of a group of shards, whose gradient is the next term of the
-/// summation tree. Returns whether the loss is finite.
+/// summation tree, or whose factors stand where all ranks see them. Returns whether the loss is finite.
 template <class T>
 bool add_group_gradient(TrainState<T>& state, const BatchSampler& sampler, const RowsView<T>& rows,
                         const StepPlan& plan, Range shards, EpochSums& sums) {
   GatheredRows<T>& gathered = state.gathered;
-  gathered.clear();
+  const std::size_t first_position = sampler.first_position(shards.begin);
+  if (state.slice_gradient) {
+    const std::size_t all_rows = sampler.global_rows(plan.step_in_epoch);
+    state.workspace.factors = state.factors.rows_of({std::min(first_position, all_rows), all_rows});
+  }
+  gathered.clear(state.workspace.factors.inputs.front().data);
   for (std::size_t shard = shards.begin; shard < shards.end; ++shard) {
     gathered.append(rows, sampler.micro_batch(shard, plan.step_in_epoch));
   }
-  const DropoutKey dropout{plan.seed, plan.step, sampler.first_position(shards.begin)};
+  const DropoutKey dropout{plan.seed, plan.step, first_position};
   const LocalBatch<T> batch = gathered.batch(rows, dropout);
-  TreeAccumulator<T>& tree = state.exchange.accumulator();
-  forward_backward<T>(state.spec, state.layout, state.exchange.parameters(), batch, state.workspace,
-                      {tree.next_term(), state.layout.size()}, gathered.sums);
-  tree.add_term(shards.size());
+  if (state.slice_gradient) {
+    forward_deltas<T>(state.spec, state.layout, state.exchange.parameters(), batch, state.workspace, {},
+                      gathered.sums);
+  } else {
+    TreeAccumulator<T>& tree = state.exchange.accumulator();
+    forward_backward<T>(state.spec, state.layout, state.exchange.parameters(), batch, state.workspace,
+                        {tree.next_term(), state.layout.size()}, gathered.sums);
+    tree.add_term(shards.size());
+  }
   if (state.diagnosis != nullptr)
     state.diagnosis->count(state.exchange.parameters(), state.workspace, batch.x.x.rows);
 
@@ -144,6 +183,16 @@ bool add_group_gradient(TrainState<T>& state, const BatchSampler& sampler, const
         state.first_nonfinite_layer, first_nonfinite_layer(state.spec, state.workspace, batch.x.x.rows));
   }
   return finite;
+}
+
+/// Those of all shards in a step: where their rows stand among its rows.
+std::vector<Range> all_micro_batches(const BatchPlan& plan, std::size_t global_rows) {
+  std::vector<Range> micro_batches;
+  for (std::size_t shard = 0; shard < plan.shards; ++shard) {
+    const Range positions = plan.positions(shard);
+    micro_batches.push_back({std::min(positions.begin, global_rows), std::min(positions.end, global_rows)});
+  }
+  return micro_batches;
 }
 
 template <class T>
@@ -169,7 +218,9 @@ void divide(const T* __restrict sum, std::size_t length, std::size_t divisor, T*
 /// A chunk of the mean gradient, with the rules that look at single elements.
 template <class T>
 void mean_gradient(TrainState<T>& state, std::size_t global_rows, const Chunk& chunk, T* mean) {
-  divide(state.exchange.slice_sum(chunk.elements), chunk.elements.size(), global_rows, mean);
+  const T* const sum = state.slice_gradient ? state.slice_gradient->sum(chunk.elements)
+                                            : state.exchange.slice_sum(chunk.elements);
+  divide(sum, chunk.elements.size(), global_rows, mean);
   apply_element_rules<T>(state.rules, state.layout, chunk,
                          own_parameters(state).data() + chunk.elements.begin, mean);
 }
@@ -235,7 +286,7 @@ template <class T>
 StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const RowsView<T>& rows,
                      const StepPlan& plan, StepFlags mine, EpochSums& sums) {
   reach(state, plan, Phase::computing);
-  state.exchange.accumulator().reset();
+  if (!state.slice_gradient) state.exchange.accumulator().reset();
   for (const Range& shards : state.shard_groups) {
     if (!add_group_gradient(state, sampler, rows, plan, shards, sums)) mine |= step_flag_non_finite;
   }
@@ -245,7 +296,12 @@ StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const Ro
   const StepFlags all = state.exchange.share_sums(mine);
   if (all & step_flag_non_finite) return all;
   reach(state, plan, Phase::updating);
-  state.finite_weights = update_slice(state, plan, sampler.global_rows(plan.step_in_epoch));
+  const std::size_t global_rows = sampler.global_rows(plan.step_in_epoch);
+  if (state.slice_gradient) {
+    state.slice_gradient->start(state.factors.rows_of({0, global_rows}),
+                                all_micro_batches(sampler.plan(), global_rows), !rows.nonzeros.empty());
+  }
+  state.finite_weights = update_slice(state, plan, global_rows);
   if (!state.finite_weights) state.first_nonfinite_layer = layer_of_nonfinite_weight(state);
   reach(state, plan, Phase::sharing_weights);
   state.exchange.share_slices();

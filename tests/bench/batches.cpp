@@ -46,14 +46,15 @@ void gather(benchmark::State& state, std::size_t batch_size, bool sparse) {
   BatchSampler sampler({.rows = image_rows, .batch_size = batch_size, .shards = shards}, {0, shards}, true,
                        0);
   sampler.start_epoch(0);
+  std::vector<float> x(batch_size * pixels);
   GatheredRows<float> gathered;
   std::uint64_t step = 0;
   std::size_t gathered_rows = 0;
   for (auto _ : state) {
-    gathered.clear();
+    gathered.clear(x.data());
     for (std::size_t shard = 0; shard < shards; ++shard)
       gathered.append(rows, sampler.micro_batch(shard, step));
-    benchmark::DoNotOptimize(gathered.x.data());
+    benchmark::DoNotOptimize(gathered.x);
     benchmark::ClobberMemory();
     gathered_rows += gathered.micro_batches.back().end;
     step = (step + 1) % sampler.steps_per_epoch();

@@ -98,8 +98,8 @@ void forward(Arithmetic arithmetic, Layer& layer) {
   forward_product<float>(arithmetic, layer.input(), layer.w.view(), layer.micro_batches, layer.delta.view());
 }
 void weight_gradient(Arithmetic arithmetic, Layer& layer) {
-  weight_gradient_product<float>(arithmetic, layer.input(), layer.delta.view(), layer.micro_batches,
-                                 layer.dw.view());
+  weight_gradient_product<float>(arithmetic, layer.x.view(), !layer.nonzero.empty(), layer.delta.view(),
+                                 layer.micro_batches, layer.dw.view());
 }
 void input_gradient(Arithmetic arithmetic, Layer& layer) {
   input_gradient_product<float>(arithmetic, layer.delta.view(), layer.w.view(), layer.micro_batches,

@@ -136,6 +136,26 @@ TYPED_TEST(GradientExchangeOf, SumHasTheBitsOfTheTreeForAnyRankCount) {
   }
 }
 
+TYPED_TEST(GradientExchangeOf, RanksOfOneGroupShareFactors) {
+  const Communicator world = Communicator::world();
+  constexpr std::size_t elements = 5000;
+  for (const Transport transport : transports) {
+    GradientExchange<TypeParam> exchange(world, layouts<TypeParam>().back(), 17, Reduction::reproducible,
+                                         transport, {}, elements);
+    if (exchange.copies() > 1) {
+      EXPECT_TRUE(exchange.factors().empty());
+      continue;
+    }
+    ASSERT_EQ(exchange.factors().size(), elements);
+    const Range own = block_partition(elements, ranks_of(world), static_cast<std::size_t>(world.rank()));
+    for (std::size_t i = own.begin; i < own.end; ++i) exchange.factors()[i] = static_cast<TypeParam>(i);
+    EXPECT_EQ(exchange.share_sums(1U << static_cast<unsigned>(world.rank() + 2)),
+              ((1U << ranks_of(world)) - 1) << 2);
+    for (std::size_t i = 0; i < elements; ++i) ASSERT_EQ(exchange.factors()[i], static_cast<TypeParam>(i));
+    exchange.share_slices();
+  }
+}
+
 TYPED_TEST(GradientExchangeOf, PlainAllreduceDoesNotHaveTheBitsOfTheTree) {
   const Communicator world = Communicator::world();
   const std::size_t shards = 2 * ranks_of(world) + 1;  // no rank but a single one holds a whole subtree

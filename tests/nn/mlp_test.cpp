@@ -236,9 +236,9 @@ TEST(Mlp, FindsTheFirstLayerThatIsNotFinite) {
   Workspace<float> workspace(spec, 5);
   forward<float>(spec, problem.layout, problem.parameters, problem.x_view({0, 3}), workspace);
   EXPECT_EQ(first_nonfinite_layer(spec, workspace, 3), spec.layers());
-  workspace.outputs[0][0] = std::numeric_limits<float>::infinity();  // as of an activation like 1/x
+  *workspace.factors.inputs[1].data = std::numeric_limits<float>::infinity();  // as of an activation like 1/x
   EXPECT_EQ(first_nonfinite_layer(spec, workspace, 3), 0u);
-  workspace.outputs[0][0] = 0;
+  *workspace.factors.inputs[1].data = 0;
   workspace.pre_activations[1][3 * 5] = std::numeric_limits<float>::quiet_NaN();  // beyond the rows in use
   EXPECT_EQ(first_nonfinite_layer(spec, workspace, 3), spec.layers());
 }

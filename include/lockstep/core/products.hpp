@@ -29,10 +29,10 @@ void forward_product(Arithmetic arithmetic, const SparseRows<T>& x, MatrixView<c
 
 /// Weight gradient: dw = Σ xᵀ · delta, the tree sum (core/summation_tree.hpp) over the micro-batches of each
 /// one's product.   x: (rows, in), delta: (rows, out), dw: (in, out), overwritten. An empty micro-batch adds
-/// zeros.
+/// zeros. skip_zeros: x is a NonZeroIndex's, and `exact` leaves its zeros out; the bits are the same.
 template <class T>
-void weight_gradient_product(Arithmetic arithmetic, const SparseRows<T>& x, MatrixView<const T> delta,
-                             MicroBatches micro_batches, MatrixView<T> dw);
+void weight_gradient_product(Arithmetic arithmetic, MatrixView<const T> x, bool skip_zeros,
+                             MatrixView<const T> delta, MicroBatches micro_batches, MatrixView<T> dw);
 
 /// Input gradient: dx = delta · wᵀ.   delta: (rows, out), w: (in, out), dx: (rows, in), overwritten.
 template <class T>

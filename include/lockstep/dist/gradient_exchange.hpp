@@ -37,6 +37,8 @@ Range slice_blocks(const ParameterLayout& layout, std::size_t parts, std::size_t
 ///   fill accumulator() with the gradients of own_shards(), ascending
 ///   share_sums; add up and update own_slice() of parameters() with slice_sum; share_slices
 ///
+/// or, where factors() is not empty, leave there the factors of the own shards' gradients, in place of sums.
+///
 /// Ranks of a group (RankGroups: the ranks of a node) have one copy of the weights and see each other's sums
 /// in their shared memory. Between groups, the ranks of a lane exchange messages: rank (group g, member m)
 /// adds up its group's gradient for the slices of members m elsewhere, gets from them what it needs for its
@@ -50,10 +52,11 @@ class GradientExchange {
   /// communicator has to outlive the object. Where the rule says so and the groups and shards
   /// allow it, sums and weights travel by RecursiveHalving. Collective. Throws UserError for more ranks than
   /// shards, AgreedError if the transport is not possible, and OverflowError if a message would have more
-  /// than 2³¹ − 1 elements, on all ranks alike.
+  /// than 2³¹ − 1 elements, on all ranks alike. Ranks that are all of one group share `factor_elements`
+  /// elements, if these are not 0, in place of sums: see factors().
   GradientExchange(const Communicator& communicator, const ParameterLayout& layout, std::size_t shards,
                    Reduction reduction, Transport transport = Transport::automatic,
-                   HalvingRule halving_rule = {});
+                   HalvingRule halving_rule = {}, std::size_t factor_elements = 0);
   GradientExchange(GradientExchange&&) noexcept = default;
 
   Range own_shards() const { return own_shards_; }
@@ -75,6 +78,11 @@ class GradientExchange {
   Range part_of(std::size_t count) const { return block_partition(count, groups_.group_size(), member_); }
   /// Makes what the ranks of a group wrote to parameters() visible to all of them. Collective.
   void synchronize() { barrier_.wait(); }
+
+  /// Memory of all ranks in which they leave, before share_sums(), what each forms the gradient of its own
+  /// slice from: then there is nothing to add up, and neither accumulator() nor slice_sum() may be used.
+  /// Empty where ranks exchange sums.
+  std::span<T> factors() { return factors_; }
 
   /// Takes the gradients (layout.size()) of the own shards.
   TreeAccumulator<T>& accumulator() { return accumulator_; }
@@ -103,7 +111,7 @@ class GradientExchange {
   const std::string& fallback() const { return groups_.fallback; }
 
  private:
-  void take_memory(const ParameterLayout& layout);
+  void take_memory(const ParameterLayout& layout, std::size_t factor_elements);
   void plan_messages(HalvingRule halving_rule);
   std::vector<NodeSum<T>> parts_of_group() const;
   std::vector<NodeSum<T>> parts_of_slice() const;
@@ -126,6 +134,7 @@ class GradientExchange {
   // In the group's memory.
   RankBarrier barrier_;
   std::span<T> parameters_;
+  std::span<T> factors_;
   std::span<double> block_sums_;  // (2, blocks); every other round uses the other half
   std::vector<T*> member_sums_;   // (members) the sums over each member's tree nodes
   TreeAccumulator<T> accumulator_;

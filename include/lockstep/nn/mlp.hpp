@@ -61,18 +61,50 @@ struct LocalBatch {
   DropoutKey dropout;
 };
 
+/// The factors of every layer's weight gradient, inputsᵀ · deltas, for some rows.
+template <class T>
+struct GradientFactors {
+  std::vector<MatrixView<T>> inputs;  // of layer l, after dropout: (rows, widths[l])
+  std::vector<MatrixView<T>> deltas;  // gradients of the loss by the pre-activations: (rows, widths[l + 1])
+
+  GradientFactors() = default;
+  /// In the memory of somebody else: size(spec, rows) elements.
+  GradientFactors(const ModelSpec& spec, std::size_t rows, T* memory);
+  static std::size_t size(const ModelSpec& spec, std::size_t rows);
+
+  GradientFactors rows_of(Range some) const;
+};
+
 /// What a network keeps between forward and backward, for up to `max_rows` rows.
 template <class T>
 struct Workspace {
+  /// With memory of its own for the factors.
   Workspace(const ModelSpec& spec, std::size_t max_rows);
+  /// The factors are set by whoever uses it.
+  Workspace(const ModelSpec& spec, std::size_t max_rows, GradientFactors<T> factors);
 
   std::size_t max_rows = 0;
   std::vector<AlignedVector<T>> pre_activations;  // z of layer l: (rows, widths[l + 1])
-  std::vector<AlignedVector<T>> outputs;          // a of hidden layer l, after dropout: (rows, widths[l + 1])
   std::vector<AlignedVector<T>> slopes;           // f'(z) where the activation keeps slopes, else empty
   std::vector<AlignedVector<T>> dropout_scales;   // 0 or 1 / (1 − rate); empty where there is no dropout
-  AlignedVector<T> delta, next_delta;             // (rows, widest layer)
+  AlignedVector<T> factor_memory;
+  GradientFactors<T> factors;  // of a batch's rows and, maybe, more; the network's inputs stand in inputs[0]
+                               // if the caller puts them there
 };
+
+/// Forward, loss and backward over a batch, up to the factors of the gradient, in the workspace. Writes what
+/// each micro-batch adds to the loss to `sums` (micro-batches) and, in the layout of `parameters`, the
+/// gradient of what activations train, and of nothing else, to `gradient`, which may be empty if they train
+/// nothing.
+template <class T>
+void forward_deltas(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
+                    const LocalBatch<T>& batch, Workspace<T>& workspace, std::span<T> gradient,
+                    std::span<LossSums> sums);
+
+/// db_j = Σ_i delta_ij: for every micro-batch a chain over ascending rows that starts from +0, and the tree
+/// over them.   delta: (rows, units), bias_gradient: (units), overwritten
+template <class T>
+void sum_rows(MatrixView<const T> delta, MicroBatches micro_batches, std::span<T> bias_gradient);
 
 /// Forward, loss and backward over a batch. Writes the gradient summed over rows (not divided), by the tree
 /// over the micro-batches, to `gradient` in the layout of `parameters`, overwriting it, padding with zeros,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "lockstep/nn/constraint.hpp"
 #include "lockstep/nn/mlp.hpp"
 #include "lockstep/nn/optimizer.hpp"
+#include "lockstep/nn/slice_gradient.hpp"
 #include "lockstep/train/batch_sampler.hpp"
 #include "lockstep/train/config.hpp"
 #include "lockstep/train/diagnostics.hpp"
@@ -21,14 +23,15 @@ namespace lockstep {
 /// Rows of micro-batches, gathered from the shards and scaled.
 template <class T>
 struct GatheredRows {
-  AlignedVector<T> x;                   // (rows, features), and room for more
+  T* x = nullptr;                       // (rows, features), the caller's
   std::vector<NonZeroColumns> nonzero;  // (rows), where the shards know them
   std::vector<std::int32_t> classes;    // (rows), classification only
   std::vector<T> values;                // (rows, K), other tasks
   std::vector<Range> micro_batches;
   std::vector<LossSums> sums;  // (micro-batches), of the loss
 
-  void clear();
+  /// Starts over. x_: room for the rows of all micro-batches.
+  void clear(T* x_);
   /// Appends rows[indices] as one micro-batch.
   void append(const RowsView<T>& rows, std::span<const std::uint32_t> indices);
   LocalBatch<T> batch(const RowsView<T>& rows, const DropoutKey& dropout) const;
@@ -53,6 +56,9 @@ struct TrainState {
   Optimizer<T> optimizer;                      // of this rank's slice
   AlignedVector<T> mean_gradient;              // of this rank's slice
   bool finite_weights;                         // whether this rank's last update left none that is not
+  AlignedVector<T> factor_memory;              // empty: in the exchange's
+  GradientFactors<T> factors;  // of all ranks' rows, in the exchange's memory; or of one group's
+  std::optional<SliceGradient<T>> slice_gradient;  // from the factors of all ranks, where they share them
   Workspace<T> workspace;
   std::vector<Range> shard_groups;    // own shards that are worked on together: nodes of the summation tree
   GatheredRows<T> gathered;           // of one group
