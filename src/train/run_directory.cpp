@@ -46,10 +46,15 @@ void check_usable(const std::string& path) {
   }
 }
 
+/// Absolute, without a slash at the end.
+fs::path normal(const fs::path& path) {
+  const fs::path absolute = fs::absolute(path).lexically_normal();
+  return absolute.filename().empty() ? absolute.parent_path() : absolute;
+}
+
 /// The topmost directory that making `path` would make; empty if it is there.
 std::string first_missing(const fs::path& path) {
-  fs::path missing = fs::absolute(path).lexically_normal();
-  if (missing.filename().empty()) missing = missing.parent_path();
+  fs::path missing = normal(path);
   std::error_code ignored;
   if (fs::exists(missing, ignored)) return "";
   while (missing.has_relative_path() && !fs::exists(missing.parent_path(), ignored))
@@ -120,8 +125,15 @@ void RunDirectory::lock() {
 }
 
 void RunDirectory::discard_if_new() {
-  std::error_code ignored;
-  if (!first_made_.empty()) fs::remove_all(first_made_, ignored);
+  if (first_made_.empty()) return;
+  std::error_code error;
+  fs::path made = normal(path_);
+  fs::remove_all(made, error);
+  // The parents only as long as they are empty: other runs may have begun in them.
+  while (!error && made != first_made_) {
+    made = made.parent_path();
+    fs::remove(made, error);
+  }
   first_made_.clear();
 }
 

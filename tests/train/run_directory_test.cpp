@@ -154,5 +154,15 @@ TEST(RunDirectory, OnlyANewOneIsDiscarded) {
   EXPECT_TRUE(fs::is_directory(directory / "a/b"));
 }
 
+TEST(RunDirectory, DiscardingLeavesTheRunsBesideIt) {
+  const TemporaryDirectory directory;
+  RunDirectory run(directory / "runs/sweep/a/");
+  const RunDirectory other(directory / "runs/sweep/b");
+  write_text(other.checkpoints_path() + "/last", "");
+  run.discard_if_new();
+  EXPECT_FALSE(fs::exists(directory / "runs/sweep/a"));
+  EXPECT_TRUE(fs::exists(other.checkpoints_path() + "/last"));
+}
+
 }  // namespace
 }  // namespace lockstep

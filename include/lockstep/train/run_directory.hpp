@@ -31,7 +31,8 @@ class RunDirectory {
   std::string log_path() const { return path_ + "/log.txt"; }
   std::string checkpoints_path() const { return path_ + "/checkpoints"; }
 
-  /// Removes what this object made, if the directory was new: for a mistake of the user found late.
+  /// Removes what this object made, if the directory was new: for a mistake of the user found late. Parents
+  /// that other runs have begun in stay.
   void discard_if_new();
   /// From now on there is a run worth keeping: discard_if_new() does nothing any more.
   void keep() { first_made_.clear(); }
