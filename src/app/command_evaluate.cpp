@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "lockstep/app/command_line.hpp"
@@ -15,6 +14,7 @@
 #include "lockstep/nn/metrics.hpp"
 #include "lockstep/train/config.hpp"
 #include "lockstep/train/evaluator.hpp"
+#include "lockstep/train/json_text.hpp"
 
 namespace lockstep {
 namespace {
@@ -212,7 +212,7 @@ std::function<ExitStatus(const Communicator&)> declare_evaluate(CLI::App& app) {
                               : evaluate_checkpoint<float>(world, *a, path, state);
     if (world.is_root()) {
       if (a->format == "json") {
-        std::cout << to_json(report).dump(2) << std::endl;
+        std::cout << json_text(to_json(report), 2) << std::endl;
       } else {
         std::cout << to_text(report) << std::flush;
       }

@@ -9,7 +9,6 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "lockstep/core/error.hpp"
@@ -17,6 +16,7 @@
 #include "lockstep/io/atomic_file.hpp"
 #include "lockstep/io/text_file.hpp"
 #include "lockstep/train/diagnostics.hpp"
+#include "lockstep/train/json_text.hpp"
 #include "lockstep/train/trainer.hpp"
 
 namespace lockstep {
@@ -175,7 +175,7 @@ EpochMetrics RunDirectory::last_metrics() const {
 }
 
 void RunDirectory::write_summary(const nlohmann::json& summary) const {
-  write_file_atomically(summary_path(), summary.dump(2) + "\n");
+  write_file_atomically(summary_path(), json_text(summary, 2) + "\n");
 }
 
 bool RunDirectory::has_summary_of(const std::string& parameters_sha256) const {

@@ -108,6 +108,9 @@ class CommandLine(BadInputTestCase):
                 (["--seed", "4294967296", "--init-generator", "mt19937"], one_rank, "--seed", "4294967295")):
             self.refused_train(flags, *expected, **options)
 
+    def test_bytes_that_are_no_text(self):
+        self.refused_train([], "--data: expected a text in UTF-8, found 'caf?.h5'", data=os.fsdecode(b"caf\xe9.h5"))
+
     def test_unknown_names(self):
         self.refused_train(["--activation", "rleu"], "--activation", "'rleu'", "did you mean 'relu'")
         self.refused_train(["--optimizer", "adm"], "--optimizer", "'adm'", "did you mean 'adam'")

@@ -92,6 +92,13 @@ TEST(RunDirectory, KeepsConfigSummaryAndLog) {
   EXPECT_NE(log.find("  two\n"), std::string::npos);
 }
 
+TEST(RunDirectory, TheSummaryHoldsTextsOfAnyBytes) {
+  const TemporaryDirectory directory;
+  const RunDirectory run(directory / "run");
+  run.write_summary({{"source", "caf\xe9.csv"}});
+  EXPECT_EQ(nlohmann::json::parse(read_text(run.summary_path()))["source"], "caf\xef\xbf\xbd.csv");
+}
+
 /// Runs `work` in a process of its own that then waits to be killed.
 template <class F>
 pid_t in_another_process(F&& work) {
