@@ -108,7 +108,6 @@ Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& a
   report.checkpoint = path;
   report.data = arguments.data;
   report.split = arguments.split;
-  report.class_names = names_of_classes(state.model);
   report.top_k = std::min(parse_count(arguments.top_k, "--top-k"), state.model.widths.back());
 
   auto loaded = collectively(world, [&] {
@@ -118,6 +117,7 @@ Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& a
     trained.spec.label_smoothing = label_smoothing_of(state);
     return std::pair(std::move(trained), std::move(dataset));
   });
+  report.class_names = names_of_classes(state.model);  // now that the file is known to hold as many
   const TrainedModel<T>& model = loaded.first;
   const DatasetInfo& info = loaded.second;
   const Split split = arguments.split == "train" ? Split::train : Split::test;

@@ -51,7 +51,7 @@ nlohmann::ordered_json describe_dataset(const DatasetInfo& info) {
 
 nlohmann::ordered_json describe_checkpoint(const std::string& path) {
   const CheckpointState state = read_checkpoint_state(path);
-  const ModelSpec spec = model_spec_of(state.model);
+  const ModelSpec spec = model_spec_of(state.model, path);
   nlohmann::ordered_json json{{"kind", "checkpoint"},
                               {"path", path},
                               {"task", task_name(state.model.task)},
