@@ -71,6 +71,15 @@ std::string local_time() {
   return text;
 }
 
+/// A run directory from elsewhere is not to have other files written into. What is replaced as a whole may be
+/// a link.
+void refuse_links(const std::string& path, std::initializer_list<std::string> files) {
+  std::error_code ignored;
+  for (const std::string& file : files) {
+    if (fs::is_symlink(file, ignored)) refuse(path, "'" + file + "' is a symbolic link");
+  }
+}
+
 /// The number in a cell; unchanged where the cell is blank.
 template <class Number>
 void read_cell(const std::string& cell, Number& number) {
@@ -104,6 +113,7 @@ RunDirectory::RunDirectory(const std::string& path)
     fs::create_directories(path_, error);
     if (error) refuse(path_, error.message());
     lock();
+    refuse_links(path_, {metrics_path(), diagnostics_.path(), log_path()});
     fs::create_directories(checkpoints_path(), error);
     if (error) refuse(checkpoints_path(), error.message());
   } catch (...) {

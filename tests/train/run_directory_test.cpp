@@ -10,6 +10,7 @@
 #include "lockstep/core/error.hpp"
 #include "lockstep/train/trainer.hpp"
 #include "temporary_directory.hpp"
+#include "user_error_message.hpp"
 
 namespace lockstep {
 namespace {
@@ -146,6 +147,20 @@ TEST(RunDirectory, LeavesNothingBehindWhereItCannotBeMade) {
   write_text(directory / "old/checkpoints", "");
   EXPECT_THROW(RunDirectory(directory / "old"), UserError);
   EXPECT_TRUE(fs::exists(directory / "old/checkpoints"));
+}
+
+TEST(RunDirectory, WritesNothingThroughALink) {
+  const TemporaryDirectory directory;
+  write_text(directory / "precious", "text");
+  for (const char* name : {"metrics.csv", "diagnostics.csv", "log.txt", ".lock"}) {
+    fs::create_directory(directory / "run");
+    fs::create_symlink("../precious", directory / "run/" + name);
+    const std::string message = user_error_message([&] { RunDirectory(directory / "run"); });
+    EXPECT_NE(message.find(name), std::string::npos) << message;
+    EXPECT_NE(message.find("symbolic link"), std::string::npos) << message;
+    fs::remove_all(directory / "run");
+  }
+  EXPECT_EQ(read_text(directory / "precious"), "text");
 }
 
 TEST(RunDirectory, OnlyANewOneIsDiscarded) {
