@@ -197,6 +197,14 @@ void RunDirectory::log(const std::string& text) const {
   std::istringstream lines(text);
   const std::string time = local_time();
   for (std::string line; std::getline(lines, line);) file << time << "  " << line << "\n";
+  if (!file.flush()) throw FileError(log_path() + ": cannot be written: " + std::strerror(errno));
+}
+
+void RunDirectory::remove_temporary_files() const {
+  lockstep::remove_temporary_files(checkpoints_path());
+  // People may have other programs write beside the run.
+  for (const std::string& path : {config_path(), metrics_path(), diagnostics_.path(), summary_path()})
+    lockstep::remove_temporary_files(path_, fs::path(path).filename().string());
 }
 
 }  // namespace lockstep

@@ -163,6 +163,22 @@ TEST(RunDirectory, WritesNothingThroughALink) {
   EXPECT_EQ(read_text(directory / "precious"), "text");
 }
 
+TEST(RunDirectory, LosesWhatAKilledProcessLeftUnfinished) {
+  const TemporaryDirectory directory;
+  const RunDirectory run(directory / "run");
+  for (const char* left :
+       {".config.toml.tmp-host-1-1", ".summary.json.tmp-host-1-2", ".metrics.csv.tmp-host-1-3",
+        ".diagnostics.csv.tmp-host-1-4", "checkpoints/.last.tmp-host-1-5"})
+    write_text(directory / "run/" + left, "");
+  write_text(directory / "run/.predictions.csv.tmp-host-2-1", "");  // of another program that lives
+  run.remove_temporary_files();
+  EXPECT_TRUE(fs::is_empty(run.checkpoints_path()));
+  fs::remove(directory / "run/.predictions.csv.tmp-host-2-1");
+  fs::remove(directory / "run/.lock");
+  fs::remove(run.checkpoints_path());
+  EXPECT_TRUE(fs::is_empty(directory / "run"));
+}
+
 TEST(RunDirectory, OnlyANewOneIsDiscarded) {
   const TemporaryDirectory directory;
   {

@@ -37,6 +37,9 @@ class RunDirectory {
   /// From now on there is a run worth keeping: discard_if_new() does nothing any more.
   void keep() { first_made_.clear(); }
 
+  /// Removes the unfinished files that a killed process left here.
+  void remove_temporary_files() const;
+
   void write_config(const std::string& toml) const;
 
   /// Has to be called once before the first append: `epoch` is the last whole epoch of the checkpoint that
@@ -56,7 +59,7 @@ class RunDirectory {
   /// Whether summary.json is there and tells of these weights.
   bool has_summary_of(const std::string& parameters_sha256) const;
 
-  /// Appends lines to log.txt, each with the time in front. A disk that refuses them is not told of.
+  /// Appends lines to log.txt, each with the time in front. Throws FileError.
   void log(const std::string& text) const;
 
  private:
