@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "doctor_findings.hpp"
 #include "lockstep/app/command_line.hpp"
@@ -18,6 +17,7 @@
 #include "lockstep/dist/environment.hpp"
 #include "lockstep/dist/gradient_exchange.hpp"
 #include "lockstep/io/file_kind.hpp"
+#include "lockstep/train/json_text.hpp"
 
 namespace lockstep {
 namespace {
@@ -156,7 +156,7 @@ std::function<ExitStatus(const Communicator&)> declare_doctor(CLI::App& app) {
   app.add_flag("--json", *json, "Print JSON");
   return [json](const Communicator& world) {
     const nlohmann::ordered_json found = examine(world);
-    if (world.is_root()) std::cout << (*json ? found.dump(2) + "\n" : report_text(found)) << std::flush;
+    if (world.is_root()) std::cout << (*json ? json_text(found, 2) + "\n" : report_text(found)) << std::flush;
     return ExitStatus::done;
   };
 }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "lockstep/app/command_line.hpp"
@@ -15,6 +14,7 @@
 #include "lockstep/nn/metrics.hpp"
 #include "lockstep/train/config.hpp"
 #include "lockstep/train/evaluator.hpp"
+#include "lockstep/train/json_text.hpp"
 
 namespace lockstep {
 namespace {
@@ -108,7 +108,6 @@ Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& a
   report.checkpoint = path;
   report.data = arguments.data;
   report.split = arguments.split;
-  report.class_names = names_of_classes(state.model);
   report.top_k = std::min(parse_count(arguments.top_k, "--top-k"), state.model.widths.back());
 
   auto loaded = collectively(world, [&] {
@@ -118,6 +117,7 @@ Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& a
     trained.spec.label_smoothing = label_smoothing_of(state);
     return std::pair(std::move(trained), std::move(dataset));
   });
+  report.class_names = names_of_classes(state.model);  // now that the file is known to hold as many
   const TrainedModel<T>& model = loaded.first;
   const DatasetInfo& info = loaded.second;
   const Split split = arguments.split == "train" ? Split::train : Split::test;
@@ -212,7 +212,7 @@ std::function<ExitStatus(const Communicator&)> declare_evaluate(CLI::App& app) {
                               : evaluate_checkpoint<float>(world, *a, path, state);
     if (world.is_root()) {
       if (a->format == "json") {
-        std::cout << to_json(report).dump(2) << std::endl;
+        std::cout << json_text(to_json(report), 2) << std::endl;
       } else {
         std::cout << to_text(report) << std::flush;
       }

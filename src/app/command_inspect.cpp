@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "lockstep/app/command_line.hpp"
 #include "lockstep/app/trained_model.hpp"
@@ -13,6 +12,7 @@
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/file_kind.hpp"
 #include "lockstep/io/shard_reader.hpp"
+#include "lockstep/train/json_text.hpp"
 
 namespace lockstep {
 namespace {
@@ -51,7 +51,7 @@ nlohmann::ordered_json describe_dataset(const DatasetInfo& info) {
 
 nlohmann::ordered_json describe_checkpoint(const std::string& path) {
   const CheckpointState state = read_checkpoint_state(path);
-  const ModelSpec spec = model_spec_of(state.model);
+  const ModelSpec spec = model_spec_of(state.model, path);
   nlohmann::ordered_json json{{"kind", "checkpoint"},
                               {"path", path},
                               {"task", task_name(state.model.task)},
@@ -113,7 +113,7 @@ void inspect(const InspectArguments& arguments) {
   }
   if (arguments.verify) json["verified"] = true;
   if (arguments.format == "json") {
-    std::cout << json.dump(2) << std::endl;
+    std::cout << json_text(json, 2) << std::endl;
   } else {
     std::cout << to_text(json) << std::flush;
   }

@@ -49,7 +49,7 @@ ProgressStyle parse_style(const std::string& text) {
 SweepPlan read_plan(const Communicator& world, const SweepArguments& arguments) {
   const auto text = on_root(world, [&] {
     if (arguments.file.empty()) throw UserError("expected a sweep file, found none; see docs/sweeps.md");
-    return read_text_file(arguments.file);
+    return read_text_file(arguments.file, most_config_bytes);
   });
   const std::string toml = world.broadcast(text.value_or(""));
   return collectively(world, [&] {

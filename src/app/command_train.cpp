@@ -20,7 +20,7 @@ struct TrainArguments {
 
 std::string read_config_file(const std::string& path) {
   try {
-    return read_text_file(path);
+    return read_text_file(path, most_config_bytes);
   } catch (const FileError& error) {
     throw FileError(std::string("--config ") + error.what());
   }

@@ -13,7 +13,6 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <thread>
@@ -24,6 +23,7 @@
 #include "lockstep/core/text.hpp"
 #include "lockstep/core/version.hpp"
 #include "lockstep/io/file_kind.hpp"
+#include "lockstep/train/json_text.hpp"
 
 namespace lockstep {
 namespace {
@@ -264,7 +264,7 @@ nlohmann::ordered_json gather_findings(const Communicator& world, const std::vec
   for (const Finding& finding : mine) {
     sent.push_back({static_cast<int>(finding.level), finding.found, finding.mend, world.host()});
   }
-  const std::vector<std::string> texts = world.gather_text(sent.dump());
+  const std::vector<std::string> texts = world.gather_text(json_text(sent));
   using Key = std::tuple<int, std::string, std::string>;
   std::map<Key, std::set<std::string>> hosts_of;
   for (const std::string& text : texts) {

@@ -1,11 +1,32 @@
 #include "lockstep/app/trained_model.hpp"
 
 #include "lockstep/core/error.hpp"
+#include "lockstep/io/hdf5.hpp"
 #include "lockstep/train/config.hpp"
 
 namespace lockstep {
+namespace {
 
-ModelSpec model_spec_of(const ModelDescription& model) {
+/// Checkpoints are not compressed: kernels are as large in the file as in memory.
+void check_holds_weights(const std::string& path, const ModelDescription& model) {
+  const std::size_t element_bytes = model.precision == "float64" ? 8 : 4;
+  std::size_t bytes = 0;
+  bool overflow = false;
+  for (std::size_t l = 0; l + 1 < model.widths.size(); ++l) {
+    std::size_t kernel_bytes = element_bytes;
+    overflow |= __builtin_mul_overflow(kernel_bytes, model.widths[l], &kernel_bytes);
+    overflow |= __builtin_mul_overflow(kernel_bytes, model.widths[l + 1], &kernel_bytes);
+    overflow |= __builtin_add_overflow(bytes, kernel_bytes, &bytes);
+  }
+  const std::uint64_t found = file_size_bytes(path);
+  if (!overflow && bytes <= found) return;
+  throw FileError(path + ": expected the weights of the network that it describes, found a file of only " +
+                  std::to_string(found) + " bytes");
+}
+
+}  // namespace
+
+ModelSpec model_spec_of(const ModelDescription& model, const std::string& checkpoint_path) {
   ModelSpec spec;
   spec.widths = model.widths;
   if (spec.widths.size() != model.activations.size() + 2) {
@@ -14,6 +35,7 @@ ModelSpec model_spec_of(const ModelDescription& model) {
                     std::to_string(model.activations.size()));
   }
   for (const std::string& text : model.activations) spec.activations.emplace_back(text);
+  check_holds_weights(checkpoint_path, model);
   spec.dropout.assign(model.activations.size(), 0.0);
   spec.output_loss = resolve_output_loss(model.output, model.loss, model.task);
   spec.arithmetic = parse_arithmetic(model.arithmetic);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cctype>
 #include <charconv>
 #include <cmath>
@@ -57,6 +58,24 @@ std::string_view trimmed(std::string_view text, std::string_view blanks) {
   const std::size_t begin = text.find_first_not_of(blanks);
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+}
+
+bool is_utf8(std::string_view text) {
+  constexpr std::array<std::uint32_t, 5> least_of_length{0, 0, 0x80, 0x800, 0x10000};
+  for (std::size_t i = 0; i < text.size();) {
+    const auto first = static_cast<unsigned char>(text[i]);
+    const auto length = static_cast<std::size_t>(std::max(std::countl_one(first), 1));
+    if (length > 4 || length > text.size() - i || (first & 0xc0) == 0x80) return false;
+    std::uint32_t character = length == 1 ? first : first & (0x7fU >> length);
+    for (const char byte : text.substr(i + 1, length - 1)) {
+      if ((byte & 0xc0) != 0x80) return false;
+      character = character << 6 | (byte & 0x3f);
+    }
+    const bool surrogate = character >= 0xd800 && character <= 0xdfff;
+    if (character < least_of_length[length] || character > 0x10ffff || surrogate) return false;
+    i += length;
+  }
+  return true;
 }
 
 std::vector<std::string> split_list(std::string_view text, char separator) {

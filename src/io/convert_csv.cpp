@@ -4,6 +4,7 @@
 #include <numeric>
 #include <set>
 
+#include "available_memory.hpp"
 #include "csv_reader.hpp"
 #include "lockstep/core/checked_cast.hpp"
 #include "lockstep/core/random.hpp"
@@ -83,6 +84,9 @@ CsvTable read_table(const std::string& path, const CsvSource& source,
   for (const std::size_t i : columns.features) table.feature_names.push_back(reader.header()[i]);
   std::vector<std::string> fields;
   while (reader.next(fields)) {
+    make_room(table.x, columns.features.size(), path);
+    make_room(table.targets, columns.targets.size(), path);
+    make_room(table.lines, 1, path);
     for (const std::size_t i : columns.features) table.x.push_back(read_feature(reader, fields, i, narrow));
     for (const std::size_t i : columns.targets) {
       if (fields[i].empty()) throw FileError(reader.place(i) + ": expected a target, found nothing");

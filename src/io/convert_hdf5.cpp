@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "available_memory.hpp"
 #include "class_names.hpp"
 #include "finite_check.hpp"
 #include "lockstep/core/error.hpp"
@@ -57,6 +58,7 @@ std::span<const T> numbers_in(std::span<const std::byte> bytes) {
 void copy_array(const Hdf5Array& from, ElementType type, ArrayWriter to) {
   const std::size_t columns = from.row_elements();
   const std::size_t row_bytes = columns * element_size(type);
+  check_memory_available(row_bytes, from.where);
   std::vector<std::byte> bytes;
   for_row_passes(from.shape[0], row_bytes, [&](std::size_t begin, std::size_t count) {
     bytes.resize(count * row_bytes);
@@ -73,6 +75,7 @@ std::vector<std::int32_t> read_labels(const Hdf5Array& y) {
   if (y.shape.size() == 2 && y.shape[1] != 1) {
     throw FileError(y.where + ": expected one class a row, shape (N), found " + shape_text(y.shape));
   }
+  check_memory_available(y.elements() * (sizeof(double) + sizeof(std::int32_t)), y.where);
   std::vector<double> numbers(y.elements());
   read_array<double>(y, numbers);
   std::vector<std::int32_t> labels;

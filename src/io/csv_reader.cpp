@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "available_memory.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
 
@@ -13,6 +14,9 @@ namespace {
 
 constexpr std::size_t buffer_bytes = std::size_t{1} << 20;
 constexpr std::size_t longest_field = std::size_t{1} << 20;
+constexpr std::size_t most_columns = 1'000'000;
+// What one byte of text may take as a field: of "1," the string, and that in a table.
+constexpr std::size_t memory_bytes_per_byte = 32;
 constexpr int end_of_file = -1;
 constexpr std::string_view blanks = " \t";  // within a line
 
@@ -52,8 +56,12 @@ CsvReader::CsvReader(const std::string& path, char separator)
     : source_(path),
       separator_(separator),
       buffer_(std::min<std::uint64_t>(buffer_bytes, source_.most_bytes() + 1)) {
-  if (!read_record(header_))
-    throw FileError(path + ": expected a header line with the columns' names, found nothing");
+  const std::size_t columns = read_record(header_, most_columns);
+  if (columns == 0) throw FileError(path + ": expected a header line with the columns' names, found nothing");
+  if (columns > most_columns) {
+    throw FileError(path + ": line 1: expected at most " + std::to_string(most_columns) + " columns, found " +
+                    std::to_string(columns));
+  }
   if (header_.front().starts_with("\xef\xbb\xbf")) header_.front().erase(0, 3);
   for (std::string& name : header_) name = std::string(trimmed(name, blanks));
   for (std::size_t i = 0; i < header_.size(); ++i) {
@@ -83,11 +91,12 @@ std::size_t CsvReader::column(const std::string& name) const {
 }
 
 bool CsvReader::next(std::vector<std::string>& fields) {
-  if (!read_record(fields)) return false;
-  if (fields.size() != header_.size()) {
+  const std::size_t found = read_record(fields, header_.size());
+  if (found == 0) return false;
+  if (found != header_.size()) {
     throw FileError(path() + ": line " + std::to_string(row_line_) + ": expected " +
                     std::to_string(header_.size()) + " fields as in the header, found " +
-                    std::to_string(fields.size()));
+                    std::to_string(found));
   }
   return true;
 }
@@ -107,6 +116,7 @@ double CsvReader::number(const std::vector<std::string>& fields, std::size_t col
 int CsvReader::get() {
   if (position_ == filled_) {
     position_ = 0;
+    check_memory_available(memory_bytes_per_byte * buffer_.size(), path());  // few bytes of gzip may be many
     filled_ = source_.read(std::as_writable_bytes(std::span(buffer_)));
     if (filled_ == 0) return end_of_file;
   }
@@ -117,18 +127,20 @@ int CsvReader::get() {
   return character;
 }
 
-bool CsvReader::read_record(std::vector<std::string>& fields) {
+std::size_t CsvReader::read_record(std::vector<std::string>& fields, std::size_t most) {
   while (true) {
     fields.clear();
     row_line_ = line_;
+    std::size_t found = 0;
     int end = separator_;
     while (end == static_cast<unsigned char>(separator_)) {
-      fields.emplace_back();
+      if (++found <= most + 1) fields.emplace_back();
+      fields.back().clear();
       end = read_field(fields.back());
     }
-    const bool blank = fields.size() == 1 && trimmed(fields.front(), blanks).empty();
-    if (!blank) return true;
-    if (end == end_of_file) return false;
+    const bool blank = found == 1 && trimmed(fields.front(), blanks).empty();
+    if (!blank) return found;
+    if (end == end_of_file) return 0;
   }
 }
 

@@ -34,7 +34,8 @@ class CsvReader {
 
  private:
   int get();
-  bool read_record(std::vector<std::string>& fields);
+  /// Returns the number of fields, 0 at the end; those behind the first `most` + 1 are only counted.
+  std::size_t read_record(std::vector<std::string>& fields, std::size_t most);
   /// Appends a field; returns the character that ended it (separator, line end or end of file).
   int read_field(std::string& field);
   int read_quoted(std::string& field);

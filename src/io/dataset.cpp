@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "available_memory.hpp"
 #include "class_names.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/sha256.hpp"
@@ -174,6 +175,7 @@ std::string array_digest(const Hdf5Array& array) {
   const Hdf5Handle little(hdf5_check(H5Tcopy(type.get()), array.where, "cannot read its type"), H5Tclose);
   hdf5_check(H5Tset_order(little.get(), H5T_ORDER_LE), array.where, "cannot read its type");
   const std::size_t row_bytes = array.row_elements() * array.type_bytes;
+  check_memory_available(row_bytes, array.where);
   std::vector<std::byte> bytes;
   Sha256 digest;
   for_row_passes(array.shape[0], row_bytes, [&](std::size_t begin, std::size_t count) {

@@ -22,9 +22,10 @@ std::string host_and_process() {
 }  // namespace
 
 FileLock::FileLock(const std::string& path, IfHeld if_held)
-    : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+    : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644)) {
   if (descriptor_ < 0)
-    throw FileError(path + ": expected a file that can be written, found: " + std::strerror(errno));
+    throw FileError(path + ": expected a file that can be written, found: " +
+                    (errno == ELOOP ? "a symbolic link" : std::strerror(errno)));
   int failed = 0;
   do {
     failed = ::flock(descriptor_, if_held == IfHeld::wait ? LOCK_EX : LOCK_EX | LOCK_NB);

@@ -14,6 +14,8 @@ static_assert(std::endian::native == std::endian::little, "digests are taken ove
 constexpr std::array<H5Z_filter_t, 3> known_filters = {H5Z_FILTER_DEFLATE, H5Z_FILTER_SHUFFLE,
                                                        H5Z_FILTER_FLETCHER32};
 
+constexpr std::size_t most_expansion = 1032;  // deflate's limit
+
 Hdf5Handle simple_space(std::span<const std::size_t> shape, const std::string& where) {
   std::vector<hsize_t> extent(shape.begin(), shape.end());
   const hid_t space = extent.empty()
@@ -64,6 +66,12 @@ void check_size(const Hdf5Array& array, hid_t file) {
   if (stored > file_bytes) {
     throw FileError(array.where + ": expected " + std::to_string(stored) +
                     " bytes of numbers, found a file of " + std::to_string(file_bytes) + " bytes");
+  }
+  // A single piece that was written makes an array of any size.
+  const hsize_t whole = bytes / std::max<std::size_t>(array.type_bytes, 8) * array.type_bytes;
+  if (whole / most_expansion > stored) {
+    throw FileError(array.where + ": expected numbers of shape " + shape_text(array.shape) +
+                    ", found that most were never written");
   }
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdio>
 
+#include "available_memory.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/io/hdf5.hpp"
 
@@ -58,6 +59,7 @@ void IdxFile::check_size(const char* what) {
 }
 
 void IdxFile::read_rows(std::size_t count, std::vector<std::uint8_t>& out) {
+  if (count * row_bytes_ > out.capacity()) check_memory_available(count * row_bytes_, path());
   out.resize(count * row_bytes_);
   const std::size_t found = source_.read(std::as_writable_bytes(std::span(out)));
   if (found < out.size()) {

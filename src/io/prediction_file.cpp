@@ -36,6 +36,8 @@ void write_predictions(const std::string& path, const ModelDescription& model, s
       write_array<T>(file.get(), "/layers/dense_" + std::to_string(l), path, hidden[l], layer_shape);
     }
     if (!model.class_names.empty()) write_attribute(file.get(), "class_names", model.class_names, path);
+    // Closing would not tell that there was no room.
+    hdf5_check(H5Fflush(file.get(), H5F_SCOPE_GLOBAL), path, "cannot be written");
   });
 }
 

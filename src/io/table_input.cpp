@@ -88,6 +88,7 @@ void read_csv_features(const FeatureSource& source, Rows<T>& rows) {
                  too_many ? "; --drop-columns leaves out what is no feature" : "");
   std::vector<std::string> fields;
   while (reader.next(fields)) {
+    make_room(rows.x_real, columns.size(), source.path);
     for (const std::size_t i : columns) {
       const T number = static_cast<T>(reader.number(fields, i));
       if (!std::isfinite(number)) {

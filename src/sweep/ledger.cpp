@@ -3,12 +3,12 @@
 #include <array>
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/io/atomic_file.hpp"
 #include "lockstep/io/text_file.hpp"
+#include "lockstep/train/json_text.hpp"
 
 namespace lockstep {
 namespace {
@@ -150,7 +150,7 @@ TrialRecord Ledger::read(const std::string& digest) const {
 }
 
 void Ledger::write(const TrialRecord& record) const {
-  const std::string text = to_json(record).dump(1) + "\n";
+  const std::string text = json_text(to_json(record), 1) + "\n";
   if (record.status == TrialStatus::running) {
     replace_file(record_path(record.digest), text);
   } else {

@@ -137,7 +137,7 @@ void apply_config_toml(TrainConfig& config, std::string_view toml, std::string_v
 }
 
 void apply_config_file(TrainConfig& config, const std::string& path) {
-  apply_config_toml(config, read_text_file(path), path);
+  apply_config_toml(config, read_text_file(path, most_config_bytes), path);
 }
 
 std::string config_toml(const TrainConfig& config) {

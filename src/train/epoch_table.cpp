@@ -31,7 +31,7 @@ std::uint64_t epoch_of(std::string_view line, std::size_t columns) {
 class Descriptor {
  public:
   Descriptor(const std::string& path, int flags)
-      : descriptor_(::open(path.c_str(), flags | O_CLOEXEC)), path_(path) {
+      : descriptor_(::open(path.c_str(), flags | O_NOFOLLOW | O_CLOEXEC)), path_(path) {
     if (descriptor_ < 0) fail("open");
   }
   ~Descriptor() { ::close(descriptor_); }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "lockstep/core/error.hpp"
 #include "lockstep/train/progress_text.hpp"
 
 namespace lockstep {
@@ -15,8 +16,15 @@ LoggingObserver::LoggingObserver(TrainObserver& next, const RunDirectory& run_di
              : log_level == "warn" ? Level::warn
                                    : Level::error) {}
 
-void LoggingObserver::log(Level level, const std::string& text) const {
-  if (level <= level_) run_directory_.log(text);
+/// A disk that refuses lines is told of once: each further line would say the same.
+void LoggingObserver::log(Level level, const std::string& text) {
+  if (level > level_) return;
+  try {
+    run_directory_.log(text);
+  } catch (const FileError& error) {
+    if (!refused_) next_.message(std::string("warning: ") + error.what() + "; lines of the log are missing");
+    refused_ = true;
+  }
 }
 
 void LoggingObserver::started(const TrainConfig& config, std::uint64_t first_step, std::uint64_t total_steps,

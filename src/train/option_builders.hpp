@@ -21,6 +21,14 @@ namespace lockstep {
   throw UserError(flag + ": expected " + expected + ", found '" + std::string(found) + "'");
 }
 
+/// config.toml could not hold it. The message has '?' for what not every terminal shows.
+[[noreturn]] inline void refuse_bytes(const std::string& flag, std::string_view found) {
+  std::string shown(found);
+  std::replace_if(
+      shown.begin(), shown.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7f; }, '?');
+  refuse(flag, "a text in UTF-8", shown);
+}
+
 /// What numbers an option takes.
 struct NumberRule {
   bool (*allows)(double);
@@ -71,6 +79,7 @@ inline TrainOption text_option(std::string name, std::string value_name, std::st
   TrainOption option = row(std::move(name), std::move(value_name), std::move(help), TrainOption::Kind::text);
   option.set = [=, flag = option.flag()](TrainConfig& config, std::string_view text) {
     if (text.empty()) refuse(flag, "a text", text);
+    if (!is_utf8(text)) refuse_bytes(flag, text);
     config.*field = text == unset ? "" : std::string(text);
   };
   option.get = [=](const TrainConfig& config) { return (config.*field).empty() ? unset : config.*field; };

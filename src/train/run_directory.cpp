@@ -9,7 +9,6 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "lockstep/core/error.hpp"
@@ -17,6 +16,7 @@
 #include "lockstep/io/atomic_file.hpp"
 #include "lockstep/io/text_file.hpp"
 #include "lockstep/train/diagnostics.hpp"
+#include "lockstep/train/json_text.hpp"
 #include "lockstep/train/trainer.hpp"
 
 namespace lockstep {
@@ -46,10 +46,15 @@ void check_usable(const std::string& path) {
   }
 }
 
+/// Absolute, without a slash at the end.
+fs::path normal(const fs::path& path) {
+  const fs::path absolute = fs::absolute(path).lexically_normal();
+  return absolute.filename().empty() ? absolute.parent_path() : absolute;
+}
+
 /// The topmost directory that making `path` would make; empty if it is there.
 std::string first_missing(const fs::path& path) {
-  fs::path missing = fs::absolute(path).lexically_normal();
-  if (missing.filename().empty()) missing = missing.parent_path();
+  fs::path missing = normal(path);
   std::error_code ignored;
   if (fs::exists(missing, ignored)) return "";
   while (missing.has_relative_path() && !fs::exists(missing.parent_path(), ignored))
@@ -64,6 +69,15 @@ std::string local_time() {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &broken_down);
   return text;
+}
+
+/// A run directory from elsewhere is not to have other files written into. What is replaced as a whole may be
+/// a link.
+void refuse_links(const std::string& path, std::initializer_list<std::string> files) {
+  std::error_code ignored;
+  for (const std::string& file : files) {
+    if (fs::is_symlink(file, ignored)) refuse(path, "'" + file + "' is a symbolic link");
+  }
 }
 
 /// The number in a cell; unchanged where the cell is blank.
@@ -99,6 +113,7 @@ RunDirectory::RunDirectory(const std::string& path)
     fs::create_directories(path_, error);
     if (error) refuse(path_, error.message());
     lock();
+    refuse_links(path_, {metrics_path(), diagnostics_.path(), log_path()});
     fs::create_directories(checkpoints_path(), error);
     if (error) refuse(checkpoints_path(), error.message());
   } catch (...) {
@@ -120,8 +135,15 @@ void RunDirectory::lock() {
 }
 
 void RunDirectory::discard_if_new() {
-  std::error_code ignored;
-  if (!first_made_.empty()) fs::remove_all(first_made_, ignored);
+  if (first_made_.empty()) return;
+  std::error_code error;
+  fs::path made = normal(path_);
+  fs::remove_all(made, error);
+  // The parents only as long as they are empty: other runs may have begun in them.
+  while (!error && made != first_made_) {
+    made = made.parent_path();
+    fs::remove(made, error);
+  }
   first_made_.clear();
 }
 
@@ -163,7 +185,7 @@ EpochMetrics RunDirectory::last_metrics() const {
 }
 
 void RunDirectory::write_summary(const nlohmann::json& summary) const {
-  write_file_atomically(summary_path(), summary.dump(2) + "\n");
+  write_file_atomically(summary_path(), json_text(summary, 2) + "\n");
 }
 
 bool RunDirectory::has_summary_of(const std::string& parameters_sha256) const {
@@ -175,6 +197,14 @@ void RunDirectory::log(const std::string& text) const {
   std::istringstream lines(text);
   const std::string time = local_time();
   for (std::string line; std::getline(lines, line);) file << time << "  " << line << "\n";
+  if (!file.flush()) throw FileError(log_path() + ": cannot be written: " + std::strerror(errno));
+}
+
+void RunDirectory::remove_temporary_files() const {
+  lockstep::remove_temporary_files(checkpoints_path());
+  // People may have other programs write beside the run.
+  for (const std::string& path : {config_path(), metrics_path(), diagnostics_.path(), summary_path()})
+    lockstep::remove_temporary_files(path_, fs::path(path).filename().string());
 }
 
 }  // namespace lockstep

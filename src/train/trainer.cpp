@@ -491,7 +491,7 @@ void prepare(RunDirectory& directory, const TrainConfig& config) {
     std::filesystem::remove(directory.diagnostics().path());
   }
   std::filesystem::create_directories(directory.checkpoints_path());
-  remove_temporary_files(directory.checkpoints_path());
+  directory.remove_temporary_files();
 }
 
 /// Before the run directory is touched: whether it holds another config.

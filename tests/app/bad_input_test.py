@@ -4,6 +4,7 @@ import gzip
 import os
 import pathlib
 import sys
+import tempfile
 import unittest
 
 import h5py
@@ -106,6 +107,9 @@ class CommandLine(BadInputTestCase):
                 (["--shuffle", "maybe"], one_rank, "--shuffle", "on or off", "'maybe'"),
                 (["--seed", "4294967296", "--init-generator", "mt19937"], one_rank, "--seed", "4294967295")):
             self.refused_train(flags, *expected, **options)
+
+    def test_bytes_that_are_no_text(self):
+        self.refused_train([], "--data: expected a text in UTF-8, found 'caf?.h5'", data=os.fsdecode(b"caf\xe9.h5"))
 
     def test_unknown_names(self):
         self.refused_train(["--activation", "rleu"], "--activation", "'rleu'", "did you mean 'relu'")
@@ -296,22 +300,25 @@ class DatasetFiles(BadInputTestCase):
         self.refused_data("test.h5", "/test/x", "row 0", "inf", ranks=(1,))
 
     def test_sizes_beyond_memory(self):
-        def promise(shape, write=True):
+        def promise(shape, write=True, chunks=True):
             def change(file):
                 for name in ("train/x", "train/y"):
                     del file[name]
-                x = file.create_dataset("train/x", shape, dtype="u1", chunks=(1, *shape[1:]))
-                y = file.create_dataset("train/y", shape[:1], dtype="u1", chunks=(1000,))
-                if write:  # one chunk of it
-                    x[0] = y[0] = 1
+                x = file.create_dataset("train/x", shape, dtype="u1", chunks=(1, *shape[1:]) if chunks else None)
+                y = file.create_dataset("train/y", shape[:1], dtype="u1", chunks=(1000,) if chunks else None)
+                if write:  # one chunk of it; without chunks the file is as large as promised, but sparse
+                    x[-1] = y[-1] = 1
                 replace(file, "test/x", np.zeros((20, *shape[1:]), np.uint8))
             return change
-        classification_file(self.dir / "rows.h5", change=promise((2**28, 100_000)))
-        self.refused_data("rows.h5", "memory")
-        classification_file(self.dir / "more_rows.h5", change=promise((2**40, 1000)))
-        self.refused_data("more_rows.h5", "memory")
-        self.refused_train(["--validation-split", "0.5", "--validation-stratified"], "memory",
-                           data=self.dir / "more_rows.h5")
+        classification_file(self.dir / "piece.h5", change=promise((2**28, 100_000)))
+        self.refused_data("piece.h5", "/train/x", "never written")
+        with tempfile.TemporaryDirectory() as elsewhere:  # nobody is to read them for a digest
+            rows, more_rows = pathlib.Path(elsewhere, "rows.h5"), pathlib.Path(elsewhere, "more_rows.h5")
+            classification_file(rows, change=promise((2**26, 100_000), chunks=False))
+            self.refused_train([], "rows.h5", "memory", data=rows)
+            classification_file(more_rows, change=promise((2**42, 1), chunks=False))
+            self.refused_train([], "more_rows.h5", "memory", data=more_rows)
+            self.refused_train(["--validation-split", "0.5", "--validation-stratified"], "memory", data=more_rows)
         classification_file(self.dir / "overflow.h5", change=promise((2**61, 100), write=False))
         self.refused_data("overflow.h5", "/train/x")
 

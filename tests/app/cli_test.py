@@ -411,6 +411,13 @@ class TrainingRun(cli.CliTestCase):
         rows = read_csv(self.run_dir / "diagnostics.csv")
         self.assertEqual(len(rows), 2 * 3)
 
+    def test_a_source_of_other_bytes_ends_no_run(self):
+        with h5py.File(self.data, "r+") as file:
+            file.attrs["source"] = np.bytes_(b"caf\xe9.csv")
+        self.train(self.run_dir, "--data", self.data, "--epochs", "1")
+        self.assertEqual(cli.summary(self.run_dir)["dataset"]["source"], "caf\ufffd.csv")
+        self.assertEqual(cli.run_well("inspect", "--format", "json", self.data).json()["source"], "caf\ufffd.csv")
+
     def test_summary_is_json_that_others_read(self):
         self.train(self.run_dir, "--data", self.data, "--epochs", "1", "--limit-train", "20")
         self.assertIsNone(json.loads((self.run_dir / "summary.json").read_text())["val_loss"])

@@ -19,6 +19,14 @@ TEST(Trimmed, LosesTheBlanksAtBothEnds) {
   EXPECT_EQ(trimmed(" \t"), "");
 }
 
+TEST(IsUtf8, KnowsWhatOtherBytesAreNot) {
+  for (const char* text : {"", "plain", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xed\x9f\xbf"})
+    EXPECT_TRUE(is_utf8(text)) << text;
+  for (const char* text : {"caf\xe9", "caf\xe9s", "\x80", "\xc3", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80",
+                           "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xff"})
+    EXPECT_FALSE(is_utf8(text)) << text;
+}
+
 TEST(SplitList, SplitsOutsideParenthesesAndTrims) {
   EXPECT_EQ(split_list("a(1,2), b"), (Texts{"a(1,2)", "b"}));
   EXPECT_EQ(split_list(" 128 ,64"), (Texts{"128", "64"}));

@@ -110,5 +110,10 @@ TEST_F(ConvertHdf5, NamesFaults) {
   expect_parts(message_for(from), {"/large: row 4", "0 or 1", "found 1000000"});
 }
 
+TEST_F(ConvertHdf5, AsksForMemoryBeforeItTakesIt) {
+  expect_parts(message_for<UserError>(source("rows.h5")), {"rows.h5: /train/y", "of memory"});
+  expect_parts(message_for<UserError>(source("row.h5")), {"row.h5: /train/x", "of memory"});
+}
+
 }  // namespace
 }  // namespace lockstep

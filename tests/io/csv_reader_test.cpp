@@ -1,5 +1,6 @@
 #include "csv_reader.hpp"
 
+#include "available_memory.hpp"
 #include "io_fixture.hpp"
 
 namespace lockstep {
@@ -35,6 +36,27 @@ TEST(CsvReader, NamesTheLineOfRaggedRows) {
   expect_parts(message_of([] { rows_of(""); }), {"expected a header"});
   expect_parts(message_of([] { rows_of("a,,b\n"); }), {"column 2"});
   expect_parts(message_of([] { rows_of("a,b,a\n"); }), {"'a'"});
+}
+
+TEST(CsvReader, KeepsNoMoreFieldsThanItMayNeed) {
+  const TemporaryDirectory directory;
+  write_gzip(directory / "a.csv.gz", "a,b\n" + std::string(3'000'000, ',') + "\n");
+  CsvReader reader(directory / "a.csv.gz", ',');
+  Fields fields;
+  expect_parts(message_of([&] { reader.next(fields); }), {"line 2", "expected 2 fields", "found 3000001"});
+  EXPECT_LE(fields.capacity(), 4u);
+  std::string names = "a";
+  for (int i = 0; i < 1'000'000; ++i) names += ",b";
+  expect_parts(message_of([&] { rows_of(names); }), {"line 1", "at most 1000000 columns", "found 1000001"});
+}
+
+TEST(MakeRoom, RefusesWhatThereIsNoMemoryFor) {
+  std::vector<double> numbers{1, 2};
+  expect_parts(message_of<UserError>([&] { make_room(numbers, std::size_t{1} << 45, "a.csv"); }),
+               {"a.csv: needs 256.0 TiB of memory"});
+  make_room(numbers, 3, "a.csv");
+  EXPECT_GE(numbers.capacity(), 5u);
+  EXPECT_EQ(numbers, (std::vector<double>{1, 2}));
 }
 
 TEST(CsvReader, ReadsNumbers) {

@@ -92,6 +92,7 @@ TEST(Dataset, NamesFileArrayExpectedAndFound) {
       {"virtual", {"/train/x", "reference to other files"}},
       {"group_for_array", {"/train/x", "is not a readable array"}},
       {"never_written", {"/train/x", "none were ever written"}},
+      {"mostly_never_written", {"/train/x", "most were never written"}},
       {"overflow", {"/train/x", "larger than any memory"}},
   };
   for (const Fault& fault : faults) {
@@ -151,7 +152,7 @@ TEST(Dataset, ReadsOnlyWhatIsThereBeforeAskingForMemory) {
   const std::string message = message_of<UserError>([&] {
     read_rows_serial<float>(info, Split::train, {{0, info.train_rows}});
   });
-  expect_parts(message, {"/train", "68719476736 rows", "of memory"});
+  expect_parts(message, {"/train", "1099511627776 rows", "of memory"});
 }
 
 TEST(Dataset, NamesTheRowOfBadNumbers) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "temporary_directory.hpp"
+#include "user_error_message.hpp"
 
 namespace lockstep {
 namespace {
@@ -39,6 +40,15 @@ TEST(FileLock, GoesWithItsProcess) {
 TEST(FileLock, RefusesAPlaceThatCannotBeWritten) {
   const TemporaryDirectory directory;
   EXPECT_THROW(FileLock(directory / "none/a"), FileError);
+}
+
+TEST(FileLock, WritesNothingThroughALink) {
+  const TemporaryDirectory directory;
+  write_text(directory / "precious", "text");
+  std::filesystem::create_symlink("precious", directory / "a");
+  EXPECT_NE(user_error_message([&] { FileLock(directory / "a"); }).find("found: a symbolic link"),
+            std::string::npos);
+  EXPECT_EQ(read_text(directory / "precious"), "text");
 }
 
 }  // namespace

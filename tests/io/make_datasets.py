@@ -137,8 +137,13 @@ file = dataset("overflow", train_x=None, train_y=None)
 file.create_dataset("/train/x", (2**61, 2**3), dtype="f8", chunks=(1, 1))
 file.create_dataset("/train/y", (2**61,), dtype="u1", chunks=(1,))
 file.close()
-# A promise of 2^46 numbers of which one chunk is there.
-file = dataset("more_than_memory", train_x=None, train_y=None, test_x=None, test_y=None)
+# Of 2^46 numbers one chunk is there.
+file = dataset("mostly_never_written", train_x=None, train_y=None)
 file.create_dataset("/train/x", (2**36, 1000), dtype="u1", chunks=(1, 1000))[0] = 1
 file.create_dataset("/train/y", (2**36,), dtype="u1", chunks=(1000,))[0] = 1
+file.close()
+# A sparse file: its size says that everything is there.
+file = dataset("more_than_memory", train_x=None, train_y=None, test_x=None, test_y=None)
+file.create_dataset("/train/x", (2**40, 4), dtype="u1")[-1] = 1
+file.create_dataset("/train/y", (2**40,), dtype="u1")[-1] = 1
 file.close()

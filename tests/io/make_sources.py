@@ -41,3 +41,11 @@ with h5py.File(f"{directory}/bad.h5", "w") as file:
     file["minus"] = np.array([0, -1, 0, 1, 0, 1])
     file["large"] = np.array([0, 1, 0, 1, 1_000_000, 1])
     file["no_rows"] = np.zeros((0, 2))
+
+# Sparse files: more than any memory.
+with h5py.File(f"{directory}/rows.h5", "w") as file:
+    for name in ("train/x", "train/y"):
+        file.create_dataset(name, (2**40, 1), dtype="u1")[-1] = 1
+with h5py.File(f"{directory}/row.h5", "w") as file:
+    file.create_dataset("train/x", (2, 2**41), dtype="u1")[-1, -1] = 1
+    file["train/y"] = np.arange(2)

@@ -35,6 +35,13 @@ TEST_F(TableInput, ReadsIdx) {
   EXPECT_EQ(rows.x_u8, (std::vector<std::uint8_t>{'a', 'b', 'c', 'd', 'e', 'f'}));
 }
 
+TEST_F(TableInput, AsksForMemoryBeforeItReadsAnIdxFile) {
+  const std::string path = directory_ / "sparse";
+  write_text(path, idx_bytes({0xffffffff, 1, 1024}, ""));
+  std::filesystem::resize_file(path, 16 + (std::uint64_t{0xffffffff} << 10));
+  expect_parts(message_of<UserError>([&] { read("sparse", 1024); }), {path, "4.0 TiB of memory"});
+}
+
 TEST_F(TableInput, ReadsHdf5) {
   EXPECT_EQ(read("plain.h5", 3).count, 4u);  // /test/x before /train/x
   EXPECT_EQ(read("plain.h5", 3, "/train/x").count, 8u);

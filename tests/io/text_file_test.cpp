@@ -15,8 +15,20 @@ TEST(TextFile, IsReadWhole) {
 
 TEST(TextFile, SaysWhyItCannotBeRead) {
   const TemporaryDirectory directory;
-  expect_parts(message_of([&] { read_text_file(directory / "none"); }), {directory / "none", "No such file"});
-  expect_parts(message_of([&] { read_text_file(directory.path()); }), {directory.path(), "Is a directory"});
+  expect_parts(message_of([&] { read_text_file(directory / "none"); }), {directory / "none", "no such file"});
+  expect_parts(message_of([&] { read_text_file(directory.path()); }),
+               {directory.path(), "found a directory"});
+}
+
+TEST(TextFile, AsksForNoMemoryThatItDoesNotNeed) {
+  const TemporaryDirectory directory;
+  expect_parts(message_of([] { read_text_file("/dev/zero"); }), {"/dev/zero", "expected a regular file"});
+  write_text(directory / "file", "abc");
+  EXPECT_EQ(read_text_file(directory / "file", 3), "abc");
+  expect_parts(message_of([&] { read_text_file(directory / "file", 2); }),
+               {directory / "file", "at most 2 B, found 3 B"});
+  std::filesystem::resize_file(directory / "file", std::uint64_t{1} << 43);
+  expect_parts(message_of<UserError>([&] { read_text_file(directory / "file"); }), {"8.0 TiB of memory"});
 }
 
 }  // namespace

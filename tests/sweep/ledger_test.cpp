@@ -49,6 +49,15 @@ TEST(Ledger, ReadsBackWhatItWrote) {
   EXPECT_FALSE(after.halving[1].goes_on);
 }
 
+TEST(Ledger, HoldsMessagesOfAnyBytes) {
+  const TemporaryDirectory directory;
+  const Ledger ledger(directory.path());
+  TrialRecord record = example();
+  record.message = "caf\xe9.h5: no such file";
+  ledger.write(record);
+  EXPECT_EQ(ledger.read(record.digest).message, "caf\xef\xbf\xbd.h5: no such file");
+}
+
 TEST(Ledger, KnowsNothingOfANewTrial) {
   const TemporaryDirectory directory;
   EXPECT_EQ(Ledger(directory.path()).read("00").status, TrialStatus::waiting);

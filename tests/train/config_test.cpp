@@ -131,6 +131,7 @@ TEST(TrainOptions, RefuseWhatIsOutOfRangeNamingTheFlag) {
                                           "hidden=5x0",
                                           "hidden=1x100000000000",
                                           "hidden=99999999999999999999999",
+                                          "data=caf\xe9.h5",
                                           "dropout=1",
                                           "dropout=-0.1",
                                           "dropout=nan",

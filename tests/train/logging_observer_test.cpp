@@ -43,5 +43,15 @@ TEST(LoggingObserver, KeepsWhatTheLevelAsksFor) {
   EXPECT_EQ(error, "");
 }
 
+TEST(LoggingObserver, TellsOnceThatTheDiskRefusesLines) {
+  const TemporaryDirectory directory;
+  const RunDirectory run(directory / "run");
+  std::filesystem::create_directory(run.log_path());  // cannot be opened
+  Counting next;
+  LoggingObserver observer(next, run, "info");
+  for (int i = 0; i < 3; ++i) observer.message("resuming");
+  EXPECT_EQ(next.calls, 3 + 1);
+}
+
 }  // namespace
 }  // namespace lockstep

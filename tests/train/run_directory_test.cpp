@@ -10,6 +10,7 @@
 #include "lockstep/core/error.hpp"
 #include "lockstep/train/trainer.hpp"
 #include "temporary_directory.hpp"
+#include "user_error_message.hpp"
 
 namespace lockstep {
 namespace {
@@ -92,6 +93,13 @@ TEST(RunDirectory, KeepsConfigSummaryAndLog) {
   EXPECT_NE(log.find("  two\n"), std::string::npos);
 }
 
+TEST(RunDirectory, TheSummaryHoldsTextsOfAnyBytes) {
+  const TemporaryDirectory directory;
+  const RunDirectory run(directory / "run");
+  run.write_summary({{"source", "caf\xe9.csv"}});
+  EXPECT_EQ(nlohmann::json::parse(read_text(run.summary_path()))["source"], "caf\xef\xbf\xbd.csv");
+}
+
 /// Runs `work` in a process of its own that then waits to be killed.
 template <class F>
 pid_t in_another_process(F&& work) {
@@ -141,6 +149,36 @@ TEST(RunDirectory, LeavesNothingBehindWhereItCannotBeMade) {
   EXPECT_TRUE(fs::exists(directory / "old/checkpoints"));
 }
 
+TEST(RunDirectory, WritesNothingThroughALink) {
+  const TemporaryDirectory directory;
+  write_text(directory / "precious", "text");
+  for (const char* name : {"metrics.csv", "diagnostics.csv", "log.txt", ".lock"}) {
+    fs::create_directory(directory / "run");
+    fs::create_symlink("../precious", directory / "run/" + name);
+    const std::string message = user_error_message([&] { RunDirectory(directory / "run"); });
+    EXPECT_NE(message.find(name), std::string::npos) << message;
+    EXPECT_NE(message.find("symbolic link"), std::string::npos) << message;
+    fs::remove_all(directory / "run");
+  }
+  EXPECT_EQ(read_text(directory / "precious"), "text");
+}
+
+TEST(RunDirectory, LosesWhatAKilledProcessLeftUnfinished) {
+  const TemporaryDirectory directory;
+  const RunDirectory run(directory / "run");
+  for (const char* left :
+       {".config.toml.tmp-host-1-1", ".summary.json.tmp-host-1-2", ".metrics.csv.tmp-host-1-3",
+        ".diagnostics.csv.tmp-host-1-4", "checkpoints/.last.tmp-host-1-5"})
+    write_text(directory / "run/" + left, "");
+  write_text(directory / "run/.predictions.csv.tmp-host-2-1", "");  // of another program that lives
+  run.remove_temporary_files();
+  EXPECT_TRUE(fs::is_empty(run.checkpoints_path()));
+  fs::remove(directory / "run/.predictions.csv.tmp-host-2-1");
+  fs::remove(directory / "run/.lock");
+  fs::remove(run.checkpoints_path());
+  EXPECT_TRUE(fs::is_empty(directory / "run"));
+}
+
 TEST(RunDirectory, OnlyANewOneIsDiscarded) {
   const TemporaryDirectory directory;
   {
@@ -152,6 +190,16 @@ TEST(RunDirectory, OnlyANewOneIsDiscarded) {
   RunDirectory again(directory / "a/b");
   again.discard_if_new();
   EXPECT_TRUE(fs::is_directory(directory / "a/b"));
+}
+
+TEST(RunDirectory, DiscardingLeavesTheRunsBesideIt) {
+  const TemporaryDirectory directory;
+  RunDirectory run(directory / "runs/sweep/a/");
+  const RunDirectory other(directory / "runs/sweep/b");
+  write_text(other.checkpoints_path() + "/last", "");
+  run.discard_if_new();
+  EXPECT_FALSE(fs::exists(directory / "runs/sweep/a"));
+  EXPECT_TRUE(fs::exists(other.checkpoints_path() + "/last"));
 }
 
 }  // namespace

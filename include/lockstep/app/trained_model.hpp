@@ -8,14 +8,18 @@
 
 namespace lockstep {
 
-/// The network that a checkpoint's description names. Throws UserError if it is none that this version knows.
-ModelSpec model_spec_of(const ModelDescription& model);
+/// The network that a checkpoint's description names. Throws UserError if it is none that this version knows,
+/// or FileError if the file at `checkpoint_path` is too small for its weights: a forged description may ask
+/// for any amount of memory.
+ModelSpec model_spec_of(const ModelDescription& model, const std::string& checkpoint_path);
 
 /// A trained network from a checkpoint file or run directory, for evaluate and predict.
 template <class T>
 struct TrainedModel {
   explicit TrainedModel(const std::string& checkpoint_path, const ModelDescription& description)
-      : spec(model_spec_of(description)), layout(make_layout(spec, sizeof(T))), parameters(layout.size()) {
+      : spec(model_spec_of(description, checkpoint_path)),
+        layout(make_layout(spec, sizeof(T))),
+        parameters(layout.size()) {
     read_checkpoint_parameters<T>(checkpoint_path, layout, parameters);
   }
   ModelSpec spec;

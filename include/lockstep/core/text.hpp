@@ -12,6 +12,9 @@ namespace lockstep {
 /// Without the blanks at both ends.
 std::string_view trimmed(std::string_view text, std::string_view blanks = " \t\r\n");
 
+/// Whether the bytes are UTF-8, as TOML and JSON ask for.
+bool is_utf8(std::string_view text);
+
 /// Splits at `separator` outside parentheses; trims blanks. "a(1,2), b" → {"a(1,2)", "b"}. An empty text
 /// gives {}. Throws UserError on unbalanced parentheses, naming the text.
 std::vector<std::string> split_list(std::string_view text, char separator = ',');

@@ -24,8 +24,8 @@ void replace_file(const std::string& path, std::string_view content);
 /// there in one step: a hard link, or a copy where the file system has no hard links. Throws FileError.
 void link_file_atomically(const std::string& target, const std::string& link);
 
-/// Removes the temporary files that write_file_atomically() of a killed process left in `directory`. Only for
-/// directories that one process at a time writes into.
-void remove_temporary_files(const std::string& directory);
+/// Removes the temporary files that write_file_atomically() of a killed process left in `directory`: those of
+/// the file `name`, or of all. Only for what one process at a time writes.
+void remove_temporary_files(const std::string& directory, const std::string& name = "");
 
 }  // namespace lockstep

@@ -19,7 +19,8 @@ class LockedError : public UserError {
 class FileLock {
  public:
   enum class IfHeld { fail, wait };
-  /// Throws LockedError if it is held and not to be waited for, FileError if the file cannot be made.
+  /// Throws LockedError if it is held and not to be waited for, FileError if the file cannot be
+  /// made, or is a symbolic link: what that leads to would be written over.
   explicit FileLock(const std::string& path, IfHeld if_held = IfHeld::fail);
   ~FileLock();
   FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}

@@ -1,10 +1,17 @@
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <string>
 
 namespace lockstep {
 
-/// The whole content of a file. Throws FileError naming the path and the system's reason.
-std::string read_text_file(const std::string& path);
+/// What nobody writes by hand: the limit of configs and sweep files.
+inline constexpr std::uint64_t most_config_bytes = std::uint64_t{16} << 20;
+
+/// The whole content of a regular file. Throws FileError naming the path and the system's reason, also if it
+/// is longer than `most_bytes`; UserError if it is longer than memory.
+std::string read_text_file(const std::string& path,
+                           std::uint64_t most_bytes = std::numeric_limits<std::uint64_t>::max());
 
 }  // namespace lockstep

@@ -25,11 +25,12 @@ class LoggingObserver : public TrainObserver {
 
  private:
   enum class Level { error, warn, info, debug };
-  void log(Level level, const std::string& text) const;
+  void log(Level level, const std::string& text);
 
   TrainObserver& next_;
   const RunDirectory& run_directory_;
   Level level_;
+  bool refused_ = false;
   std::uint64_t epochs_ = 0;
 };
 

@@ -31,10 +31,14 @@ class RunDirectory {
   std::string log_path() const { return path_ + "/log.txt"; }
   std::string checkpoints_path() const { return path_ + "/checkpoints"; }
 
-  /// Removes what this object made, if the directory was new: for a mistake of the user found late.
+  /// Removes what this object made, if the directory was new: for a mistake of the user found late. Parents
+  /// that other runs have begun in stay.
   void discard_if_new();
   /// From now on there is a run worth keeping: discard_if_new() does nothing any more.
   void keep() { first_made_.clear(); }
+
+  /// Removes the unfinished files that a killed process left here.
+  void remove_temporary_files() const;
 
   void write_config(const std::string& toml) const;
 
@@ -55,7 +59,7 @@ class RunDirectory {
   /// Whether summary.json is there and tells of these weights.
   bool has_summary_of(const std::string& parameters_sha256) const;
 
-  /// Appends lines to log.txt, each with the time in front. A disk that refuses them is not told of.
+  /// Appends lines to log.txt, each with the time in front. Throws FileError.
   void log(const std::string& text) const;
 
  private:
