@@ -18,12 +18,14 @@
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/checkpoint.hpp"
 #include "lockstep/io/dataset.hpp"
+#include "lockstep/io/file_lock.hpp"
 #include "lockstep/train/config.hpp"
 
 namespace lockstep {
 namespace {
 
 constexpr double seconds_to_answer = 10;
+constexpr double seconds_for_the_lock = 300;
 
 struct LaunchArguments {
   std::string ranks, max_restarts = "10", restart_delay = "1", hosts, launcher = "auto";
@@ -118,6 +120,27 @@ class LaunchedRun {
     return std::nullopt;
   }
 
+  /// Ranks of the start before may still be there, on a host that was cut off, and write: waits until they
+  /// let go of the run directory, for some minutes.
+  void wait_until_free(const SignalRelay& relay) const {
+    const std::string path = run_dir_ + "/.lock";
+    std::error_code unknown;
+    if (run_dir_.empty() || !std::filesystem::exists(path, unknown)) return;
+    for (double waited = 0; waited < seconds_for_the_lock && relay.count() == 0; ++waited) {
+      try {
+        const FileLock free(path);
+        return;
+      } catch (const LockedError& error) {
+        if (waited == 0)
+          say(fmt::format("{} is {}: waiting for that, {:.0f} s at most", run_dir_, error.what(),
+                          seconds_for_the_lock));
+      } catch (const FileError&) {
+        return;  // the ranks will say it
+      }
+      sleep_unless_signalled(1, relay);
+    }
+  }
+
   /// A restart goes on from what the job wrote, whatever the first start was told.
   std::vector<std::string> flags_of_restart() const {
     if (resume_ == "auto" || !step()) return {};
@@ -134,10 +157,11 @@ class LaunchedRun {
   std::filesystem::file_time_type started_ = std::filesystem::file_time_type::clock::now();
 };
 
-/// Another start cannot help, or is not wanted.
-bool is_final(int status) {
-  return status == static_cast<int>(ExitStatus::done) || status == static_cast<int>(ExitStatus::user_error) ||
-         status == static_cast<int>(ExitStatus::resumable);
+/// Another start cannot help, or is not wanted. What the first start did not refuse is no mistake of the
+/// user's: a file that a restart cannot read or write may be there again a moment later.
+bool is_final(int status, bool first_start) {
+  return status == static_cast<int>(ExitStatus::done) || status == static_cast<int>(ExitStatus::resumable) ||
+         (status == static_cast<int>(ExitStatus::user_error) && first_start);
 }
 
 /// A signal that came before all ranks were ready for it: nothing is lost. Where it ended one of them, mpirun
@@ -163,7 +187,7 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
   RestartPolicy policy(arguments.max_restarts, std::chrono::duration<double>(arguments.first_delay_seconds));
   for (std::vector<std::string> now = program;;) {
     const int status = run_supervised(launcher_command(launcher, ranks, hosts, now), relay);
-    if (is_final(status)) return static_cast<ExitStatus>(status);
+    if (is_final(status, policy.restarts() == 0)) return static_cast<ExitStatus>(status);
     const std::optional<std::uint64_t> step = run.step();
     const std::string what = fmt::format("the job ended with status {} {}", status,
                                          step ? fmt::format("and its newest checkpoint is of step {}", *step)
@@ -186,6 +210,7 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
     say(fmt::format("{}; restart {} of {} in {:.3g} s", what, policy.restarts(), arguments.max_restarts,
                     delay->count()));
     sleep_unless_signalled(delay->count(), relay);
+    run.wait_until_free(relay);
     if (relay.count() > 0) return ExitStatus::resumable;
     if (!arguments.hosts.empty()) {
       hosts = answering(parse_hosts(arguments.hosts, arguments.ranks));

@@ -67,6 +67,36 @@ class Launch(cli.CliTestCase):
         self.assertIn("--learning-rate", message)
         self.assertFalse(self.run_dir.exists())
 
+    def fake_launcher(self, body):
+        """A launcher that is this shell script; $starts is how many times it was started, $train the run on one rank."""
+        fake = self.dir / "mpirun"
+        train = f"{cli.BINARY} train --data {self.data} --run-dir {self.run_dir} --batch-size 20 --hidden 8 --quiet"
+        fake.write_text(f'#!/bin/sh\necho >> {self.dir}/starts\nstarts=$(grep -c "" {self.dir}/starts)\ntrain="{train}"\n{body}\n')
+        fake.chmod(0o755)
+        return str(fake)
+
+    def test_what_only_a_restart_refuses_is_tried_again(self):
+        # As when a file server does not answer for a moment: status 2, but nobody's mistake.
+        fake = self.fake_launcher("case $starts in 1) exit 1;; 2) exec $train --learning-rate -1;; esac\n"
+                                  "exec $train --max-steps 1")
+        result = cli.run(*self.launch_flags(launcher=fake))
+        self.assertEqual(result.status, 0, str(result))
+        self.assertIn("the job ended with status 2 ", result.err)
+        self.assertIn("restart 2 of 10", result.err)
+
+    def test_a_restart_waits_for_the_lock(self):
+        # The rank of the first start outlives its launcher.
+        fake = self.fake_launcher("[ $starts = 1 ] || exec $train --max-steps 1\nmkdir -p " + str(self.run_dir) +
+                                  f"; touch {self.run_dir}/.lock; exec 9<>{self.run_dir}/.lock; flock 9\n"
+                                  "setsid sleep 2 >/dev/null 2>&1 </dev/null & exit 1")
+        began = time.monotonic()
+        result = cli.run(*self.launch_flags(launcher=fake))
+        self.assertEqual(result.status, 0, str(result))
+        self.assertGreater(time.monotonic() - began, 2)
+        self.assertEqual(result.err.count("waiting for that, 300 s at most"), 1, str(result))
+        self.assertIn("restart 1 of 10", result.err)
+        self.assertNotIn("restart 2", result.err)
+
     def test_wrong_flags_of_its_own(self):
         for arguments, expected in ((["launch", "-n", 2], "expected -- and a command"),
                                     (["launch", "--", "train"], "--ranks"),
