@@ -326,6 +326,9 @@ std::string SweepJob::train_one(const Communicator& group, const Trial& trial, T
     record.last = result.last;
     record.parameters_sha256 = result.parameters_sha256;
     record.message = result.reason;
+    // The job's signal or limit is that of all its trials, --max-seconds that of one.
+    const bool of_the_job = result.status == ExitStatus::resumable && result.reason != max_seconds_reason;
+    if (of_the_job && group.is_root()) board_->stop();
     record.status = result.status == ExitStatus::resumable ? TrialStatus::stopped
                     : result.reason == halted_reason       ? TrialStatus::halted
                                                            : TrialStatus::finished;

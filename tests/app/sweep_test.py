@@ -221,6 +221,19 @@ class Interruption(SweepTestCase):
         os.kill(rank_processes(process)[-1], signal.SIGTERM)
         self.check_stopped(finish(process), 2)
 
+    def test_the_end_of_the_job_stops_all_trials(self):
+        path = self.long_sweep()
+        result = self.sweep(path, env={"LOCKSTEP_JOB_END_TIME": str(int(time.time()) + 5)})
+        self.assertEqual(result.status, RESUMABLE, str(result))
+        statuses = [row["status"] for row in self.trials()]
+        self.assertEqual((statuses.count("stopped"), statuses.count("waiting")), (1, 5), str(result))
+
+    def test_max_seconds_are_those_of_one_trial(self):
+        path = self.sweep_file(epochs=10 ** 6, base="max_seconds = 0.05\nevaluate_every = 100000")
+        result = self.sweep(path)
+        self.assertEqual(result.status, RESUMABLE, str(result))
+        self.assertEqual({row["status"] for row in self.trials()}, {"stopped"})
+
     def test_the_table_is_there_while_the_first_job_runs(self):
         process = self.started(self.long_sweep(), 2)
         rows = self.trials()
