@@ -76,17 +76,21 @@ std::string default_launcher(const LaunchArguments& arguments) {
   return std::getenv("SLURM_JOB_ID") != nullptr && arguments.hosts.empty() ? "srun" : "mpirun";
 }
 
-/// Hosts that a remote shell reaches. This host needs none.
-std::vector<HostSlots> answering(const std::vector<HostSlots>& hosts) {
+/// Hosts that a remote shell, or srun where that is the launcher, reaches. This host needs none.
+std::vector<HostSlots> answering(const std::vector<HostSlots>& hosts, const std::string& launcher) {
   const char* const chosen = std::getenv("OMPI_MCA_plm_rsh_agent");
   const std::string agent = chosen == nullptr ? "ssh -o BatchMode=yes" : chosen;
+  const std::string srun = srun_of(launcher);
+  const auto probe = [&](const std::string& host) -> std::vector<std::string> {
+    if (srun.empty()) return {"sh", "-c", "exec " + agent + " \"$1\" true", "sh", host};
+    return {srun, "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=" + host, "true"};
+  };
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
   std::vector<HostSlots> found;
   for (const HostSlots& host : hosts) {
     const bool here = host.name == name.data() || host.name == "localhost";
-    if (here ||
-        succeeds_within({"sh", "-c", "exec " + agent + " \"$1\" true", "sh", host.name}, seconds_to_answer)) {
+    if (here || succeeds_within(probe(host.name), seconds_to_answer)) {
       found.push_back(host);
     } else {
       say(host.name + " does not answer and is left out");
@@ -98,16 +102,19 @@ std::vector<HostSlots> answering(const std::vector<HostSlots>& hosts) {
 /// What is known of the run that the command makes: where its checkpoints will be.
 class LaunchedRun {
  public:
-  /// Throws UserError for flags of `train` that are wrong.
+  /// Throws UserError for flags of `train` or `sweep` that are wrong.
   explicit LaunchedRun(const std::vector<std::string>& command) {
+    if (command.front() == "sweep") sweep_dir_ = read_sweep_directory({command.begin() + 1, command.end()});
     if (command.front() != "train") return;
     const TrainConfig config = read_train_config({command.begin() + 1, command.end()});
     resume_ = config.resume;
     run_dir_ = resolve(config, read_dataset_info(config.data)).run_dir;
   }
 
-  /// Of the newest valid checkpoint that the job itself wrote, or goes on from.
+  /// Of the newest valid checkpoint that the job itself wrote, or goes on from; of a sweep, the sum of those
+  /// of its trials.
   std::optional<std::uint64_t> step() const {
+    if (!sweep_dir_.empty()) return step_of_trials();
     if (run_dir_.empty()) return std::nullopt;
     for (const std::string& path : checkpoints_to_resume(run_dir_ + "/checkpoints")) {
       if (resume_ == "never" && !is_new(path)) continue;
@@ -141,9 +148,16 @@ class LaunchedRun {
     }
   }
 
+  /// "and its newest checkpoint is of step 40".
+  std::string standing(std::optional<std::uint64_t> step) const {
+    if (!step) return "before its first checkpoint";
+    if (sweep_dir_.empty()) return fmt::format("and its newest checkpoint is of step {}", *step);
+    return fmt::format("and its trials have checkpoints of {} steps together", *step);
+  }
+
   /// A restart goes on from what the job wrote, whatever the first start was told.
   std::vector<std::string> flags_of_restart() const {
-    if (resume_ == "auto" || !step()) return {};
+    if (run_dir_.empty() || resume_ == "auto" || !step()) return {};
     return {"--resume", "auto"};
   }
 
@@ -153,7 +167,19 @@ class LaunchedRun {
     return std::filesystem::last_write_time(path, unknown) >= started_;
   }
 
-  std::string run_dir_, resume_;
+  std::optional<std::uint64_t> step_of_trials() const {
+    std::uint64_t sum = 0;
+    std::error_code unknown;
+    for (const auto& trial : std::filesystem::directory_iterator(sweep_dir_ + "/trials", unknown)) {
+      const std::vector<std::string> paths = checkpoints_newest_first(trial.path().string() + "/checkpoints");
+      if (paths.empty()) continue;
+      constexpr std::size_t length_of_step = 5;  // "step-"
+      sum += std::stoull(std::filesystem::path(paths.front()).filename().string().substr(length_of_step));
+    }
+    return sum > 0 ? std::optional(sum) : std::nullopt;
+  }
+
+  std::string run_dir_, sweep_dir_, resume_;
   std::filesystem::file_time_type started_ = std::filesystem::file_time_type::clock::now();
 };
 
@@ -189,9 +215,7 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
     const int status = run_supervised(launcher_command(launcher, ranks, hosts, now), relay);
     if (is_final(status, policy.restarts() == 0)) return static_cast<ExitStatus>(status);
     const std::optional<std::uint64_t> step = run.step();
-    const std::string what = fmt::format("the job ended with status {} {}", status,
-                                         step ? fmt::format("and its newest checkpoint is of step {}", *step)
-                                              : std::string("before its first checkpoint"));
+    const std::string what = fmt::format("the job ended with status {} {}", status, run.standing(step));
     if (relay.count() > 0) {
       if (was_ended_by_signal(status)) return ExitStatus::resumable;
       say(what + "; not started again after a signal");
@@ -213,7 +237,7 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
     run.wait_until_free(relay);
     if (relay.count() > 0) return ExitStatus::resumable;
     if (!arguments.hosts.empty()) {
-      hosts = answering(parse_hosts(arguments.hosts, arguments.ranks));
+      hosts = answering(parse_hosts(arguments.hosts, arguments.ranks), launcher);
       if (hosts.empty()) throw std::runtime_error("none of the hosts answers: " + arguments.hosts);
       ranks = std::min(arguments.ranks, total_slots(hosts));
     }
