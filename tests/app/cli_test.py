@@ -100,6 +100,35 @@ class ActivationsAndDoctor(cli.CliTestCase):
         self.assertIn("apt-get install openmpi-bin", text)
 
 
+    def test_doctor_fails_where_a_job_would(self):
+        # As under srun without PMI: this process would train alone, and so would the other three.
+        srun = {"SLURM_STEP_NUM_TASKS": "4"}
+        result = cli.run("doctor", "--json", env=srun)
+        self.assertEqual(result.status, 1, str(result))
+        [finding] = [f for f in result.json()["findings"] if f["level"] == "error"]
+        self.assertIn("srun started 4 programs that do not know of each other", finding["found"])
+        result = cli.run("train", "--data", self.dir / "none.h5", env=srun)
+        self.assertEqual(result.status, cli.USER_ERROR, str(result))
+        self.assertIn("srun started 4 programs that do not know of each other: srun --mpi=pmix", result.err)
+        # mpirun on a host where srun started its daemon.
+        self.assertNotIn("do not know", cli.run("train", "--data", self.dir / "none.h5", launcher=True, env=srun).err)
+
+    def test_doctor_in_a_directory_that_cannot_be_written(self):
+        self.dir.chmod(0o555)
+        self.addCleanup(self.dir.chmod, 0o755)
+        result = cli.run("doctor", cwd=self.dir, launcher=cli.bound_by_permissions(1))
+        self.assertEqual(result.status, 1, str(result))
+        self.assertIn(f"{self.dir} cannot be written", result.out)
+
+    def test_doctor_knows_whether_the_end_of_a_job_is_known(self):
+        def found(**env):
+            return cli.run_well("doctor", env=env).out
+        self.assertIn("do not know when this Slurm job ends", found(SLURM_JOB_ID="1"))
+        self.assertNotIn("when this Slurm job ends", found(SLURM_JOB_ID="1", SLURM_JOB_END_TIME="4000000000"))
+        self.assertIn("do not know when this PBS job ends", found(PBS_JOBID="1"))
+        self.assertNotIn("when this PBS job ends", found(PBS_JOBID="1", LOCKSTEP_JOB_END_TIME="4000000000"))
+
+
 class Convert(cli.CliTestCase):
     def arrays(self, path="out.h5"):
         with h5py.File(self.dir / path) as file:
