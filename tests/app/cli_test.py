@@ -355,6 +355,16 @@ class TrainingRun(cli.CliTestCase):
         self.data, self.run_dir = self.dir / "data.h5", self.dir / "run"
         cli.write_classification(self.data)
 
+    def test_data_without_digests(self):
+        flags = ["train", "--data", self.data, "--max-steps", "1", "--run-dir"]
+        warning = "arrays without the attribute sha256"
+        result = cli.run_well(*flags, self.run_dir)
+        self.assertNotIn(warning, result.out + result.err)
+        with h5py.File(self.data, "a") as file:
+            del file["train/x"].attrs["sha256"]
+        result = cli.run_well(*flags, self.dir / "other")
+        self.assertEqual((result.out + result.err).count(warning), 1, str(result))
+
     def test_run_directory(self):
         self.train(self.run_dir, "--data", self.data, "--epochs", "3", "--validation-split", "0.1", ranks=2)
         names = {path.name for path in self.run_dir.iterdir()} - {".lock"}
