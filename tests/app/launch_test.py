@@ -71,7 +71,8 @@ class Launch(cli.CliTestCase):
         """A launcher that is this shell script; $starts is how many times it was started, $train the run on one rank."""
         fake = self.dir / "mpirun"
         train = f"{cli.BINARY} train --data {self.data} --run-dir {self.run_dir} --batch-size 20 --hidden 8 --quiet"
-        fake.write_text(f'#!/bin/sh\necho >> {self.dir}/starts\nstarts=$(grep -c "" {self.dir}/starts)\ntrain="{train}"\n{body}\n')
+        starts = self.dir / "starts"
+        fake.write_text(f'#!/bin/sh\necho >> {starts}\nstarts=$(grep -c "" {starts})\ntrain="{train}"\n{body}\n')
         fake.chmod(0o755)
         return str(fake)
 
@@ -184,7 +185,7 @@ class Launch(cli.CliTestCase):
         starts = self.dir / "starts"
         fake = self.dir / "srun"
         fake.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$*\" >> {starts}\n"
-                        "case \"$*\" in *nodelist=gone\\ true) exit 1;; *lockstep*gone*|*gone*lockstep*) exit 1;; *\\ true) exit 0;; esac\n"
+                        "case \"$*\" in *gone*) exit 1;; *\\ true) exit 0;; esac\n"
                         f"exec {cli.BINARY} train --data {self.data} --run-dir {self.run_dir} --max-steps 1 --quiet\n")
         fake.chmod(0o755)
         result = cli.run(*self.launch_flags("--hosts", "there:2,gone:2", ranks=4, launcher=str(fake)),
