@@ -2,6 +2,7 @@
 #include <sched.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -157,7 +158,10 @@ std::function<ExitStatus(const Communicator&)> declare_doctor(CLI::App& app) {
   return [json](const Communicator& world) {
     const nlohmann::ordered_json found = examine(world);
     if (world.is_root()) std::cout << (*json ? json_text(found, 2) + "\n" : report_text(found)) << std::flush;
-    return ExitStatus::done;
+    const auto& findings = found["findings"];  // rank 0 has them all
+    const bool fails = std::any_of(findings.begin(), findings.end(),
+                                   [](const auto& finding) { return finding["level"] == "error"; });
+    return world.all_reduce_max(fails ? 1 : 0) == 1 ? ExitStatus::failure : ExitStatus::done;
   };
 }
 

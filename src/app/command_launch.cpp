@@ -18,12 +18,14 @@
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/checkpoint.hpp"
 #include "lockstep/io/dataset.hpp"
+#include "lockstep/io/file_lock.hpp"
 #include "lockstep/train/config.hpp"
 
 namespace lockstep {
 namespace {
 
 constexpr double seconds_to_answer = 10;
+constexpr double seconds_for_the_lock = 300;
 
 struct LaunchArguments {
   std::string ranks, max_restarts = "10", restart_delay = "1", hosts, launcher = "auto";
@@ -74,17 +76,21 @@ std::string default_launcher(const LaunchArguments& arguments) {
   return std::getenv("SLURM_JOB_ID") != nullptr && arguments.hosts.empty() ? "srun" : "mpirun";
 }
 
-/// Hosts that a remote shell reaches. This host needs none.
-std::vector<HostSlots> answering(const std::vector<HostSlots>& hosts) {
+/// Hosts that a remote shell, or srun where that is the launcher, reaches. This host needs none.
+std::vector<HostSlots> answering(const std::vector<HostSlots>& hosts, const std::string& launcher) {
   const char* const chosen = std::getenv("OMPI_MCA_plm_rsh_agent");
   const std::string agent = chosen == nullptr ? "ssh -o BatchMode=yes" : chosen;
+  const std::string srun = srun_of(launcher);
+  const auto probe = [&](const std::string& host) -> std::vector<std::string> {
+    if (srun.empty()) return {"sh", "-c", "exec " + agent + " \"$1\" true", "sh", host};
+    return {srun, "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=" + host, "true"};
+  };
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
   std::vector<HostSlots> found;
   for (const HostSlots& host : hosts) {
     const bool here = host.name == name.data() || host.name == "localhost";
-    if (here ||
-        succeeds_within({"sh", "-c", "exec " + agent + " \"$1\" true", "sh", host.name}, seconds_to_answer)) {
+    if (here || succeeds_within(probe(host.name), seconds_to_answer)) {
       found.push_back(host);
     } else {
       say(host.name + " does not answer and is left out");
@@ -96,16 +102,19 @@ std::vector<HostSlots> answering(const std::vector<HostSlots>& hosts) {
 /// What is known of the run that the command makes: where its checkpoints will be.
 class LaunchedRun {
  public:
-  /// Throws UserError for flags of `train` that are wrong.
+  /// Throws UserError for flags of `train` or `sweep` that are wrong.
   explicit LaunchedRun(const std::vector<std::string>& command) {
+    if (command.front() == "sweep") sweep_dir_ = read_sweep_directory({command.begin() + 1, command.end()});
     if (command.front() != "train") return;
     const TrainConfig config = read_train_config({command.begin() + 1, command.end()});
     resume_ = config.resume;
     run_dir_ = resolve(config, read_dataset_info(config.data)).run_dir;
   }
 
-  /// Of the newest valid checkpoint that the job itself wrote, or goes on from.
+  /// Of the newest valid checkpoint that the job itself wrote, or goes on from; of a sweep, the sum of those
+  /// of its trials.
   std::optional<std::uint64_t> step() const {
+    if (!sweep_dir_.empty()) return step_of_trials();
     if (run_dir_.empty()) return std::nullopt;
     for (const std::string& path : checkpoints_to_resume(run_dir_ + "/checkpoints")) {
       if (resume_ == "never" && !is_new(path)) continue;
@@ -118,9 +127,37 @@ class LaunchedRun {
     return std::nullopt;
   }
 
+  /// Ranks of the start before may still be there, on a host that was cut off, and write: waits until they
+  /// let go of the run directory, for some minutes.
+  void wait_until_free(const SignalRelay& relay) const {
+    const std::string path = run_dir_ + "/.lock";
+    std::error_code unknown;
+    if (run_dir_.empty() || !std::filesystem::exists(path, unknown)) return;
+    for (double waited = 0; waited < seconds_for_the_lock && relay.count() == 0; ++waited) {
+      try {
+        const FileLock free(path);
+        return;
+      } catch (const LockedError& error) {
+        if (waited == 0)
+          say(fmt::format("{} is {}: waiting for that, {:.0f} s at most", run_dir_, error.what(),
+                          seconds_for_the_lock));
+      } catch (const FileError&) {
+        return;  // the ranks will say it
+      }
+      sleep_unless_signalled(1, relay);
+    }
+  }
+
+  /// "and its newest checkpoint is of step 40".
+  std::string standing(std::optional<std::uint64_t> step) const {
+    if (!step) return "before its first checkpoint";
+    if (sweep_dir_.empty()) return fmt::format("and its newest checkpoint is of step {}", *step);
+    return fmt::format("and its trials have checkpoints of {} steps together", *step);
+  }
+
   /// A restart goes on from what the job wrote, whatever the first start was told.
   std::vector<std::string> flags_of_restart() const {
-    if (resume_ == "auto" || !step()) return {};
+    if (run_dir_.empty() || resume_ == "auto" || !step()) return {};
     return {"--resume", "auto"};
   }
 
@@ -130,14 +167,27 @@ class LaunchedRun {
     return std::filesystem::last_write_time(path, unknown) >= started_;
   }
 
-  std::string run_dir_, resume_;
+  std::optional<std::uint64_t> step_of_trials() const {
+    std::uint64_t sum = 0;
+    std::error_code unknown;
+    for (const auto& trial : std::filesystem::directory_iterator(sweep_dir_ + "/trials", unknown)) {
+      const std::vector<std::string> paths = checkpoints_newest_first(trial.path().string() + "/checkpoints");
+      if (paths.empty()) continue;
+      constexpr std::size_t length_of_step = 5;  // "step-"
+      sum += std::stoull(std::filesystem::path(paths.front()).filename().string().substr(length_of_step));
+    }
+    return sum > 0 ? std::optional(sum) : std::nullopt;
+  }
+
+  std::string run_dir_, sweep_dir_, resume_;
   std::filesystem::file_time_type started_ = std::filesystem::file_time_type::clock::now();
 };
 
-/// Another start cannot help, or is not wanted.
-bool is_final(int status) {
-  return status == static_cast<int>(ExitStatus::done) || status == static_cast<int>(ExitStatus::user_error) ||
-         status == static_cast<int>(ExitStatus::resumable);
+/// Another start cannot help, or is not wanted. What the first start did not refuse is no mistake of the
+/// user's: a file that a restart cannot read or write may be there again a moment later.
+bool is_final(int status, bool first_start) {
+  return status == static_cast<int>(ExitStatus::done) || status == static_cast<int>(ExitStatus::resumable) ||
+         (status == static_cast<int>(ExitStatus::user_error) && first_start);
 }
 
 /// A signal that came before all ranks were ready for it: nothing is lost. Where it ended one of them, mpirun
@@ -163,11 +213,9 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
   RestartPolicy policy(arguments.max_restarts, std::chrono::duration<double>(arguments.first_delay_seconds));
   for (std::vector<std::string> now = program;;) {
     const int status = run_supervised(launcher_command(launcher, ranks, hosts, now), relay);
-    if (is_final(status)) return static_cast<ExitStatus>(status);
+    if (is_final(status, policy.restarts() == 0)) return static_cast<ExitStatus>(status);
     const std::optional<std::uint64_t> step = run.step();
-    const std::string what = fmt::format("the job ended with status {} {}", status,
-                                         step ? fmt::format("and its newest checkpoint is of step {}", *step)
-                                              : std::string("before its first checkpoint"));
+    const std::string what = fmt::format("the job ended with status {} {}", status, run.standing(step));
     if (relay.count() > 0) {
       if (was_ended_by_signal(status)) return ExitStatus::resumable;
       say(what + "; not started again after a signal");
@@ -186,9 +234,10 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
     say(fmt::format("{}; restart {} of {} in {:.3g} s", what, policy.restarts(), arguments.max_restarts,
                     delay->count()));
     sleep_unless_signalled(delay->count(), relay);
+    run.wait_until_free(relay);
     if (relay.count() > 0) return ExitStatus::resumable;
     if (!arguments.hosts.empty()) {
-      hosts = answering(parse_hosts(arguments.hosts, arguments.ranks));
+      hosts = answering(parse_hosts(arguments.hosts, arguments.ranks), launcher);
       if (hosts.empty()) throw std::runtime_error("none of the hosts answers: " + arguments.hosts);
       ranks = std::min(arguments.ranks, total_slots(hosts));
     }

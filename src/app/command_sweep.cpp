@@ -45,18 +45,22 @@ ProgressStyle parse_style(const std::string& text) {
   return config.progress;
 }
 
+SweepSpec read_spec(const SweepArguments& arguments, const std::string& toml) {
+  SweepSpec spec = parse_sweep(toml, arguments.file);
+  if (!arguments.directory.empty()) spec.directory = arguments.directory;
+  return spec;
+}
+
+std::string read_sweep_file(const SweepArguments& arguments) {
+  if (arguments.file.empty()) throw UserError("expected a sweep file, found none; see docs/sweeps.md");
+  return read_text_file(arguments.file, most_config_bytes);
+}
+
 /// The file is read by rank 0, the datasets' sizes by all.
 SweepPlan read_plan(const Communicator& world, const SweepArguments& arguments) {
-  const auto text = on_root(world, [&] {
-    if (arguments.file.empty()) throw UserError("expected a sweep file, found none; see docs/sweeps.md");
-    return read_text_file(arguments.file, most_config_bytes);
-  });
+  const auto text = on_root(world, [&] { return read_sweep_file(arguments); });
   const std::string toml = world.broadcast(text.value_or(""));
-  return collectively(world, [&] {
-    SweepSpec spec = parse_sweep(toml, arguments.file);
-    if (!arguments.directory.empty()) spec.directory = arguments.directory;
-    return make_plan(spec);
-  });
+  return collectively(world, [&] { return make_plan(read_spec(arguments, toml)); });
 }
 
 std::size_t checked_selection(const SweepPlan& plan, const SweepSelection& selection) {
@@ -148,22 +152,33 @@ ExitStatus sweep(const Communicator& world, const SweepArguments& arguments) {
   return static_cast<ExitStatus>(number);
 }
 
+void declare_flags(CLI::App& app, SweepArguments& arguments) {
+  app.add_option("file", arguments.file, "TOML file: [base], [grid], [random], [[zip]], [[exclude]], [sweep]")
+      ->type_name("FILE");
+  app.add_option("--sweep-dir", arguments.directory, "Where the sweep writes; default: as the file says")
+      ->type_name("DIR");
+  app.add_option("--trials", arguments.trials, "Only these trials, counted from 1: 7 or 1..32")
+      ->type_name("A..B");
+  app.add_flag("--dry-run", arguments.dry_run,
+               "Print the trials with parameters, memory and time; run nothing");
+  app.add_flag("--retry-failed", arguments.retry_failed, "Run the trials again that failed before");
+  app.add_option("--progress", arguments.progress, "How progress is shown: auto, bar, lines or off")
+      ->type_name("STYLE");
+}
+
 }  // namespace
+
+std::string read_sweep_directory(const std::vector<std::string>& arguments) {
+  CLI::App app("", "lockstep sweep");
+  SweepArguments parsed;
+  declare_flags(app, parsed);
+  if (!parse_alone(app, arguments)) throw UserError("expected a sweep file, found --help");
+  return read_spec(parsed, read_sweep_file(parsed)).directory;
+}
 
 std::function<ExitStatus(const Communicator&)> declare_sweep(CLI::App& app) {
   const auto arguments = std::make_shared<SweepArguments>();
-  app.add_option("file", arguments->file,
-                 "TOML file: [base], [grid], [random], [[zip]], [[exclude]], [sweep]")
-      ->type_name("FILE");
-  app.add_option("--sweep-dir", arguments->directory, "Where the sweep writes; default: as the file says")
-      ->type_name("DIR");
-  app.add_option("--trials", arguments->trials, "Only these trials, counted from 1: 7 or 1..32")
-      ->type_name("A..B");
-  app.add_flag("--dry-run", arguments->dry_run,
-               "Print the trials with parameters, memory and time; run nothing");
-  app.add_flag("--retry-failed", arguments->retry_failed, "Run the trials again that failed before");
-  app.add_option("--progress", arguments->progress, "How progress is shown: auto, bar, lines or off")
-      ->type_name("STYLE");
+  declare_flags(app, *arguments);
   return [arguments](const Communicator& world) { return sweep(world, *arguments); };
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "doctor_findings.hpp"
 #include "lockstep/app/command_line.hpp"
 #include "lockstep/app/progress.hpp"
 #include "lockstep/dist/agreement.hpp"
@@ -89,6 +90,10 @@ std::function<ExitStatus(const Communicator&)> declare_train(CLI::App& app) {
   const auto arguments = std::make_shared<TrainArguments>();
   declare_flags(app, *arguments);
   return [arguments](const Communicator& world) {
+    collectively(world, [&] {
+      const auto separate = find_separate_programs(world);
+      if (separate) throw UserError(separate->found + ": " + separate->mend);
+    });
     const TrainConfig config = read_config(world, *arguments);
     Progress progress(config.progress, config.quiet);
     return train(world, config, progress).status;

@@ -1,13 +1,14 @@
 #include "doctor_findings.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -22,6 +23,7 @@
 #include "lockstep/core/products.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/core/version.hpp"
+#include "lockstep/dist/environment.hpp"
 #include "lockstep/io/file_kind.hpp"
 #include "lockstep/train/json_text.hpp"
 
@@ -34,14 +36,6 @@ using Findings = std::vector<Finding>;
 
 bool is_set(const char* variable) {
   return std::getenv(variable) != nullptr;
-}
-
-std::optional<int> number_in(const char* variable) {
-  const char* const text = std::getenv(variable);
-  int number = 0;
-  if (text == nullptr || std::from_chars(text, text + std::strlen(text), number).ec != std::errc())
-    return std::nullopt;
-  return number;
 }
 
 bool on_path(const std::string& program) {
@@ -58,12 +52,7 @@ bool on_path(const std::string& program) {
 // Starting.
 
 void examine_launcher(const Communicator& world, Findings& findings) {
-  const auto slurm_tasks = number_in("SLURM_NTASKS");
-  if (world.size() == 1 && is_set("SLURM_PROCID") && is_set("SLURM_STEP_ID") && slurm_tasks.value_or(1) > 1) {
-    findings.push_back(
-        {Level::error, fmt::format("srun started {} programs that do not know of each other", *slurm_tasks),
-         "srun --mpi=pmix lockstep … (srun --mpi=list shows what there is); or mpirun in the job"});
-  }
+  if (const auto separate = find_separate_programs(world)) findings.push_back(*separate);
   if (!on_path("mpirun") && !on_path("srun")) {
     findings.push_back({Level::warning, "neither mpirun nor srun is in PATH: only one rank can be started",
                         "apt-get install openmpi-bin, or module load openmpi"});
@@ -72,6 +61,20 @@ void examine_launcher(const Communicator& world, Findings& findings) {
     findings.push_back({Level::warning, "mpirun refuses to start as root",
                         "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"});
   }
+}
+
+/// Runs end in time, with a checkpoint, if they know the time.
+void examine_end_of_job(Findings& findings) {
+  const bool slurm = is_set("SLURM_JOB_ID"), pbs = is_set("PBS_JOBID");
+  if ((!slurm && !pbs) || is_set("SLURM_JOB_END_TIME") || is_set("LOCKSTEP_JOB_END_TIME")) return;
+  findings.push_back(
+      {Level::warning,
+       fmt::format("runs do not know when this {} job ends, and have to hope for a signal",
+                   slurm ? "Slurm" : "PBS"),
+       slurm ? "export SLURM_JOB_END_TIME=$(date -d \"$(squeue -h -j $SLURM_JOB_ID -o %e)\" +%s), "
+               "as scripts/slurm/train.sbatch does"
+             : "export LOCKSTEP_JOB_END_TIME with the second since 1970, as scripts/pbs/train.pbs "
+               "does"});
 }
 
 // Cores.
@@ -134,8 +137,28 @@ void examine_shared_memory(Findings& findings) {
                       "others left in it"});
 }
 
+/// mpirun and its ranks meet there.
+void examine_temporary_directory(Findings& findings) {
+  constexpr std::uintmax_t enough = std::uintmax_t{16} << 20;
+  std::error_code error;
+  const fs::path directory = fs::temp_directory_path(error);  // TMPDIR, or /tmp
+  const bool usable = !error && ::access(directory.c_str(), W_OK | X_OK) == 0;
+  const fs::space_info space = fs::space(directory, error);
+  if (usable && (error || space.available >= enough)) return;
+  findings.push_back({Level::warning,
+                      "mpirun keeps files in " + directory.string() + ", which " +
+                          (usable ? "has " + format_bytes(space.available) + " free" : "cannot be written"),
+                      "export TMPDIR with a directory on a local disk, or rm what others left in it"});
+}
+
 void examine_limits(Findings& findings) {
   rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    findings.push_back({Level::warning,
+                        "each process can have " + format_bytes(limit.rlim_cur) +
+                            " of addresses, of which shared memory and libraries take much",
+                        "ulimit -v unlimited"});
+  }
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 1024) {
     findings.push_back(
         {Level::warning, fmt::format("only {} files may be open", limit.rlim_cur), "ulimit -n 4096"});
@@ -154,13 +177,38 @@ void examine_limits(Findings& findings) {
   }
 }
 
+/// What checkpoints and locks of run directories need, tried with a file of this process.
+void try_file_system(const std::string& here, Findings& findings) {
+  const std::string path =
+      fmt::format("{}/.lockstep-doctor-{}-{}", here, static_cast<long>(::gethostid()), ::getpid());
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const auto report = [&](const char* what, const char* consequence) {
+    findings.push_back({Level::warning, fmt::format("{} has no {}: {}", here, what, std::strerror(errno)),
+                        std::string(consequence) + "; --run-dir on another file system"});
+  };
+  if (file < 0) {
+    findings.push_back({Level::error, here + " takes no files: " + std::strerror(errno),
+                        "rm what is not needed (df -h ., df -i ., quota -s), or --run-dir elsewhere"});
+    return;
+  }
+  if (::fsync(file) != 0) report("fsync", "what was written may be lost when power is");
+  if (::flock(file, LOCK_EX | LOCK_NB) != 0)
+    report("locks (mount -o flock)", "two runs may write one directory at a time, which nothing refuses");
+  const std::string link = path + "-link";
+  if (::link(path.c_str(), link.c_str()) != 0)
+    report("hard links", "the best and last checkpoint are copies, which take room and time");
+  ::close(file);
+  ::unlink(link.c_str());
+  ::unlink(path.c_str());
+}
+
 void examine_directory(Findings& findings) {
   constexpr std::uintmax_t enough = std::uintmax_t{1} << 30;
   std::error_code error;
   const std::string here = fs::current_path(error).string();
   if (::access(".", W_OK) != 0) {
     findings.push_back({Level::error, here + " cannot be written: " + std::strerror(errno),
-                        "lockstep train --run-dir with a directory of your own"});
+                        "cd to a directory of your own, or lockstep train --run-dir with one"});
     return;
   }
   const fs::space_info space = fs::space(".", error);
@@ -168,6 +216,7 @@ void examine_directory(Findings& findings) {
     findings.push_back({Level::warning, here + " has " + format_bytes(space.available) + " free",
                         "rm what is not needed (df -h ., quota -s), or --run-dir elsewhere"});
   }
+  try_file_system(here, findings);
 }
 
 void examine_network(const Communicator& world, Findings& findings) {
@@ -203,9 +252,10 @@ void compare_directories(const Communicator& world, Findings& findings) {
   std::string probe;
   if (world.is_root()) {
     probe = (fs::current_path() / fmt::format(".lockstep-doctor-{}", ::getpid())).string();
-    std::ofstream file(probe);
+    if (!std::ofstream(probe)) probe.clear();
   }
   const std::string path = world.broadcast(probe);
+  if (path.empty()) return;  // what rank 0 cannot write is no other host's fault
   std::error_code ignored;
   const bool seen = fs::exists(path, ignored);
   const std::vector<std::string> blind = world.gather_text(seen ? "" : world.host());
@@ -233,11 +283,28 @@ const char* level_name(Level level) {
 
 }  // namespace
 
+std::optional<Finding> find_separate_programs(const Communicator& world) {
+  // mpirun knows better than the step of srun that may have started its daemons.
+  const int started = is_set("OMPI_COMM_WORLD_SIZE") ? 1 : launched_ranks();
+  if (world.size() > 1 || started == 1) return std::nullopt;
+  if (is_set("SLURM_STEP_NUM_TASKS")) {
+    return Finding{Level::error,
+                   fmt::format("srun started {} programs that do not know of each other", started),
+                   "srun --mpi=pmix lockstep … (srun --mpi=list shows what there is), or mpirun in the job; "
+                   "unset SLURM_STEP_NUM_TASKS if each is to be on its own"};
+  }
+  return Finding{Level::error,
+                 fmt::format("a launcher started {} programs that do not know of each other", started),
+                 "the mpirun of " + mpi_library_version() + " (which mpirun; module list)"};
+}
+
 std::vector<Finding> examine_host(const Communicator& world) {
   Findings findings;
   examine_launcher(world, findings);
+  examine_end_of_job(findings);
   examine_cores(world, findings);
   examine_shared_memory(findings);
+  examine_temporary_directory(findings);
   examine_limits(findings);
   examine_directory(findings);
   examine_network(world, findings);
@@ -252,6 +319,11 @@ std::vector<Finding> compare_hosts(const Communicator& world) {
   Findings findings;
   compare_texts(world, version() + " " + build_id().substr(0, 12), Level::error, "the program",
                 "install the same build everywhere, e.g. on a shared file system", findings);
+  compare_texts(world, mpi_library_version(), Level::error, "the MPI library",
+                "module load the same one everywhere, in ~/.bashrc too; ldd lockstep shows which is taken",
+                findings);
+  compare_texts(world, hdf5_identity(), Level::warning, "HDF5",
+                "module load the same one everywhere; ldd lockstep shows which is taken", findings);
   compare_texts(world, blas_identity().version + " " + blas_identity().core_name + " " + instruction_set(),
                 Level::warning, "OpenBLAS or instruction set",
                 "--arithmetic exact (the default) does not depend on them", findings);

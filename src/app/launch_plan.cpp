@@ -23,10 +23,6 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-bool is_srun(const std::vector<std::string>& launcher) {
-  return std::filesystem::path(launcher.front()).filename() == "srun";
-}
-
 std::string joined_hosts(const std::vector<HostSlots>& hosts, bool with_slots) {
   std::string text;
   for (const HostSlots& host : hosts) {
@@ -64,12 +60,18 @@ std::size_t total_slots(const std::vector<HostSlots>& hosts) {
   return total;
 }
 
+std::string srun_of(const std::string& launcher) {
+  const std::vector<std::string> command = split(launcher, ' ');
+  const bool is_srun = !command.empty() && std::filesystem::path(command.front()).filename() == "srun";
+  return is_srun ? command.front() : "";
+}
+
 std::vector<std::string> launcher_command(const std::string& launcher, std::size_t ranks,
                                           const std::vector<HostSlots>& hosts,
                                           const std::vector<std::string>& program) {
   std::vector<std::string> command = split(launcher, ' ');
   if (command.empty()) throw UserError("--launcher: expected mpirun or srun, found nothing");
-  const bool srun = is_srun(command);
+  const bool srun = !srun_of(launcher).empty();
   command.insert(command.end(), {"-n", std::to_string(ranks)});
   if (srun) {
     // The ranks end together, as under mpirun.
@@ -96,9 +98,7 @@ std::optional<std::chrono::duration<double>> RestartPolicy::after_failure(std::o
   failures_at_step_ = progress ? 1 : failures_at_step_ + 1;
   last_step_ = step;
   if (failures_at_step_ == failures_at_one_step) {
-    reason_ =
-        "it failed " + std::to_string(failures_at_one_step) + " times " +
-        (step ? "after the checkpoint of step " + std::to_string(*step) : "before its first checkpoint");
+    reason_ = "it failed " + std::to_string(failures_at_one_step) + " times without progress";
     return std::nullopt;
   }
   if (restarts_ == max_restarts_) {

@@ -111,6 +111,7 @@ class SweepJob {
   std::optional<FileLock> take(const Communicator& group, std::size_t run, TrialRecord& record);
   std::string train_one(const Communicator& group, const Trial& trial, TrialRecord& record);
   void end_one(const Communicator& group, std::size_t run, TrialRecord& record);
+  void tell_refusals();
   void tick(bool now);
   SweepProgress progress_shown() const;
 
@@ -128,6 +129,7 @@ class SweepJob {
   std::vector<std::optional<SharedDataset>> datasets_;
   std::vector<Phase> phases_;
   std::optional<SweepBoard> board_;
+  std::string refused_;  // what the disk said when it took no record
 
   // The live view; rank 0 only.
   SweepProgress progress_;
@@ -267,6 +269,7 @@ SweepResult SweepJob::run() {
     });
   }
   tick(true);
+  tell_refusals();
   const bool stopped = progress_.stopped > 0 || progress_.over() < progress_.runs;
   return {progress_, world_.all_reduce_max(world_.is_root() && stopped ? 1 : 0) == 1};
 }
@@ -284,8 +287,18 @@ void SweepJob::run_phase(std::size_t phase, const Communicator& group) {
   }
 }
 
+void SweepJob::tell_refusals() {
+  std::vector<std::string> all = world_.gather_text(refused_);
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  for (const std::string& text : all) {
+    if (!text.empty() && world_.is_root())
+      observer_.message("warning: " + text + "; the trials that this stopped are for the next job");
+  }
+}
+
 /// The trial's lock and what is known of it, on the group's first rank; nothing if another job has it or had
-/// it in the meantime.
+/// it in the meantime, or if the disk takes no record: the record's status is `stopped` then.
 std::optional<FileLock> SweepJob::take(const Communicator& group, std::size_t run, TrialRecord& record) {
   std::optional<FileLock> lock;
   on_root(group, [&] {
@@ -293,6 +306,10 @@ std::optional<FileLock> SweepJob::take(const Communicator& group, std::size_t ru
     try {
       lock.emplace(ledger_->lock(trial.digest));
     } catch (const LockedError&) {
+      return;
+    } catch (const FileError& error) {
+      refused_ = error.what();
+      record.status = TrialStatus::stopped;
       return;
     }
     record = ledger_->read(trial.digest);
@@ -306,7 +323,14 @@ std::optional<FileLock> SweepJob::take(const Communicator& group, std::size_t ru
     record.host = group.host();
     record.ranks = group.size();
     ++record.attempts;
-    ledger_->write(record);
+    try {
+      ledger_->write(record);
+    } catch (const FileError& error) {
+      // The trial would fail by the same disk, and that is no fault of its.
+      refused_ = error.what();
+      record.status = TrialStatus::stopped;
+      lock.reset();
+    }
   });
   return lock;
 }
@@ -326,6 +350,9 @@ std::string SweepJob::train_one(const Communicator& group, const Trial& trial, T
     record.last = result.last;
     record.parameters_sha256 = result.parameters_sha256;
     record.message = result.reason;
+    // The job's signal or limit is that of all its trials, --max-seconds that of one.
+    const bool of_the_job = result.status == ExitStatus::resumable && result.reason != max_seconds_reason;
+    if (of_the_job && group.is_root()) board_->stop();
     record.status = result.status == ExitStatus::resumable ? TrialStatus::stopped
                     : result.reason == halted_reason       ? TrialStatus::halted
                                                            : TrialStatus::finished;
@@ -345,7 +372,9 @@ void SweepJob::run_one(const Communicator& group, std::size_t run) {
   TrialRecord record;
   const std::optional<FileLock> lock = take(group, run, record);
   if (group.all_reduce_max(lock.has_value() ? 1 : 0) == 0) {
-    if (group.is_root()) board_->set(run, {TrialStatus::waiting, true, 0});
+    const bool refused = record.status == TrialStatus::stopped;
+    if (group.is_root())
+      board_->set(run, {refused ? TrialStatus::stopped : TrialStatus::waiting, !refused, 0});
     return;
   }
   if (group.is_root()) board_->set(run, {TrialStatus::running, false, 0});
@@ -362,7 +391,15 @@ void SweepJob::run_one(const Communicator& group, std::size_t run) {
 }
 
 void SweepJob::end_one(const Communicator& group, std::size_t run, TrialRecord& record) {
-  on_root(group, [&] { ledger_->write(record); });
+  on_root(group, [&] {
+    try {
+      ledger_->write(record);
+    } catch (const FileError& error) {
+      // Other groups need not end by it: the next job takes the trial again, and finds how far it has come.
+      refused_ = error.what();
+      record.status = TrialStatus::stopped;
+    }
+  });
   if (group.is_root()) board_->set(run, {record.status, false, metric_value(record.last, plan_.metric)});
   tick(true);
 }

@@ -28,7 +28,7 @@ constexpr std::array reasons{
     Reason{sigusr1_came, "SIGUSR1"},
     Reason{slurm_time_limit, "slurm time limit"},
     Reason{job_time_limit, "time limit of the job"},
-    Reason{max_seconds_are_over, "max-seconds"},
+    Reason{max_seconds_are_over, max_seconds_reason},
     Reason{step_flag_observer_stops, "stopped"},
 };
 

@@ -565,6 +565,11 @@ TrainResult train(const Communicator& world, const TrainConfig& config, TrainObs
     return with_defaults;
   });
   refuse_mixed_ranks(world, resolved.arithmetic);
+  if (world.is_root() && dataset.sha256_all.empty()) {
+    observer.message("warning: " + dataset.path +
+                     " has arrays without the attribute sha256: whether other hosts and later starts see the "
+                     "same content is not checked; lockstep convert writes it");
+  }
   return resolved.precision == Precision::float32
              ? run_training<float>(world, resolved, dataset, shared, observer)
              : run_training<double>(world, resolved, dataset, shared, observer);

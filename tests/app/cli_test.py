@@ -100,6 +100,35 @@ class ActivationsAndDoctor(cli.CliTestCase):
         self.assertIn("apt-get install openmpi-bin", text)
 
 
+    def test_doctor_fails_where_a_job_would(self):
+        # As under srun without PMI: this process would train alone, and so would the other three.
+        srun = {"SLURM_STEP_NUM_TASKS": "4"}
+        result = cli.run("doctor", "--json", env=srun)
+        self.assertEqual(result.status, 1, str(result))
+        [finding] = [f for f in result.json()["findings"] if f["level"] == "error"]
+        self.assertIn("srun started 4 programs that do not know of each other", finding["found"])
+        result = cli.run("train", "--data", self.dir / "none.h5", env=srun)
+        self.assertEqual(result.status, cli.USER_ERROR, str(result))
+        self.assertIn("srun started 4 programs that do not know of each other: srun --mpi=pmix", result.err)
+        # mpirun on a host where srun started its daemon.
+        self.assertNotIn("do not know", cli.run("train", "--data", self.dir / "none.h5", launcher=True, env=srun).err)
+
+    def test_doctor_in_a_directory_that_cannot_be_written(self):
+        self.dir.chmod(0o555)
+        self.addCleanup(self.dir.chmod, 0o755)
+        result = cli.run("doctor", cwd=self.dir, launcher=cli.bound_by_permissions(1))
+        self.assertEqual(result.status, 1, str(result))
+        self.assertIn(f"{self.dir} cannot be written", result.out)
+
+    def test_doctor_knows_whether_the_end_of_a_job_is_known(self):
+        def found(**env):
+            return cli.run_well("doctor", env=env).out
+        self.assertIn("do not know when this Slurm job ends", found(SLURM_JOB_ID="1"))
+        self.assertNotIn("when this Slurm job ends", found(SLURM_JOB_ID="1", SLURM_JOB_END_TIME="4000000000"))
+        self.assertIn("do not know when this PBS job ends", found(PBS_JOBID="1"))
+        self.assertNotIn("when this PBS job ends", found(PBS_JOBID="1", LOCKSTEP_JOB_END_TIME="4000000000"))
+
+
 class Convert(cli.CliTestCase):
     def arrays(self, path="out.h5"):
         with h5py.File(self.dir / path) as file:
@@ -325,6 +354,16 @@ class TrainingRun(cli.CliTestCase):
         super().setUp()
         self.data, self.run_dir = self.dir / "data.h5", self.dir / "run"
         cli.write_classification(self.data)
+
+    def test_data_without_digests(self):
+        flags = ["train", "--data", self.data, "--max-steps", "1", "--run-dir"]
+        warning = "arrays without the attribute sha256"
+        result = cli.run_well(*flags, self.run_dir)
+        self.assertNotIn(warning, result.out + result.err)
+        with h5py.File(self.data, "a") as file:
+            del file["train/x"].attrs["sha256"]
+        result = cli.run_well(*flags, self.dir / "other")
+        self.assertEqual((result.out + result.err).count(warning), 1, str(result))
 
     def test_run_directory(self):
         self.train(self.run_dir, "--data", self.data, "--epochs", "3", "--validation-split", "0.1", ranks=2)

@@ -67,6 +67,37 @@ class Launch(cli.CliTestCase):
         self.assertIn("--learning-rate", message)
         self.assertFalse(self.run_dir.exists())
 
+    def fake_launcher(self, body):
+        """A launcher that is this shell script; $starts is how many times it was started, $train the run on one rank."""
+        fake = self.dir / "mpirun"
+        train = f"{cli.BINARY} train --data {self.data} --run-dir {self.run_dir} --batch-size 20 --hidden 8 --quiet"
+        starts = self.dir / "starts"
+        fake.write_text(f'#!/bin/sh\necho >> {starts}\nstarts=$(grep -c "" {starts})\ntrain="{train}"\n{body}\n')
+        fake.chmod(0o755)
+        return str(fake)
+
+    def test_what_only_a_restart_refuses_is_tried_again(self):
+        # As when a file server does not answer for a moment: status 2, but nobody's mistake.
+        fake = self.fake_launcher("case $starts in 1) exit 1;; 2) exec $train --learning-rate -1;; esac\n"
+                                  "exec $train --max-steps 1")
+        result = cli.run(*self.launch_flags(launcher=fake))
+        self.assertEqual(result.status, 0, str(result))
+        self.assertIn("the job ended with status 2 ", result.err)
+        self.assertIn("restart 2 of 10", result.err)
+
+    def test_a_restart_waits_for_the_lock(self):
+        # The rank of the first start outlives its launcher.
+        fake = self.fake_launcher("[ $starts = 1 ] || exec $train --max-steps 1\nmkdir -p " + str(self.run_dir) +
+                                  f"; touch {self.run_dir}/.lock; exec 9<>{self.run_dir}/.lock; flock 9\n"
+                                  "setsid sleep 2 >/dev/null 2>&1 </dev/null & exit 1")
+        began = time.monotonic()
+        result = cli.run(*self.launch_flags(launcher=fake))
+        self.assertEqual(result.status, 0, str(result))
+        self.assertGreater(time.monotonic() - began, 2)
+        self.assertEqual(result.err.count("waiting for that, 300 s at most"), 1, str(result))
+        self.assertIn("restart 1 of 10", result.err)
+        self.assertNotIn("restart 2", result.err)
+
     def test_wrong_flags_of_its_own(self):
         for arguments, expected in ((["launch", "-n", 2], "expected -- and a command"),
                                     (["launch", "--", "train"], "--ranks"),
@@ -80,7 +111,7 @@ class Launch(cli.CliTestCase):
         result = cli.run(*self.launch_flags(launcher="false"))
         self.assertEqual(result.status, 1, str(result))
         self.assertEqual(result.err.count("restart "), 2)
-        self.assertIn("it failed 3 times before its first checkpoint", result.err)
+        self.assertIn("it failed 3 times without progress", result.err)
 
     def test_more_ranks_than_slots(self):
         result = cli.run(*self.launch_flags(ranks=999, launcher=cli.MPIEXEC), env={"OMPI_MCA_rmaps_base_oversubscribe": "0"})
@@ -149,6 +180,34 @@ class Launch(cli.CliTestCase):
         first, second = starts.read_text().splitlines()
         self.assertIn("-n 4 --host here:2,gone:2", first)
         self.assertIn("-n 2 --host here:2", second)
+
+    def test_srun_is_asked_for_hosts(self):
+        starts = self.dir / "starts"
+        fake = self.dir / "srun"
+        fake.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$*\" >> {starts}\n"
+                        "case \"$*\" in *gone*) exit 1;; *\\ true) exit 0;; esac\n"
+                        f"exec {cli.BINARY} train --data {self.data} --run-dir {self.run_dir} --max-steps 1 --quiet\n")
+        fake.chmod(0o755)
+        result = cli.run(*self.launch_flags("--hosts", "there:2,gone:2", ranks=4, launcher=str(fake)),
+                         env={"OMPI_MCA_plm_rsh_agent": "false"})
+        self.assertEqual(result.status, 0, str(result))
+        self.assertIn("gone does not answer", result.err)
+        last = starts.read_text().splitlines()[-1]
+        self.assertIn("-n 2 ", last)
+        self.assertIn("--nodelist=there ", last)
+
+    def test_progress_of_a_sweep(self):
+        # Each start has a trial more that comes to its end, then it fails: more often than without progress.
+        sweep = self.dir / "sweep.toml"
+        seeds = list(range(1, 7))
+        sweep.write_text(f'[base]\ndata = "{self.data}"\nepochs = 1\nbatch_size = 20\n[grid]\nseed = {seeds}\n')
+        fake = self.fake_launcher(f"{cli.BINARY} sweep {sweep} --sweep-dir {self.run_dir} --trials $starts --progress off\n"
+                                  f"[ $starts = {len(seeds)} ]")
+        result = cli.run("launch", "-n", 1, "--launcher", fake, "--restart-delay", "0.1", "--", "sweep", sweep, "--sweep-dir",
+                         self.run_dir)
+        self.assertEqual(result.status, 0, str(result))
+        self.assertIn("its trials have checkpoints of 10 steps together; restart 1 of 10", result.err)
+        self.assertIn("of 50 steps together; restart 5 of 10", result.err)
 
     def test_a_launcher_that_outlives_its_ranks_is_ended(self):
         # The first start never ends, and never asks how its rank ended.

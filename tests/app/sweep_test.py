@@ -10,7 +10,8 @@ import sys
 import time
 import unittest
 
-from lockstep_cli import (MNIST_DIR, RESUMABLE, SLOWDOWN, USER_ERROR, CliTestCase, error_lines, finish, parameters_sha256,
+from lockstep_cli import (MNIST_DIR, RESUMABLE, SLOWDOWN, USER_ERROR, CliTestCase, bound_by_permissions, error_lines,
+                          finish, parameters_sha256,
                           rank_processes, run, run_well, start, summary, tree, write_classification, write_mnist)
 
 SWEEP = """
@@ -220,6 +221,37 @@ class Interruption(SweepTestCase):
         process = self.started(self.long_sweep(), 2)
         os.kill(rank_processes(process)[-1], signal.SIGTERM)
         self.check_stopped(finish(process), 2)
+
+    def test_the_end_of_the_job_stops_all_trials(self):
+        path = self.long_sweep()
+        result = self.sweep(path, env={"LOCKSTEP_JOB_END_TIME": str(int(time.time()) + 5)})
+        self.assertEqual(result.status, RESUMABLE, str(result))
+        statuses = [row["status"] for row in self.trials()]
+        self.assertEqual((statuses.count("stopped"), statuses.count("waiting")), (1, 5), str(result))
+
+    def test_max_seconds_are_those_of_one_trial(self):
+        path = self.sweep_file(epochs=10 ** 6, base="max_seconds = 0.05\nevaluate_every = 100000")
+        result = self.sweep(path)
+        self.assertEqual(result.status, RESUMABLE, str(result))
+        self.assertEqual({row["status"] for row in self.trials()}, {"stopped"})
+
+    def test_a_ledger_that_cannot_be_written(self):
+        path = self.long_sweep()
+        ledger = self.out / "ledger"
+        process = start("sweep", path, "--sweep-dir", self.out, ranks=2, launcher=bound_by_permissions(2))
+        deadline = time.monotonic() + 60
+        while len(list((self.out / "trials").glob("*/metrics.csv"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        ledger.chmod(0o555)
+        self.addCleanup(ledger.chmod, 0o755)
+        # A trial that ends: its record is refused. Then one that would begin.
+        result = finish(process, timeout=200)
+        self.assertEqual(result.status, RESUMABLE, str(result))
+        self.assertIn("the trials that this stopped are for the next job", result.out + result.err)
+        self.assertEqual(len(list((self.out / "trials").glob("*/summary.json"))), 2, str(result))
+        ledger.chmod(0o755)
+        self.sweep_well(path, ranks=2)
+        self.assertEqual({row["status"] for row in self.trials()}, {"finished"})
 
     def test_the_table_is_there_while_the_first_job_runs(self):
         process = self.started(self.long_sweep(), 2)

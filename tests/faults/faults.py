@@ -181,6 +181,20 @@ def check_rows(run_dir):
         raise Wrong("torn or double rows in metrics.csv")
 
 
+def check_newest(run_dir, interval=None):
+    """The checkpoint that the log announced last is there and valid, or a newer one: no run has to begin anew. With an
+    interval in steps, also that which the last row of metrics.csv came after."""
+    log, table = run_dir / "log.txt", run_dir / "metrics.csv"
+    announced = re.findall(r"checkpoint step-(\d+)\.h5 ", log.read_text()) if log.exists() else []
+    expected = int(announced[-1]) if announced else 0
+    rows = table.read_text().split("\n")[1:-1] if table.exists() else []
+    if interval and rows:
+        expected = max(expected, int(rows[-1].split(",")[1]) // interval * interval)
+    found = newest_valid([run_dir / "checkpoints"])[run_dir / "checkpoints"]
+    if (found or 0) < expected:
+        raise Lost(f"there was a checkpoint of step {expected}, found {found}")
+
+
 # System calls
 
 
@@ -191,7 +205,8 @@ def shim(run_dir, **settings):
     return env
 
 
-SHIM_FLAGS = ["--epochs", 3, "--checkpoint-every", "5steps"]
+SHIM_INTERVAL = 5
+SHIM_FLAGS = ["--epochs", 3, "--checkpoint-every", f"{SHIM_INTERVAL}steps"]
 
 
 def count_calls(suite):
@@ -224,6 +239,7 @@ def kill_at_call(suite):
         if result.status != -signal.SIGKILL:
             raise Wrong(f"was not killed: {result}")
         check_rows(run_dir)
+        check_newest(run_dir, SHIM_INTERVAL)
         suite.check_end(run_dir, expected, *SHIM_FLAGS, ranks=1)
 
     for at, mode in itertools.product(chosen(suite, calls), ("kill", "tear")):
@@ -258,6 +274,7 @@ def disk_errors(suite):
         else:
             raise Wrong(str(result))
         # Whatever was there before the first error still is.
+        check_newest(run_dir)
         suite.check_end(run_dir, expected, *SHIM_FLAGS)
 
     for at in chosen(suite, calls):

@@ -58,6 +58,8 @@ std::function<ExitStatus(const Communicator&)> declare_report(CLI::App& app);
 /// The config that these arguments of `lockstep train` give, its config file included, on one process and
 /// without MPI. Not resolved. Throws UserError.
 TrainConfig read_train_config(const std::vector<std::string>& arguments);
+/// Where the sweep of these arguments of `lockstep sweep` writes; alike.
+std::string read_sweep_directory(const std::vector<std::string>& arguments);
 
 /// `lockstep launch` starts processes that use MPI, so it does not use MPI itself: main() runs it before.
 bool is_launch(const std::vector<std::string>& arguments);

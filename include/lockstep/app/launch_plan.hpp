@@ -19,6 +19,9 @@ struct HostSlots {
 std::vector<HostSlots> parse_hosts(const std::string& text, std::size_t ranks);
 std::size_t total_slots(const std::vector<HostSlots>& hosts);
 
+/// The program, if `launcher` is srun; else empty.
+std::string srun_of(const std::string& launcher);
+
 /// The command line that starts `program` (with its arguments) on some ranks: `launcher` split at spaces
 /// (mpirun or srun, with flags of the user's own), then the flags that it needs for ranks and hosts.
 std::vector<std::string> launcher_command(const std::string& launcher, std::size_t ranks,

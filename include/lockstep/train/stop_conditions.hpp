@@ -43,6 +43,9 @@ class StopConditions {
   double longest_pause_;
 };
 
+/// stop_reason() of --max-seconds.
+inline constexpr const char* max_seconds_reason = "max-seconds";
+
 /// Whether any rank asks to stop.
 bool stop_is_requested(StepFlags of_all_ranks);
 /// "SIGTERM", "max-seconds", "slurm time limit" …; the first of several.
