@@ -10,6 +10,7 @@
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/atomic_file.hpp"
+#include "lockstep/train/divergence_guard.hpp"
 #include "refused_write.hpp"
 
 namespace lockstep {
@@ -98,6 +99,7 @@ template <class T>
 typename Checkpointer<T>::Snapshot Checkpointer<T>::take_snapshot(TrainState<T>& state,
                                                                   const TrainProgress& progress,
                                                                   double seconds) {
+  if (config_.verify_every > 0) refuse_differing_copies<T>(world_, state.exchange, layout_, progress.step);
   Snapshot snapshot;
   const EpochSums sums = gather_epoch_sums(world_, progress.sums, own_shards_);
   const OptimizerInfo& optimizer = state.optimizer.info();

@@ -29,7 +29,8 @@ struct TrainProgress {
 inline constexpr StepFlags step_flag_checkpoint_due = 4;
 
 /// Writes and reads the checkpoints of one run. Files are written by rank 0 alone; functions are collective
-/// unless they say otherwise.
+/// unless they say otherwise. With --verify-every, those that keep or write a state throw AgreedError where
+/// the copies of its weights differ.
 template <class T>
 class Checkpointer {
  public:
