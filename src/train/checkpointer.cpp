@@ -20,16 +20,6 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Damaged ones that were left out, and those of a run that went back to an older one: the next run would
-/// begin with them, and they would count among those that are kept.
-void delete_newer_checkpoints(const std::string& directory, const std::string& present) {
-  std::error_code ignored;
-  for (const std::string& path : checkpoints_newest_first(directory)) {
-    if (std::filesystem::path(path).filename() == std::filesystem::path(present).filename()) return;
-    std::filesystem::remove(path, ignored);
-  }
-}
-
 constexpr int attempts_to_write_last = 3;
 constexpr std::chrono::seconds pause_before_attempt{1};
 
@@ -206,8 +196,12 @@ void Checkpointer<T>::save(const Snapshot& snapshot) {
     }
     mark_last_checkpoint(path);
   });
-  delete_newer_checkpoints(directory, path);
-  delete_old_checkpoints(directory, config_.keep_checkpoints);
+  warns_if_refused(observer_, "checkpoints that are no longer needed stay", [&] {
+    // Damaged ones that were left out, and those of a run that went back to an older one: the next run would
+    // begin with them, and they would count among those that are kept.
+    delete_newer_checkpoints(directory, snapshot.state.step);
+    delete_old_checkpoints(directory, config_.keep_checkpoints);
+  });
   std::error_code unknown;
   const std::uintmax_t bytes = std::filesystem::file_size(path, unknown);
   observer_.checkpoint_written(path, seconds_since(started), unknown ? 0 : bytes);
