@@ -57,14 +57,15 @@ ModelDescription describe_model(const TrainConfig& config, const DatasetInfo& da
 template <class T>
 Checkpointer<T>::Checkpointer(const Communicator& world, const TrainConfig& config,
                               const DatasetInfo& dataset, const ParameterLayout& layout, Range own_shards,
-                              RunDirectory* run_directory, TrainObserver& observer)
+                              RunDirectory* run_directory, TrainObserver& observer, ProgressBoard* board)
     : world_(world),
       config_(config),
       dataset_(dataset),
       layout_(layout),
       own_shards_(own_shards),
       run_directory_(run_directory),
-      observer_(observer) {}
+      observer_(observer),
+      board_(board) {}
 
 template <class T>
 bool Checkpointer<T>::interval_is_over() const {
@@ -96,6 +97,7 @@ typename Checkpointer<T>::Snapshot Checkpointer<T>::take_snapshot(TrainState<T>&
   for (std::size_t i = 0; i < optimizer.slots.size(); ++i) {
     auto& [name, values] = snapshot.slots.emplace_back(optimizer.slots[i], std::vector<T>{});
     state.exchange.gather_to_root(state.optimizer.slot(i), values);
+    beat();
   }
   if (!world_.is_root()) return snapshot;
 
@@ -155,6 +157,7 @@ void Checkpointer<T>::save_best() {
   if (!best_) return;
   write_checkpoint<T>(run_directory_->checkpoints_path() + "/best", layout_, best_->state, best_->parameters,
                       best_->slots);
+  beat();
   best_.reset();
 }
 
@@ -188,6 +191,7 @@ void Checkpointer<T>::save(const Snapshot& snapshot) {
   const std::string path = directory + "/" + checkpoint_file_name(snapshot.state.step);
   run_directory_->sync_tables();
   write_checkpoint<T>(path, layout_, snapshot.state, snapshot.parameters, snapshot.slots);
+  beat();
   last_path_ = path;
   warns_if_refused(observer_, "the checkpoint itself is saved", [&] {
     if (best_ && best_->state.step == snapshot.state.step) {
@@ -215,6 +219,7 @@ bool Checkpointer<T>::try_to_save(const Snapshot& snapshot) {
     return true;
   } catch (const FileError& error) {
     refusal_ = error.what();
+    beat();
     return false;
   }
 }
@@ -297,12 +302,15 @@ std::optional<typename Checkpointer<T>::Snapshot> Checkpointer<T>::newest_valid(
   if (config_.resume == "never") return std::nullopt;
   const std::vector<std::string> paths = candidates();
   for (const std::string& path : paths) {
+    beat();
     try {
       Snapshot snapshot;
       snapshot.state = read_checkpoint_state(path);
+      beat();
       check_same_run(snapshot.state, path);
       snapshot.parameters.resize(layout_.size());
       read_checkpoint_tensors<T>(path, layout_, snapshot.parameters, snapshot.slots);
+      beat();
       last_path_ = path;
       observer_.message("resuming from " + path + " (epoch " + std::to_string(snapshot.state.epoch) +
                         ", step " + std::to_string(snapshot.state.step) + ")");
@@ -352,6 +360,7 @@ void Checkpointer<T>::share(Snapshot& snapshot, TrainState<T>& state, TrainProgr
                                     [&](const auto& slot) { return slot.first == name; });
     const std::span<const T> full = world_.is_root() ? found->second : std::span<const T>();
     state.exchange.scatter_from_root(full, state.optimizer.slot(i));
+    beat();
   }
 }
 

@@ -34,10 +34,10 @@ inline constexpr StepFlags step_flag_checkpoint_due = 4;
 template <class T>
 class Checkpointer {
  public:
-  /// `run_directory`: on rank 0 only.
+  /// `run_directory`: on rank 0 only. `board`, if any, is told that reading and writing go on.
   Checkpointer(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
                const ParameterLayout& layout, Range own_shards, RunDirectory* run_directory,
-               TrainObserver& observer);
+               TrainObserver& observer, ProgressBoard* board = nullptr);
 
   /// Goes on from where --resume says, if there is something to go on from. A damaged checkpoint is reported
   /// and the one before it is taken. Throws AgreedError if the checkpoint belongs to another config or
@@ -88,6 +88,9 @@ class Checkpointer {
   std::vector<std::string> candidates() const;
   std::optional<Snapshot> newest_valid() const;
   void check_same_run(const CheckpointState& state, const std::string& path) const;
+  void beat() const {
+    if (board_ != nullptr) board_->beat();
+  }
   void share(Snapshot& snapshot, TrainState<T>& state, TrainProgress& progress);
 
   const Communicator& world_;
@@ -97,6 +100,7 @@ class Checkpointer {
   Range own_shards_;
   RunDirectory* run_directory_;
   TrainObserver& observer_;
+  ProgressBoard* board_;
   std::optional<Snapshot> best_;  // not yet on disk; rank 0 only
   std::chrono::steady_clock::time_point last_write_ = std::chrono::steady_clock::now();
   mutable std::string last_path_;
