@@ -183,13 +183,24 @@ void Checkpointer<T>::refuse_nonfinite(const Snapshot& snapshot, const TrainProg
                        "; the checkpoint before is kept; try a smaller --learning-rate or --clip-norm");
 }
 
+/// Rank 0 only. A table that is in the way must not cost the weights.
+template <class T>
+void Checkpointer<T>::sync_tables() {
+  tables_behind_ = true;
+  warns_if_refused(observer_, "the weights are saved without these rows, which are tried again", [&] {
+    run_directory_->sync_tables();
+    tables_behind_ = false;
+  });
+}
+
 /// Rank 0 only. Throws FileError if the state is not saved.
 template <class T>
 void Checkpointer<T>::save(const Snapshot& snapshot) {
   const auto started = std::chrono::steady_clock::now();
   const std::string directory = run_directory_->checkpoints_path();
   const std::string path = directory + "/" + checkpoint_file_name(snapshot.state.step);
-  run_directory_->sync_tables();
+  sync_tables();
+  beat();
   write_checkpoint<T>(path, layout_, snapshot.state, snapshot.parameters, snapshot.slots);
   beat();
   last_path_ = path;
@@ -253,6 +264,11 @@ void Checkpointer<T>::write_last(TrainState<T>& state, const TrainProgress& prog
       observer_.message("warning: the last checkpoint is tried again: " + refusal_);
       std::this_thread::sleep_for(pause_before_attempt);
     }
+    for (int attempt = 1; tables_behind_ && attempt < attempts_to_write_last; ++attempt) {
+      std::this_thread::sleep_for(pause_before_attempt);
+      sync_tables();
+    }
+    if (tables_behind_) observer_.message("warning: the run's last rows are lost; its weights are saved");
   });
 }
 

@@ -272,6 +272,32 @@ TEST_F(Trainer, ALastStateThatCannotBeSavedEndsTheRunWithStatus1AndLosesNothing)
   EXPECT_EQ(metrics("full"), metrics("undisturbed"));
 }
 
+/// Once a checkpoint was written, puts a directory where a table was.
+class TableThief : public TrainObserver {
+ public:
+  explicit TableThief(std::string path) : path_(std::move(path)) {}
+  void checkpoint_written(const std::string& /*path*/, double /*seconds*/, std::uint64_t /*bytes*/) override {
+    std::filesystem::remove(path_);
+    std::filesystem::create_directories(path_);
+  }
+  void message(const std::string& text) override { messages += text + "\n"; }
+  std::string messages;
+
+ private:
+  std::string path_;
+};
+
+TEST_F(Trainer, ATableThatCannotBeWrittenCostsNoCheckpoint) {
+  TableThief thief(path + "/tableless/metrics.csv");
+  const TrainResult result = train(world, config("tableless", {{"checkpoint-every", "1epoch"}}), thief);
+  EXPECT_EQ(result.status, ExitStatus::done);
+  if (!world.is_root()) return;
+  EXPECT_TRUE(std::filesystem::is_regular_file(path + "/tableless/checkpoints/step-00000018.h5"));
+  EXPECT_TRUE(std::filesystem::is_regular_file(path + "/tableless/checkpoints/step-00000027.h5"));
+  EXPECT_NE(thief.messages.find("metrics.csv"), std::string::npos) << thief.messages;
+  EXPECT_NE(thief.messages.find("last rows are lost"), std::string::npos) << thief.messages;
+}
+
 TEST_F(Trainer, TheLastEpochIsEvaluatedWhereEarlyStoppingEndsTheRun) {
   const TrainResult result = run(config("early", {{"epochs", "50"},
                                                   {"evaluate-every", "40"},

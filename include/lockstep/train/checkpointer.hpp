@@ -54,7 +54,8 @@ class Checkpointer {
   /// what is there stays, and the next write tries again. Throws AgreedError where a number is not finite.
   void write(TrainState<T>& state, const TrainProgress& progress, double seconds);
 
-  /// The same for the state that a run ends with: tries several times, then throws AgreedError.
+  /// The same for the state that a run ends with: tries several times, then throws AgreedError. Rows of the
+  /// run's tables that cannot be written are a warning here, too.
   void write_last(TrainState<T>& state, const TrainProgress& progress, double seconds);
 
   /// Not collective: about how long a checkpoint takes, before one was written.
@@ -82,6 +83,7 @@ class Checkpointer {
   void refuse_nonfinite(const Snapshot& snapshot, const TrainProgress& progress) const;
   void save_best();
   void save_earlier_best(const Snapshot& present);
+  void sync_tables();
   void save(const Snapshot& snapshot);
   bool try_to_save(const Snapshot& snapshot);
   void restore_best(const CheckpointState& restored) const;
@@ -105,6 +107,8 @@ class Checkpointer {
   std::chrono::steady_clock::time_point last_write_ = std::chrono::steady_clock::now();
   mutable std::string last_path_;
   std::string refusal_;  // of the last write that failed; rank 0 only
+  bool has_written_ = false;
+  bool tables_behind_ = false;  // the last checkpoint was written without rows of its epochs; rank 0 only
 };
 
 /// What the bits of a run depend on beside config and dataset, on this machine: with openblas its version,
