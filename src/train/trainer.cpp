@@ -537,7 +537,7 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
   }
   board.reset();  // for the same reason
   if (failure) {
-    if (directory != nullptr && failure->status() == ExitStatus::user_error) directory->discard_if_new();
+    if (directory != nullptr) directory->discard_if_new();
     throw AgreedError(*failure);
   }
   if (world.is_root()) observers.ended(result);
