@@ -92,6 +92,7 @@ void Watchdog::watch() {
         std::min(std::chrono::duration<double>(Clock::now() - before).count(), 2 * interval);
     before = Clock::now();
     board_.pulse();
+    board_.beat_in(Phase::drawing_weights);
     pulses.look(passed);
     still += passed;
     std::vector<std::uint64_t> now = board_.places();

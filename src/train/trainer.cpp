@@ -4,8 +4,10 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include "lockstep/core/build_id.hpp"
 #include "lockstep/core/version.hpp"
@@ -123,7 +125,6 @@ class Training {
   std::uint64_t rows_since_epoch_start_ = 0;  // in this process
   bool resumed_ = false;
   std::uint64_t first_epoch_ = 0, first_step_ = 0;  // where this process began
-  Watchdog watchdog_;                               // the last: what makes the others may take its time
 };
 
 template <class T>
@@ -143,20 +144,18 @@ Training<T>::Training(const Communicator& world, const TrainConfig& config, cons
       sampler_(data_.plan, data_.own_shards, config.shuffle, config.seed),
       schedule_(config.schedule, config.warmup_steps, config.epochs * sampler_.steps_per_epoch(),
                 sampler_.steps_per_epoch()),
-      state_(make_train_state<T>(world, config, spec_, layout_, rules_, data_.plan)),
-      checkpointer_(world, config, dataset, layout_, data_.own_shards, run_directory, observer),
+      state_(make_train_state<T>(world, config, spec_, layout_, rules_, data_.plan, &board)),
+      checkpointer_(world, config, dataset, layout_, data_.own_shards, run_directory, observer, &board),
       diagnosis_(spec_, layout_, state_.exchange.own_blocks()),
-      stop_(config.max_seconds, checkpointer_.expected_seconds(state_)),
-      progress_(*config.shards),
-      watchdog_(world, board, config.stall_timeout_seconds) {
-  state_.board = &board_;
+      // Rank 0 guesses for all: only it knows when a checkpoint was written.
+      stop_(config.max_seconds, world.is_root() ? checkpointer_.expected_seconds(state_) : 0),
+      progress_(*config.shards) {
   board_.reach(0, Phase::starting);
 }
 
-/// With a watchdog of its own: libhdf5 may wait for ever where another rank has failed.
 template <class T>
 TrainingData<T> Training<T>::load_data(const SharedDataset* shared) {
-  const Watchdog watchdog(world_, board_, config_.stall_timeout_seconds);
+  board_.reach(0, Phase::reading_data);
   return load_training_data<T>(world_, config_, dataset_, shared, &board_);
 }
 
@@ -509,7 +508,7 @@ void check_stored_config(const TrainConfig& config) {
 
 template <class T>
 TrainResult run_training(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
-                         const SharedDataset* shared, TrainObserver& observer) {
+                         const SharedDataset* shared, TrainObserver& observer, ProgressBoard& board) {
   std::optional<RunDirectory> run_directory;
   on_root(world, [&] {
     check_stored_config(config);
@@ -521,9 +520,8 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
   TrainObserver& observers = logging ? *logging : observer;
   std::optional<AgreedError> failure;
   TrainResult result;
-  std::optional<ProgressBoard> board(std::in_place, world);
   try {
-    Training<T> training(world, config, dataset, shared, *board, directory, observers);
+    Training<T> training(world, config, dataset, shared, board, directory, observers);
     on_root(world, [&] { prepare(*directory, config); });
     try {
       result = training.run();
@@ -535,7 +533,6 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
   } catch (const AgreedError& error) {
     failure = error;
   }
-  board.reset();  // for the same reason
   if (failure) {
     if (directory != nullptr) directory->discard_if_new();
     throw AgreedError(*failure);
@@ -544,10 +541,17 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
   return result;
 }
 
-}  // namespace
+/// MPI counts in 32 bits.
+void refuse_too_many_weights(const TrainConfig& config, const DatasetInfo& dataset) {
+  constexpr int most = std::numeric_limits<int>::max();
+  const std::size_t weights = make_layout(make_model_spec(config, dataset), sizeof(float)).size();
+  if (std::in_range<int>(weights)) return;
+  throw UserError("--hidden: expected at most " + std::to_string(most) + " weights in all, found " +
+                  std::to_string(weights));
+}
 
-TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
-                  const SharedDataset* shared) {
+TrainResult train_watched(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
+                          const SharedDataset* shared, ProgressBoard& board) {
   use_one_blas_thread();
   collectively(world, [] { job_end_from_environment(); });  // refused, if at all, before anything is made
   refuse_mixed_configs(world, config);
@@ -562,12 +566,32 @@ TrainResult train(const Communicator& world, const TrainConfig& config, TrainObs
                       std::to_string(*with_defaults.shards) + " shards for " + std::to_string(world.size()) +
                       " ranks; start fewer ranks or raise --shards (which changes the result)");
     }
+    refuse_too_many_weights(with_defaults, dataset);
     return with_defaults;
   });
   refuse_mixed_ranks(world, resolved.arithmetic);
   return resolved.precision == Precision::float32
-             ? run_training<float>(world, resolved, dataset, shared, observer)
-             : run_training<double>(world, resolved, dataset, shared, observer);
+             ? run_training<float>(world, resolved, dataset, shared, observer, board)
+             : run_training<double>(world, resolved, dataset, shared, observer, board);
+}
+
+}  // namespace
+
+TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
+                  const SharedDataset* shared) {
+  const StopSignal signal;  // one that comes before the first step is not lost
+  std::optional<ProgressBoard> board(std::in_place, world);
+  std::optional<AgreedError> failure;
+  TrainResult result;
+  try {
+    const Watchdog watchdog(world, *board, config.stall_timeout_seconds);
+    result = train_watched(world, config, observer, shared, *board);
+  } catch (const AgreedError& error) {
+    failure = error;
+  }
+  board.reset();  // which no rank could do while an exception passes
+  if (failure) throw AgreedError(*failure);
+  return result;
 }
 
 }  // namespace lockstep
