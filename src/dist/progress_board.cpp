@@ -98,4 +98,8 @@ bool ProgressBoard::claim_report() {
   return lines_[0].report_claimed.exchange(1) == 0;
 }
 
+void ProgressBoard::end_report() {
+  lines_[0].report_claimed.store(0);
+}
+
 }  // namespace lockstep

@@ -64,8 +64,9 @@ class ProgressBoard {
   std::vector<std::uint64_t> pulses() const;
   /// In the job, of each line.
   const std::vector<std::int32_t>& ranks() const { return ranks_; }
-  /// True for the first who asks on this node.
+  /// True for the first who asks on this node; again once that one has ended its report.
   bool claim_report();
+  void end_report();
 
  private:
   struct alignas(128) Line {
