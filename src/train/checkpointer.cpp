@@ -204,6 +204,7 @@ void Checkpointer<T>::save(const Snapshot& snapshot) {
   write_checkpoint<T>(path, layout_, snapshot.state, snapshot.parameters, snapshot.slots);
   beat();
   last_path_ = path;
+  has_written_ = true;
   warns_if_refused(observer_, "the checkpoint itself is saved", [&] {
     if (best_ && best_->state.step == snapshot.state.step) {
       mark_best_checkpoint(path);

@@ -323,6 +323,7 @@ template <class T>
 void Training<T>::write_checkpoint() {
   reach(Phase::writing_checkpoint, Phase::waiting_for_checkpoint);
   checkpointer_.write(state_, progress_, seconds());
+  if (checkpointer_.has_written()) stop_.checkpoint_was_written();
 }
 
 template <class T>

@@ -68,6 +68,9 @@ class Checkpointer {
   /// Writes the best state not yet on disk, for a run that cannot go on. A disk that refuses is a warning.
   void write_best();
 
+  /// Whether this object wrote one. Rank 0 only.
+  bool has_written() const { return has_written_; }
+
   /// The last checkpoint written or restored from; empty if none. Rank 0 only.
   const std::string& last_path() const { return last_path_; }
 
