@@ -96,6 +96,9 @@ class Training {
     return config_.early_stopping > 0 && !std::isnan(value) && !improves(value) &&
            progress_.epochs_without_improvement + 1 >= config_.early_stopping;
   }
+  /// What diagnostics saw of an epoch's last step is in no checkpoint; and after the last step of all there
+  /// is nothing left to go on with.
+  bool finishes_before_a_stop() const { return config_.diagnostics || progress_.epoch + 1 == config_.epochs; }
   double seconds() const { return progress_.seconds_before + clock_.seconds(); }
   StepFlags own_flags();
 
@@ -196,10 +199,11 @@ TrainResult Training<T>::train_epochs() {
       if (config_.max_steps && progress_.step >= *config_.max_steps)
         return end(ExitStatus::done, "max-steps");
       flags = take_step();
-      // What diagnostics saw of the last step is in no checkpoint: the epoch is finished before one is
-      // written.
-      if (progress_.step_in_epoch == sampler_.steps_per_epoch()) break;
+      const bool whole_epoch = progress_.step_in_epoch == sampler_.steps_per_epoch();
+      if (whole_epoch && finishes_before_a_stop()) break;
+      // Does not wait for the evaluation: the next process begins with that.
       if (stop_is_requested(flags)) return end(ExitStatus::resumable, stop_reason(flags));
+      if (whole_epoch) break;
       if (checkpointer_.due_after_step(progress_, flags)) write_checkpoint();
     }
     const bool go_on = finish_epoch(flags);
@@ -273,7 +277,9 @@ EpochMetrics Training<T>::epoch_metrics() {
   metrics.loss = training.loss;
   metrics.accuracy = training.accuracy;
   // The training's speed, without what follows.
-  metrics.samples_per_second = static_cast<double>(rows_since_epoch_start_) / (seconds() - epoch_started_);
+  if (rows_since_epoch_start_ > 0) {
+    metrics.samples_per_second = static_cast<double>(rows_since_epoch_start_) / (seconds() - epoch_started_);
+  }
   if (evaluates(metrics)) {
     if (data_.validation_rows > 0) {
       const Evaluation validation = evaluate_rows(data_.validation, data_.validation_rows);

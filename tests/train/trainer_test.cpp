@@ -144,6 +144,21 @@ TEST_F(Trainer, AStopAfterTheLastStepOfAnEpochLosesNoDiagnostics) {
   EXPECT_EQ(metrics("resumed"), metrics("seen"));
 }
 
+TEST_F(Trainer, AStopAfterTheLastStepOfAnEpochDoesNotWaitForItsEvaluation) {
+  const auto given = [&](const std::string& run) { return config(run, {{"checkpoint-every", "1step"}}); };
+  const TrainResult whole = run(given("evaluated"));
+  StopAfterCheckpoint stop("step-00000008.h5");
+  EXPECT_EQ(train(world, given("later"), stop).status, ExitStatus::resumable);
+  if (world.is_root()) {
+    EXPECT_EQ(read_checkpoint_state(path + "/later/checkpoints/last").step, 9U);
+    EXPECT_EQ(metrics("later").find("\n1,"), std::string::npos);
+  }
+  EXPECT_EQ(run(given("later")).parameters_sha256, whole.parameters_sha256);
+  if (world.is_root()) {
+    EXPECT_EQ(metrics("later"), metrics("evaluated"));
+  }
+}
+
 TEST_F(Trainer, AStopAfterTheLastStepOfAllIsNoStop) {
   StopAfterCheckpoint stop("step-00000026.h5");
   const TrainResult result = train(world, config("whole", {{"checkpoint-every", "1step"}}), stop);
