@@ -7,6 +7,7 @@
 
 #include "lockstep/core/checked_cast.hpp"
 #include "lockstep/core/error.hpp"
+#include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/mpi_error.hpp"
 #include "mpi_type.hpp"
 #include "step_flags.hpp"
@@ -158,7 +159,7 @@ GradientExchange<T>::GradientExchange(const Communicator& communicator, const Pa
   }
   set_parts(slices_, slice_counts_, slice_starts_);
   take_memory(layout, factor_elements);
-  plan_messages(halving_rule);
+  collectively(communicator, [&] { plan_messages(halving_rule); });
 }
 
 template <class T>

@@ -19,6 +19,10 @@ Communicator ranks_to_watch(const Communicator& world) {
 std::string text_of(Phase phase, std::uint64_t step) {
   const std::string next = std::to_string(step + 1), last = std::to_string(step);
   switch (phase) {
+    case Phase::opening:
+      return "opening the data and the run directory";
+    case Phase::drawing_weights:
+      return "drawing the first weights";
     case Phase::reading_data:
       return "reading the data";
     case Phase::starting:
@@ -83,16 +87,19 @@ std::string ProgressBoard::description() const {
   for (std::size_t i = 0; i < all.size(); ++i) ranks_at[all[i] >> beat_bits].push_back(ranks_[i]);
   std::string text;
   for (const auto& [place, ranks] : ranks_at) {
-    const auto phase = static_cast<Phase>(place & ((1U << phase_bits) - 1));
     const bool behind = text.empty() && ranks_at.size() > 1;
     text += (text.empty() ? "" : "; ") + std::string(behind ? "behind: " : "") + rank_list(ranks) + ", " +
-            text_of(phase, place >> phase_bits);
+            text_of(phase_of(place), place >> phase_bits);
   }
   return text;
 }
 
 bool ProgressBoard::claim_report() {
   return lines_[0].report_claimed.exchange(1) == 0;
+}
+
+void ProgressBoard::end_report() {
+  lines_[0].report_claimed.store(0);
 }
 
 }  // namespace lockstep

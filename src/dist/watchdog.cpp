@@ -92,6 +92,7 @@ void Watchdog::watch() {
         std::min(std::chrono::duration<double>(Clock::now() - before).count(), 2 * interval);
     before = Clock::now();
     board_.pulse();
+    board_.beat_in(Phase::drawing_weights);
     pulses.look(passed);
     still += passed;
     std::vector<std::uint64_t> now = board_.places();
@@ -104,7 +105,8 @@ void Watchdog::watch() {
 /// False if the object ends meanwhile. Does not return if nobody gets further.
 bool Watchdog::report_and_wait(const std::string& silent_ranks) {
   const std::vector<std::uint64_t> found = board_.places();
-  if (board_.claim_report()) {
+  const bool reports = board_.claim_report();
+  if (reports) {
     std::fprintf(stderr,
                  "lockstep: rank %d on %s: no rank here got further for %s s (--stall-timeout); %s%s%s\n",
                  world_.rank(), world_.host().c_str(), format_exact(timeout_seconds_).c_str(),
@@ -112,8 +114,11 @@ bool Watchdog::report_and_wait(const std::string& silent_ranks) {
                  world_.nodes() > 1 ? "; if nobody is behind here, a rank of another host is" : "");
     std::fflush(stderr);
   }
-  if (!sleeps_for(seconds_for_other_reports)) return false;
-  if (board_.places() != found) return true;
+  const bool goes_on = sleeps_for(seconds_for_other_reports);
+  if (!goes_on || board_.places() != found) {
+    if (reports) board_.end_report();  // the next stall is told, too
+    return goes_on;
+  }
   ::signal(SIGALRM, SIG_DFL);
   ::alarm(seconds_to_abort);
   end_all(world_, ExitStatus::failure);

@@ -36,12 +36,14 @@ std::string checkpoint_file_name(std::uint64_t step) {
 std::vector<std::string> checkpoints_newest_first(const std::string& directory) {
   std::vector<std::pair<std::uint64_t, std::string>> found;
   std::error_code error;
-  fs::directory_iterator entries(directory, error);
-  if (error == std::errc::permission_denied) throw FileError(directory + ": " + error.message());
-  for (const fs::directory_entry& entry : entries) {
-    if (const auto step = step_of(entry.path().filename().string()))
-      found.emplace_back(*step, entry.path().string());
+  fs::directory_iterator entry(directory, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    if (const auto step = step_of(entry->path().filename().string()))
+      found.emplace_back(*step, entry->path().string());
   }
+  // To take what cannot be read for empty would begin a run anew.
+  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory)
+    throw FileError(directory + ": " + error.message());
   std::sort(found.rbegin(), found.rend());
   std::vector<std::string> paths;
   for (auto& [step, path] : found) paths.push_back(std::move(path));
@@ -69,6 +71,13 @@ void delete_old_checkpoints(const std::string& directory, std::size_t keep) {
   const std::vector<std::string> paths = checkpoints_newest_first(directory);
   std::error_code ignored;
   for (std::size_t i = keep; i < paths.size(); ++i) fs::remove(paths[i], ignored);
+}
+
+void delete_newer_checkpoints(const std::string& directory, std::uint64_t step) {
+  std::error_code ignored;
+  for (const std::string& path : checkpoints_newest_first(directory)) {
+    if (step_of(fs::path(path).filename().string()) > step) fs::remove(path, ignored);
+  }
 }
 
 void mark_best_checkpoint(const std::string& path) {

@@ -10,6 +10,7 @@
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/atomic_file.hpp"
+#include "lockstep/train/divergence_guard.hpp"
 #include "refused_write.hpp"
 
 namespace lockstep {
@@ -17,16 +18,6 @@ namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Damaged ones that were left out, and those of a run that went back to an older one: the next run would
-/// begin with them, and they would count among those that are kept.
-void delete_newer_checkpoints(const std::string& directory, const std::string& present) {
-  std::error_code ignored;
-  for (const std::string& path : checkpoints_newest_first(directory)) {
-    if (std::filesystem::path(path).filename() == std::filesystem::path(present).filename()) return;
-    std::filesystem::remove(path, ignored);
-  }
 }
 
 constexpr int attempts_to_write_last = 3;
@@ -66,14 +57,15 @@ ModelDescription describe_model(const TrainConfig& config, const DatasetInfo& da
 template <class T>
 Checkpointer<T>::Checkpointer(const Communicator& world, const TrainConfig& config,
                               const DatasetInfo& dataset, const ParameterLayout& layout, Range own_shards,
-                              RunDirectory* run_directory, TrainObserver& observer)
+                              RunDirectory* run_directory, TrainObserver& observer, ProgressBoard* board)
     : world_(world),
       config_(config),
       dataset_(dataset),
       layout_(layout),
       own_shards_(own_shards),
       run_directory_(run_directory),
-      observer_(observer) {}
+      observer_(observer),
+      board_(board) {}
 
 template <class T>
 bool Checkpointer<T>::interval_is_over() const {
@@ -98,12 +90,14 @@ template <class T>
 typename Checkpointer<T>::Snapshot Checkpointer<T>::take_snapshot(TrainState<T>& state,
                                                                   const TrainProgress& progress,
                                                                   double seconds) {
+  if (config_.verify_every > 0) refuse_differing_copies<T>(world_, state.exchange, layout_, progress.step);
   Snapshot snapshot;
   const EpochSums sums = gather_epoch_sums(world_, progress.sums, own_shards_);
   const OptimizerInfo& optimizer = state.optimizer.info();
   for (std::size_t i = 0; i < optimizer.slots.size(); ++i) {
     auto& [name, values] = snapshot.slots.emplace_back(optimizer.slots[i], std::vector<T>{});
     state.exchange.gather_to_root(state.optimizer.slot(i), values);
+    beat();
   }
   if (!world_.is_root()) return snapshot;
 
@@ -163,6 +157,7 @@ void Checkpointer<T>::save_best() {
   if (!best_) return;
   write_checkpoint<T>(run_directory_->checkpoints_path() + "/best", layout_, best_->state, best_->parameters,
                       best_->slots);
+  beat();
   best_.reset();
 }
 
@@ -188,15 +183,28 @@ void Checkpointer<T>::refuse_nonfinite(const Snapshot& snapshot, const TrainProg
                        "; the checkpoint before is kept; try a smaller --learning-rate or --clip-norm");
 }
 
+/// Rank 0 only. A table that is in the way must not cost the weights.
+template <class T>
+void Checkpointer<T>::sync_tables() {
+  tables_behind_ = true;
+  warns_if_refused(observer_, "the weights are saved without these rows, which are tried again", [&] {
+    run_directory_->sync_tables();
+    tables_behind_ = false;
+  });
+}
+
 /// Rank 0 only. Throws FileError if the state is not saved.
 template <class T>
 void Checkpointer<T>::save(const Snapshot& snapshot) {
   const auto started = std::chrono::steady_clock::now();
   const std::string directory = run_directory_->checkpoints_path();
   const std::string path = directory + "/" + checkpoint_file_name(snapshot.state.step);
-  run_directory_->sync_tables();
+  sync_tables();
+  beat();
   write_checkpoint<T>(path, layout_, snapshot.state, snapshot.parameters, snapshot.slots);
+  beat();
   last_path_ = path;
+  has_written_ = true;
   warns_if_refused(observer_, "the checkpoint itself is saved", [&] {
     if (best_ && best_->state.step == snapshot.state.step) {
       mark_best_checkpoint(path);
@@ -204,8 +212,12 @@ void Checkpointer<T>::save(const Snapshot& snapshot) {
     }
     mark_last_checkpoint(path);
   });
-  delete_newer_checkpoints(directory, path);
-  delete_old_checkpoints(directory, config_.keep_checkpoints);
+  warns_if_refused(observer_, "checkpoints that are no longer needed stay", [&] {
+    // Damaged ones that were left out, and those of a run that went back to an older one: the next run would
+    // begin with them, and they would count among those that are kept.
+    delete_newer_checkpoints(directory, snapshot.state.step);
+    delete_old_checkpoints(directory, config_.keep_checkpoints);
+  });
   std::error_code unknown;
   const std::uintmax_t bytes = std::filesystem::file_size(path, unknown);
   observer_.checkpoint_written(path, seconds_since(started), unknown ? 0 : bytes);
@@ -219,6 +231,7 @@ bool Checkpointer<T>::try_to_save(const Snapshot& snapshot) {
     return true;
   } catch (const FileError& error) {
     refusal_ = error.what();
+    beat();
     return false;
   }
 }
@@ -252,6 +265,11 @@ void Checkpointer<T>::write_last(TrainState<T>& state, const TrainProgress& prog
       observer_.message("warning: the last checkpoint is tried again: " + refusal_);
       std::this_thread::sleep_for(pause_before_attempt);
     }
+    for (int attempt = 1; tables_behind_ && attempt < attempts_to_write_last; ++attempt) {
+      std::this_thread::sleep_for(pause_before_attempt);
+      sync_tables();
+    }
+    if (tables_behind_) observer_.message("warning: the run's last rows are lost; its weights are saved");
   });
 }
 
@@ -301,12 +319,15 @@ std::optional<typename Checkpointer<T>::Snapshot> Checkpointer<T>::newest_valid(
   if (config_.resume == "never") return std::nullopt;
   const std::vector<std::string> paths = candidates();
   for (const std::string& path : paths) {
+    beat();
     try {
       Snapshot snapshot;
       snapshot.state = read_checkpoint_state(path);
+      beat();
       check_same_run(snapshot.state, path);
       snapshot.parameters.resize(layout_.size());
       read_checkpoint_tensors<T>(path, layout_, snapshot.parameters, snapshot.slots);
+      beat();
       last_path_ = path;
       observer_.message("resuming from " + path + " (epoch " + std::to_string(snapshot.state.epoch) +
                         ", step " + std::to_string(snapshot.state.step) + ")");
@@ -356,6 +377,7 @@ void Checkpointer<T>::share(Snapshot& snapshot, TrainState<T>& state, TrainProgr
                                     [&](const auto& slot) { return slot.first == name; });
     const std::span<const T> full = world_.is_root() ? found->second : std::span<const T>();
     state.exchange.scatter_from_root(full, state.optimizer.slot(i));
+    beat();
   }
 }
 

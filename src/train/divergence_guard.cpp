@@ -75,8 +75,7 @@ void refuse_differing_copies(const Communicator& world, const GradientExchange<T
       throw std::runtime_error(
           "the copies of the weights differ after step " + std::to_string(step) + ": layer " +
           layout.kernel(layer).layer + " of " + difference(digests, ranks, hosts) +
-          "; look for bad memory or other libraries there; checkpoints written since the "
-          "last comparison may be wrong");
+          "; look for bad memory or other libraries there; no checkpoint was made of them");
     });
   }
 }

@@ -88,26 +88,36 @@ void EpochTable::open_after(std::uint64_t epoch) {
   }
   if (kept != found) write_file_atomically(path_, kept);
   whole_bytes_ = kept.size();
-  kept_rows_.clear();
+  text_ = std::move(kept);
+}
+
+/// Nobody deleted the file or cut it off.
+bool EpochTable::has_whole_rows() const {
+  std::error_code unknown;
+  const std::uintmax_t bytes = std::filesystem::file_size(path_, unknown);
+  return !unknown && bytes >= whole_bytes_;
 }
 
 // Not O_APPEND: what a failed write left behind the whole rows is written over.
-void EpochTable::write_kept_rows() {
-  Descriptor(path_, O_WRONLY).write_at(whole_bytes_, kept_rows_);
-  whole_bytes_ += kept_rows_.size();
-  kept_rows_.clear();
+void EpochTable::write_rest() {
+  if (has_whole_rows()) {
+    Descriptor(path_, O_WRONLY).write_at(whole_bytes_, std::string_view(text_).substr(whole_bytes_));
+  } else {
+    write_file_atomically(path_, text_);
+  }
+  whole_bytes_ = text_.size();
 }
 
 void EpochTable::append(std::uint64_t epoch, const std::vector<std::vector<std::string>>& rows) {
   for (const std::vector<std::string>& cells : rows) {
-    kept_rows_ += std::to_string(epoch) + "," + join(cells, ",") + "\n";
+    text_ += std::to_string(epoch) + "," + join(cells, ",") + "\n";
   }
-  write_kept_rows();
+  write_rest();
 }
 
 void EpochTable::sync() {
-  if (!kept_rows_.empty()) write_kept_rows();
-  if (distrusted_) write_file_atomically(path_, read_text_file(path_).substr(0, whole_bytes_));
+  if (whole_bytes_ < text_.size() || !has_whole_rows()) write_rest();
+  if (distrusted_) write_file_atomically(path_, text_);
   distrusted_ = true;
   Descriptor(path_, O_WRONLY).sync();
   distrusted_ = false;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstring>
 #include <ctime>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -156,9 +157,15 @@ void RunDirectory::open_metrics_after(std::uint64_t epoch) {
 }
 
 void RunDirectory::sync_tables() {
+  std::exception_ptr refused;
   for (EpochTable* table : {&metrics_, &diagnostics_}) {
-    if (table->is_open()) table->sync();
+    try {
+      if (table->is_open()) table->sync();
+    } catch (const FileError&) {
+      refused = std::current_exception();
+    }
   }
+  if (refused) std::rethrow_exception(refused);
 }
 
 void RunDirectory::append_metrics(const EpochMetrics& metrics) {

@@ -70,6 +70,10 @@ double seconds_between(std::chrono::steady_clock::time_point begin,
   return std::chrono::duration<double>(end - begin).count();
 }
 
+double seconds_until(const JobEnd& end) {
+  return std::chrono::duration<double>(end.time - std::chrono::system_clock::now()).count();
+}
+
 }  // namespace
 
 std::optional<JobEnd> job_end_from_environment() {
@@ -85,17 +89,19 @@ std::optional<JobEnd> job_end_from_environment() {
 }
 
 StopConditions::StopConditions(std::optional<double> max_seconds, double checkpoint_seconds)
-    : max_seconds_(max_seconds), job_end_(job_end_from_environment()), longest_pause_(checkpoint_seconds) {}
+    : max_seconds_(max_seconds), job_end_(job_end_from_environment()), expected_pause_(checkpoint_seconds) {
+  if (job_end_) expected_pause_ = std::min(expected_pause_, std::max(seconds_until(*job_end_) / 3, 0.0));
+}
 
 StepFlags StopConditions::flags() {
   const Clock::time_point now = Clock::now();
-  longest_pause_ = std::max(longest_pause_, seconds_between(last_call_, now));
+  if (last_call_) longest_pause_ = std::max(longest_pause_, seconds_between(*last_call_, now));
   last_call_ = now;
   StepFlags found = flag_of_signal(signal_.signal());
   if (max_seconds_ && seconds_between(start_, now) >= *max_seconds_) found |= max_seconds_are_over;
   if (job_end_) {
-    const std::chrono::duration<double> left = job_end_->time - std::chrono::system_clock::now();
-    if (left.count() < seconds_to_spare + 2 * longest_pause_) found |= job_end_->reason;
+    const double needed = seconds_to_spare + 2 * std::max(longest_pause_, expected_pause_);
+    if (seconds_until(*job_end_) < needed) found |= job_end_->reason;
   }
   return found;
 }

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "lockstep/core/instruction_set.hpp"
+#include "lockstep/dist/agreement.hpp"
 
 namespace lockstep {
 
@@ -93,50 +94,55 @@ std::size_t shared_factors(const TrainConfig& config, const ModelSpec& spec, con
 template <class T>
 TrainState<T> make_train_state(const Communicator& world, const TrainConfig& config, const ModelSpec& spec,
                                const ParameterLayout& layout, const GradientRules& rules,
-                               const BatchPlan& plan) {
+                               const BatchPlan& plan, ProgressBoard* board) {
   GradientExchange<T> exchange(world, layout, plan.shards, config.reduction, config.transport, {},
                                shared_factors<T>(config, spec, layout, plan));
-  if (exchange.is_first_of_group()) {
+  collectively(world, [&] {
+    if (!exchange.is_first_of_group()) return;
+    if (board != nullptr) board->reach(0, Phase::drawing_weights);
     std::vector<MatrixView<T>> kernels;
     for (std::size_t layer = 0; layer < layout.layers(); ++layer) {
       kernels.push_back(tensor_view(layout.kernel(layer), exchange.parameters().data()));
     }
     initialize_kernels<T>(config.init, config.init_generator, config.seed, kernels);
     initialize_activations<T>(spec, layout, exchange.parameters());
-  }
+    if (board != nullptr) board->reach(0, Phase::starting);
+  });
   exchange.synchronize();
 
-  std::vector<Range> groups = make_shard_groups(plan, exchange.own_shards());
-  const Range blocks = exchange.own_blocks();
-  const std::size_t slice_size = exchange.own_slice().size();
-  const std::size_t most_rows = largest_rows(plan, groups);
-  AlignedVector<T> factor_memory;
-  GradientFactors<T> factors;
-  std::optional<SliceGradient<T>> slice_gradient;
-  if (exchange.factors().empty()) {
-    factor_memory.resize(GradientFactors<T>::size(spec, most_rows));
-    factors = GradientFactors<T>(spec, most_rows, factor_memory.data());
-  } else {
-    factors = GradientFactors<T>(spec, std::min(plan.batch_size, plan.rows), exchange.factors().data());
-    slice_gradient.emplace(spec, layout, exchange.own_slice());
-  }
-  return {spec,
-          layout,
-          rules,
-          config.constraint,
-          std::move(exchange),
-          Optimizer<T>(make_optimizer_config(config), layout, blocks),
-          AlignedVector<T>(slice_size),
-          true,
-          std::move(factor_memory),
-          factors,
-          std::move(slice_gradient),
-          Workspace<T>(spec, most_rows, factors),
-          std::move(groups),
-          {},
-          spec.layers(),
-          nullptr,
-          nullptr};
+  return collectively(world, [&]() -> TrainState<T> {
+    std::vector<Range> groups = make_shard_groups(plan, exchange.own_shards());
+    const Range blocks = exchange.own_blocks();
+    const std::size_t slice_size = exchange.own_slice().size();
+    const std::size_t most_rows = largest_rows(plan, groups);
+    AlignedVector<T> factor_memory;
+    GradientFactors<T> factors;
+    std::optional<SliceGradient<T>> slice_gradient;
+    if (exchange.factors().empty()) {
+      factor_memory.resize(GradientFactors<T>::size(spec, most_rows));
+      factors = GradientFactors<T>(spec, most_rows, factor_memory.data());
+    } else {
+      factors = GradientFactors<T>(spec, std::min(plan.batch_size, plan.rows), exchange.factors().data());
+      slice_gradient.emplace(spec, layout, exchange.own_slice());
+    }
+    return {spec,
+            layout,
+            rules,
+            config.constraint,
+            std::move(exchange),
+            Optimizer<T>(make_optimizer_config(config), layout, blocks),
+            AlignedVector<T>(slice_size),
+            true,
+            std::move(factor_memory),
+            factors,
+            std::move(slice_gradient),
+            Workspace<T>(spec, most_rows, factors),
+            std::move(groups),
+            {},
+            spec.layers(),
+            nullptr,
+            board};
+  });
 }
 
 namespace {
@@ -315,10 +321,10 @@ template struct GatheredRows<float>;
 template struct GatheredRows<double>;
 template TrainState<float> make_train_state<float>(const Communicator&, const TrainConfig&, const ModelSpec&,
                                                    const ParameterLayout&, const GradientRules&,
-                                                   const BatchPlan&);
+                                                   const BatchPlan&, ProgressBoard*);
 template TrainState<double> make_train_state<double>(const Communicator&, const TrainConfig&,
                                                      const ModelSpec&, const ParameterLayout&,
-                                                     const GradientRules&, const BatchPlan&);
+                                                     const GradientRules&, const BatchPlan&, ProgressBoard*);
 template StepFlags train_step<float>(TrainState<float>&, const BatchSampler&, const RowsView<float>&,
                                      const StepPlan&, StepFlags, EpochSums&);
 template StepFlags train_step<double>(TrainState<double>&, const BatchSampler&, const RowsView<double>&,

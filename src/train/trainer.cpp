@@ -4,8 +4,10 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include "lockstep/core/build_id.hpp"
 #include "lockstep/core/version.hpp"
@@ -94,6 +96,9 @@ class Training {
     return config_.early_stopping > 0 && !std::isnan(value) && !improves(value) &&
            progress_.epochs_without_improvement + 1 >= config_.early_stopping;
   }
+  /// What diagnostics saw of an epoch's last step is in no checkpoint; and after the last step of all there
+  /// is nothing left to go on with.
+  bool finishes_before_a_stop() const { return config_.diagnostics || progress_.epoch + 1 == config_.epochs; }
   double seconds() const { return progress_.seconds_before + clock_.seconds(); }
   StepFlags own_flags();
 
@@ -123,7 +128,6 @@ class Training {
   std::uint64_t rows_since_epoch_start_ = 0;  // in this process
   bool resumed_ = false;
   std::uint64_t first_epoch_ = 0, first_step_ = 0;  // where this process began
-  Watchdog watchdog_;                               // the last: what makes the others may take its time
 };
 
 template <class T>
@@ -143,20 +147,18 @@ Training<T>::Training(const Communicator& world, const TrainConfig& config, cons
       sampler_(data_.plan, data_.own_shards, config.shuffle, config.seed),
       schedule_(config.schedule, config.warmup_steps, config.epochs * sampler_.steps_per_epoch(),
                 sampler_.steps_per_epoch()),
-      state_(make_train_state<T>(world, config, spec_, layout_, rules_, data_.plan)),
-      checkpointer_(world, config, dataset, layout_, data_.own_shards, run_directory, observer),
+      state_(make_train_state<T>(world, config, spec_, layout_, rules_, data_.plan, &board)),
+      checkpointer_(world, config, dataset, layout_, data_.own_shards, run_directory, observer, &board),
       diagnosis_(spec_, layout_, state_.exchange.own_blocks()),
-      stop_(config.max_seconds, checkpointer_.expected_seconds(state_)),
-      progress_(*config.shards),
-      watchdog_(world, board, config.stall_timeout_seconds) {
-  state_.board = &board_;
+      // Rank 0 guesses for all: only it knows when a checkpoint was written.
+      stop_(config.max_seconds, world.is_root() ? checkpointer_.expected_seconds(state_) : 0),
+      progress_(*config.shards) {
   board_.reach(0, Phase::starting);
 }
 
-/// With a watchdog of its own: libhdf5 may wait for ever where another rank has failed.
 template <class T>
 TrainingData<T> Training<T>::load_data(const SharedDataset* shared) {
-  const Watchdog watchdog(world_, board_, config_.stall_timeout_seconds);
+  board_.reach(0, Phase::reading_data);
   return load_training_data<T>(world_, config_, dataset_, shared, &board_);
 }
 
@@ -197,10 +199,11 @@ TrainResult Training<T>::train_epochs() {
       if (config_.max_steps && progress_.step >= *config_.max_steps)
         return end(ExitStatus::done, "max-steps");
       flags = take_step();
-      // What diagnostics saw of the last step is in no checkpoint: the epoch is finished before one is
-      // written.
-      if (progress_.step_in_epoch == sampler_.steps_per_epoch()) break;
+      const bool whole_epoch = progress_.step_in_epoch == sampler_.steps_per_epoch();
+      if (whole_epoch && finishes_before_a_stop()) break;
+      // Does not wait for the evaluation: the next process begins with that.
       if (stop_is_requested(flags)) return end(ExitStatus::resumable, stop_reason(flags));
+      if (whole_epoch) break;
       if (checkpointer_.due_after_step(progress_, flags)) write_checkpoint();
     }
     const bool go_on = finish_epoch(flags);
@@ -274,7 +277,9 @@ EpochMetrics Training<T>::epoch_metrics() {
   metrics.loss = training.loss;
   metrics.accuracy = training.accuracy;
   // The training's speed, without what follows.
-  metrics.samples_per_second = static_cast<double>(rows_since_epoch_start_) / (seconds() - epoch_started_);
+  if (rows_since_epoch_start_ > 0) {
+    metrics.samples_per_second = static_cast<double>(rows_since_epoch_start_) / (seconds() - epoch_started_);
+  }
   if (evaluates(metrics)) {
     if (data_.validation_rows > 0) {
       const Evaluation validation = evaluate_rows(data_.validation, data_.validation_rows);
@@ -324,6 +329,7 @@ template <class T>
 void Training<T>::write_checkpoint() {
   reach(Phase::writing_checkpoint, Phase::waiting_for_checkpoint);
   checkpointer_.write(state_, progress_, seconds());
+  if (checkpointer_.has_written()) stop_.checkpoint_was_written();
 }
 
 template <class T>
@@ -509,7 +515,7 @@ void check_stored_config(const TrainConfig& config) {
 
 template <class T>
 TrainResult run_training(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
-                         const SharedDataset* shared, TrainObserver& observer) {
+                         const SharedDataset* shared, TrainObserver& observer, ProgressBoard& board) {
   std::optional<RunDirectory> run_directory;
   on_root(world, [&] {
     check_stored_config(config);
@@ -521,9 +527,8 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
   TrainObserver& observers = logging ? *logging : observer;
   std::optional<AgreedError> failure;
   TrainResult result;
-  std::optional<ProgressBoard> board(std::in_place, world);
   try {
-    Training<T> training(world, config, dataset, shared, *board, directory, observers);
+    Training<T> training(world, config, dataset, shared, board, directory, observers);
     on_root(world, [&] { prepare(*directory, config); });
     try {
       result = training.run();
@@ -535,19 +540,25 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
   } catch (const AgreedError& error) {
     failure = error;
   }
-  board.reset();  // for the same reason
   if (failure) {
-    if (directory != nullptr && failure->status() == ExitStatus::user_error) directory->discard_if_new();
+    if (directory != nullptr) directory->discard_if_new();
     throw AgreedError(*failure);
   }
   if (world.is_root()) observers.ended(result);
   return result;
 }
 
-}  // namespace
+/// MPI counts in 32 bits.
+void refuse_too_many_weights(const TrainConfig& config, const DatasetInfo& dataset) {
+  constexpr int most = std::numeric_limits<int>::max();
+  const std::size_t weights = make_layout(make_model_spec(config, dataset), sizeof(float)).size();
+  if (std::in_range<int>(weights)) return;
+  throw UserError("--hidden: expected at most " + std::to_string(most) + " weights in all, found " +
+                  std::to_string(weights));
+}
 
-TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
-                  const SharedDataset* shared) {
+TrainResult train_watched(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
+                          const SharedDataset* shared, ProgressBoard& board) {
   use_one_blas_thread();
   collectively(world, [] { job_end_from_environment(); });  // refused, if at all, before anything is made
   refuse_mixed_configs(world, config);
@@ -555,6 +566,7 @@ TrainResult train(const Communicator& world, const TrainConfig& config, TrainObs
                                   ? shared->info()
                                   : collectively(world, [&] { return read_dataset_info(config.data); });
   if (shared == nullptr) refuse_mixed_datasets(world, dataset);
+  board.beat();
   const TrainConfig resolved = collectively(world, [&] {
     TrainConfig with_defaults = resolve(config, dataset);
     if (static_cast<std::size_t>(world.size()) > *with_defaults.shards) {
@@ -562,6 +574,7 @@ TrainResult train(const Communicator& world, const TrainConfig& config, TrainObs
                       std::to_string(*with_defaults.shards) + " shards for " + std::to_string(world.size()) +
                       " ranks; start fewer ranks or raise --shards (which changes the result)");
     }
+    refuse_too_many_weights(with_defaults, dataset);
     return with_defaults;
   });
   refuse_mixed_ranks(world, resolved.arithmetic);
@@ -571,8 +584,27 @@ TrainResult train(const Communicator& world, const TrainConfig& config, TrainObs
                      "same content is not checked; lockstep convert writes it");
   }
   return resolved.precision == Precision::float32
-             ? run_training<float>(world, resolved, dataset, shared, observer)
-             : run_training<double>(world, resolved, dataset, shared, observer);
+             ? run_training<float>(world, resolved, dataset, shared, observer, board)
+             : run_training<double>(world, resolved, dataset, shared, observer, board);
+}
+
+}  // namespace
+
+TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
+                  const SharedDataset* shared) {
+  const StopSignal signal;  // one that comes before the first step is not lost
+  std::optional<ProgressBoard> board(std::in_place, world);
+  std::optional<AgreedError> failure;
+  TrainResult result;
+  try {
+    const Watchdog watchdog(world, *board, config.stall_timeout_seconds);
+    result = train_watched(world, config, observer, shared, *board);
+  } catch (const AgreedError& error) {
+    failure = error;
+  }
+  board.reset();  // which no rank could do while an exception passes
+  if (failure) throw AgreedError(*failure);
+  return result;
 }
 
 }  // namespace lockstep

@@ -163,6 +163,18 @@ class StopBySignal(ResumeTestCase):
         self.train(run_dir, *self.flags(), ranks=2)
         self.assert_same_run(run_dir, expected)
 
+    def test_sigterm_before_the_first_step(self):
+        run_dir = self.dir / "run"
+        # Weights that take some time to be drawn.
+        process = cli.start("train", "--run-dir", run_dir, "--quiet",
+                            *self.flags("--hidden", "300,300", "--init", "orthogonal"))
+        deadline = time.monotonic() + 30
+        while not run_dir.exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        self.check_stopped(run_dir, cli.finish(process), "SIGTERM")
+        self.assertEqual(cli.summary(run_dir)["step"], 1)
+
     def test_sigterm_to_one_of_several_ranks(self):
         expected = self.never_stopped()
         run_dir = self.dir / "run"
@@ -263,6 +275,17 @@ class MixedRanks(ResumeTestCase):
         self.assertEqual(result.returncode, cli.USER_ERROR, result.stderr)
         self.assertIn("expected '--checkpoint-every 60s' as on rank 0, found '--checkpoint-every 3steps'", result.stderr)
         self.assertFalse((self.dir / "run").exists())
+
+
+class Stalls(ResumeTestCase):
+    def test_a_file_that_cannot_be_read_at_the_start(self):
+        run_dir = self.dir / "run"
+        run_dir.mkdir()
+        os.mkfifo(run_dir / "config.toml")  # as a file of a server that does not answer
+        result = cli.run("train", "--run-dir", run_dir, *self.flags("--stall-timeout", "1"), timeout=30)
+        self.assertEqual(result.status, 1, str(result))
+        self.assertIn("no rank here got further for 1 s (--stall-timeout)", result.err)
+        self.assertIn("opening the data and the run directory", result.err)
 
 
 class DamagedCheckpoints(ResumeTestCase):

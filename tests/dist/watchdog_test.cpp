@@ -46,7 +46,42 @@ TEST(ProgressBoard, ABeatIsProgressAtTheSamePlace) {
 TEST(ProgressBoard, OneRankOfANodeReports) {
   const Communicator world = Communicator::world();
   ProgressBoard board(world);
-  EXPECT_EQ(world.all_reduce_sum(board.claim_report() ? 1 : 0), world.nodes());
+  for (int report = 0; report < 2; ++report) {
+    const bool claimed = board.claim_report();
+    EXPECT_EQ(world.all_reduce_sum(claimed ? 1 : 0), world.nodes());
+    if (claimed) board.end_report();
+    world.barrier();
+  }
+}
+
+TEST(Watchdog, LetsARankDrawWeightsAsLongAsItLives) {
+  const Communicator world = Communicator::world();
+  ProgressBoard board(world);
+  const Watchdog watchdog(world, board, 0.2);
+  if (world.is_root()) {
+    board.reach(0, Phase::drawing_weights);
+    sleep_seconds(2.5);  // longer than the timeout and what a report waits
+    board.reach(0, Phase::starting);
+  }
+  world.barrier();
+}
+
+TEST(Watchdog, AStallThatEndsLeavesTheNextOneToBeTold) {
+  const Communicator world = Communicator::world();
+  if (world.size() > 1) GTEST_SKIP() << "one rank's board shows it";
+  ProgressBoard board(world);
+  const Watchdog watchdog(world, board, 0.1);
+  ::testing::internal::CaptureStderr();
+  sleep_seconds(1);
+  const auto reported = std::chrono::steady_clock::now();
+  bool may_report = false;
+  for (; !may_report && std::chrono::steady_clock::now() - reported < std::chrono::seconds(5);
+       sleep_seconds(0.01)) {
+    board.beat();
+    may_report = board.claim_report();
+  }
+  EXPECT_TRUE(may_report);
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("got further for 0.1 s"), std::string::npos);
 }
 
 TEST(Watchdog, LetsARunPassInWhichOneRankGetsFurther) {

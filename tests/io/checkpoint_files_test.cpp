@@ -1,5 +1,25 @@
+#include <dirent.h>
+#include <dlfcn.h>
+
+#include <cerrno>
+
 #include "io_fixture.hpp"
 #include "lockstep/io/checkpoint.hpp"
+
+namespace {
+int reads_before_error = -1;
+}
+
+/// Stands in front of libc's: directories can be made to break in the middle.
+extern "C" dirent* readdir(DIR* directory) {
+  static const auto real = reinterpret_cast<dirent* (*)(DIR*)>(::dlsym(RTLD_NEXT, "readdir"));
+  if (reads_before_error == 0) {
+    errno = EIO;
+    return nullptr;
+  }
+  if (reads_before_error > 0) --reads_before_error;
+  return real(directory);
+}
 
 namespace lockstep {
 namespace {
@@ -35,6 +55,29 @@ TEST(CheckpointFiles, BestAndLastSurviveTheDeletionOfOldOnes) {
   EXPECT_EQ(read_text(directory / "best"), "2");
   EXPECT_EQ(read_text(directory / "last"), "4");
   EXPECT_EQ(files_in(directory.path()), 3u);
+}
+
+TEST(CheckpointFiles, NewerOnesAreDeletedWhetherTheOneMeantIsThereOrNot) {
+  for (const bool is_there : {true, false}) {
+    const TemporaryDirectory directory;
+    make_steps(directory, {3, 5, 12, 100'000'000});
+    if (is_there) make_steps(directory, {7});
+    delete_newer_checkpoints(directory.path(), 7);
+    std::vector<std::string> kept{directory / checkpoint_file_name(5), directory / checkpoint_file_name(3)};
+    if (is_there) kept.insert(kept.begin(), directory / checkpoint_file_name(7));
+    EXPECT_EQ(checkpoints_newest_first(directory.path()), kept);
+  }
+}
+
+TEST(CheckpointFiles, ADirectoryThatCannotBeReadToItsEndIsAFileErrorAndNotEmpty) {
+  const TemporaryDirectory directory;
+  make_steps(directory, {1, 2, 3});
+  for (const int reads : {0, 1, 4}) {
+    reads_before_error = reads;
+    const std::string message = message_of([&] { checkpoints_newest_first(directory.path()); });
+    reads_before_error = -1;
+    expect_parts(message, {directory.path(), "Input/output error"});
+  }
 }
 
 TEST(CheckpointFiles, ARunDirectoryMeansItsBestElseLastElseNewest) {

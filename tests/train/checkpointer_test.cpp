@@ -176,6 +176,23 @@ TEST_F(CheckpointerTest, TheBestIsNeverReplacedByWeightsThatAreNotFinite) {
   }
 }
 
+TEST_F(CheckpointerTest, NeverWritesOneOfCopiesThatDifferWhereTheyAreVerified) {
+  if (world.size() == 1) GTEST_SKIP() << "one copy";
+  set_option(config, "transport", "messages");
+  set_option(config, "verify-every", "1000");
+  TrainState<float> now = state();
+  Checkpointer<float> keeper = checkpointer(now);
+  if (world.rank() == 1) now.exchange.parameters()[0] += 1;
+  TrainProgress progress(*config.shards);
+  progress.step = 4;
+  EXPECT_THROW(keeper.remember_best(now, progress, 1), AgreedError);
+  EXPECT_THROW(keeper.write(now, progress, 1), AgreedError);
+  EXPECT_THROW(keeper.write_last(now, progress, 1), AgreedError);
+  if (world.is_root()) {
+    EXPECT_TRUE(checkpoints_newest_first(run_directory->checkpoints_path()).empty());
+  }
+}
+
 TEST_F(CheckpointerTest, RefusesTheCheckpointOfAnotherConfig) {
   TrainState<float> written = state();
   checkpointer(written).write(written, TrainProgress(*config.shards), 1);

@@ -91,6 +91,17 @@ TEST_F(EpochTableTest, RowsThatTheDiskRefusesComeWithTheNextOnes) {
   EXPECT_EQ(read_text(path_), "epoch,step,loss\n1,10,0.5\n2,20,0.25\n3,30,0.125\n");
 }
 
+TEST_F(EpochTableTest, AFileThatIsGoneOrCutOffIsWrittenAgain) {
+  table_.open_after(0);
+  table_.append(1, {{"10", "0.5"}});
+  std::filesystem::remove(path_);
+  table_.append(2, {{"20", "0.25"}});
+  EXPECT_EQ(read_text(path_), "epoch,step,loss\n1,10,0.5\n2,20,0.25\n");
+  write_text(path_, "epoch,step");
+  table_.sync();
+  EXPECT_EQ(read_text(path_), "epoch,step,loss\n1,10,0.5\n2,20,0.25\n");
+}
+
 TEST(CsvCell, ReadsBackExactlyAndLeavesNaNBlank) {
   EXPECT_EQ(csv_cell(std::numeric_limits<double>::quiet_NaN()), "");
   for (const double value : {0.1, 1.0 / 3, 2.2250738585072014e-308, 123456789.123456789}) {

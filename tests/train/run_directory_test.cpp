@@ -54,7 +54,9 @@ TEST(RunDirectory, SyncWritesRowsThatWereRefused) {
   run.diagnostics().open_after(0);
   const std::string path = run.diagnostics().path(), header = read_text(path);
   fs::rename(path, path + ".away");
+  fs::create_directory(path);
   EXPECT_THROW(run.diagnostics().append(1, {{"10", "dense_1", "0.5", "", "", "0.1"}}), FileError);
+  fs::remove(path);
   fs::rename(path + ".away", path);
   run.sync_tables();
   EXPECT_EQ(read_text(path), header + "1,10,dense_1,0.5,,,0.1\n");

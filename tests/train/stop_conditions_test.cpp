@@ -51,11 +51,28 @@ TEST_F(StopConditionsTest, MaxSeconds) {
 }
 
 TEST_F(StopConditionsTest, TheJobsEndComesWithTimeForACheckpoint) {
-  ::setenv("SLURM_JOB_END_TIME", seconds_from_now(60).c_str(), 1);
+  ::setenv("SLURM_JOB_END_TIME", seconds_from_now(27).c_str(), 1);
   EXPECT_EQ(StopConditions(std::nullopt, 1).flags(), 0U);
   EXPECT_EQ(stop_reason(StopConditions(std::nullopt, 40).flags()), "slurm time limit");
   ::setenv("SLURM_JOB_END_TIME", seconds_from_now(5).c_str(), 1);
   EXPECT_EQ(stop_reason(StopConditions(std::nullopt, 0).flags()), "slurm time limit");
+}
+
+TEST_F(StopConditionsTest, AGuessStopsNoJobThatIsTooShortForItAndEndsWithTheFirstCheckpoint) {
+  ::setenv("SLURM_JOB_END_TIME", seconds_from_now(60).c_str(), 1);
+  EXPECT_EQ(StopConditions(std::nullopt, 1000).flags(), 0U);
+  ::setenv("SLURM_JOB_END_TIME", seconds_from_now(27).c_str(), 1);
+  StopConditions stop(std::nullopt, 1000);
+  EXPECT_EQ(stop_reason(stop.flags()), "slurm time limit");
+  stop.checkpoint_was_written();
+  EXPECT_EQ(stop.flags(), 0U);
+}
+
+TEST_F(StopConditionsTest, WhatComesBeforeTheFirstStepIsNoPause) {
+  ::setenv("LOCKSTEP_JOB_END_TIME", seconds_from_now(12).c_str(), 1);
+  StopConditions stop(std::nullopt, 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  EXPECT_EQ(stop.flags(), 0U);
 }
 
 TEST_F(StopConditionsTest, PausesAreMeasured) {

@@ -144,6 +144,21 @@ TEST_F(Trainer, AStopAfterTheLastStepOfAnEpochLosesNoDiagnostics) {
   EXPECT_EQ(metrics("resumed"), metrics("seen"));
 }
 
+TEST_F(Trainer, AStopAfterTheLastStepOfAnEpochDoesNotWaitForItsEvaluation) {
+  const auto given = [&](const std::string& run) { return config(run, {{"checkpoint-every", "1step"}}); };
+  const TrainResult whole = run(given("evaluated"));
+  StopAfterCheckpoint stop("step-00000008.h5");
+  EXPECT_EQ(train(world, given("later"), stop).status, ExitStatus::resumable);
+  if (world.is_root()) {
+    EXPECT_EQ(read_checkpoint_state(path + "/later/checkpoints/last").step, 9U);
+    EXPECT_EQ(metrics("later").find("\n1,"), std::string::npos);
+  }
+  EXPECT_EQ(run(given("later")).parameters_sha256, whole.parameters_sha256);
+  if (world.is_root()) {
+    EXPECT_EQ(metrics("later"), metrics("evaluated"));
+  }
+}
+
 TEST_F(Trainer, AStopAfterTheLastStepOfAllIsNoStop) {
   StopAfterCheckpoint stop("step-00000026.h5");
   const TrainResult result = train(world, config("whole", {{"checkpoint-every", "1step"}}), stop);
@@ -270,6 +285,32 @@ TEST_F(Trainer, ALastStateThatCannotBeSavedEndsTheRunWithStatus1AndLosesNothing)
   world.barrier();
   EXPECT_EQ(run(config("full")).parameters_sha256, run(config("undisturbed")).parameters_sha256);
   EXPECT_EQ(metrics("full"), metrics("undisturbed"));
+}
+
+/// Once a checkpoint was written, puts a directory where a table was.
+class TableThief : public TrainObserver {
+ public:
+  explicit TableThief(std::string path) : path_(std::move(path)) {}
+  void checkpoint_written(const std::string& /*path*/, double /*seconds*/, std::uint64_t /*bytes*/) override {
+    std::filesystem::remove(path_);
+    std::filesystem::create_directories(path_);
+  }
+  void message(const std::string& text) override { messages += text + "\n"; }
+  std::string messages;
+
+ private:
+  std::string path_;
+};
+
+TEST_F(Trainer, ATableThatCannotBeWrittenCostsNoCheckpoint) {
+  TableThief thief(path + "/tableless/metrics.csv");
+  const TrainResult result = train(world, config("tableless", {{"checkpoint-every", "1epoch"}}), thief);
+  EXPECT_EQ(result.status, ExitStatus::done);
+  if (!world.is_root()) return;
+  EXPECT_TRUE(std::filesystem::is_regular_file(path + "/tableless/checkpoints/step-00000018.h5"));
+  EXPECT_TRUE(std::filesystem::is_regular_file(path + "/tableless/checkpoints/step-00000027.h5"));
+  EXPECT_NE(thief.messages.find("metrics.csv"), std::string::npos) << thief.messages;
+  EXPECT_NE(thief.messages.find("last rows are lost"), std::string::npos) << thief.messages;
 }
 
 TEST_F(Trainer, TheLastEpochIsEvaluatedWhereEarlyStoppingEndsTheRun) {

@@ -51,9 +51,10 @@ class GradientExchange {
   /// Shard j of `shards` belongs to the rank whose block_partition(shards, ranks, rank) contains it. The
   /// communicator has to outlive the object. Where the rule says so and the groups and shards
   /// allow it, sums and weights travel by RecursiveHalving. Collective. Throws UserError for more ranks than
-  /// shards, AgreedError if the transport is not possible, and OverflowError if a message would have more
-  /// than 2³¹ − 1 elements, on all ranks alike. Ranks that are all of one group share `factor_elements`
-  /// elements, if these are not 0, in place of sums: see factors().
+  /// shards and OverflowError for more than 2³¹ − 1 parameters, on all ranks alike, and AgreedError if the
+  /// transport is not possible, a message would have more than 2³¹ − 1 elements or a rank has no memory for
+  /// it. Ranks that are all of one group share `factor_elements` elements, if these are not 0, in place of
+  /// sums: see factors().
   GradientExchange(const Communicator& communicator, const ParameterLayout& layout, std::size_t shards,
                    Reduction reduction, Transport transport = Transport::automatic,
                    HalvingRule halving_rule = {}, std::size_t factor_elements = 0);

@@ -12,7 +12,9 @@ namespace lockstep {
 
 /// What a rank does between two steps and in one, in the order in which it comes.
 enum class Phase : std::uint8_t {
+  opening,
   reading_data,
+  drawing_weights,
   starting,
   evaluating,
   waiting_for_evaluation,
@@ -43,6 +45,15 @@ class ProgressBoard {
     place.store((before & ~beat_mask) | ((before + 1) & beat_mask), std::memory_order_relaxed);
   }
 
+  /// The same, for another thread than the one that says where this rank stands: a beat if it is in `phase`,
+  /// which takes long and needs nobody else.
+  void beat_in(Phase phase) {
+    std::uint64_t before = line().place.load(std::memory_order_relaxed);
+    if (phase_of(before >> beat_bits) != phase) return;
+    line().place.compare_exchange_strong(before, (before & ~beat_mask) | ((before + 1) & beat_mask),
+                                         std::memory_order_relaxed);
+  }
+
   /// Every line; two equal results mean that nobody got further between them.
   std::vector<std::uint64_t> places() const;
   /// "behind: rank 2, computing step 12; ranks 0, 1, 3, adding up the gradients of step 13".
@@ -53,8 +64,9 @@ class ProgressBoard {
   std::vector<std::uint64_t> pulses() const;
   /// In the job, of each line.
   const std::vector<std::int32_t>& ranks() const { return ranks_; }
-  /// True for the first who asks on this node.
+  /// True for the first who asks on this node; again once that one has ended its report.
   bool claim_report();
+  void end_report();
 
  private:
   struct alignas(128) Line {
@@ -64,6 +76,8 @@ class ProgressBoard {
   };
   static constexpr int beat_bits = 16, phase_bits = 8;
   static constexpr std::uint64_t beat_mask = (1U << beat_bits) - 1;
+  /// `place` without its beats.
+  static Phase phase_of(std::uint64_t place) { return static_cast<Phase>(place & ((1U << phase_bits) - 1)); }
 
   Line& line() { return lines_[own_]; }
 

@@ -90,7 +90,7 @@ void read_checkpoint_parameters(const std::string& path, const ParameterLayout& 
 std::string checkpoint_file_name(std::uint64_t step);
 
 /// Paths of the step-*.h5 files in a directory, latest step first; nothing if the directory is missing.
-/// Throws FileError if it may not be read.
+/// Throws FileError if it cannot be read.
 std::vector<std::string> checkpoints_newest_first(const std::string& directory);
 
 /// Those that a run may go on from, latest step first: with them `last`, where it is a file of its own (in a
@@ -98,8 +98,12 @@ std::vector<std::string> checkpoints_newest_first(const std::string& directory);
 /// read.
 std::vector<std::string> checkpoints_to_resume(const std::string& directory);
 
-/// Deletes all but the `keep` latest step-*.h5 files. `best` and `last` stay.
+/// Deletes all but the `keep` latest step-*.h5 files. `best` and `last` stay. Throws FileError if the
+/// directory may not be read.
 void delete_old_checkpoints(const std::string& directory, std::size_t keep);
+
+/// Deletes the step-*.h5 files of later steps. Throws FileError if the directory may not be read.
+void delete_newer_checkpoints(const std::string& directory, std::uint64_t step);
 
 /// Makes `best` or `last` in the checkpoint's directory another name of it: no second write, and it survives
 /// the deletion of the file under its first name. Throws FileError.

@@ -29,14 +29,15 @@ struct TrainProgress {
 inline constexpr StepFlags step_flag_checkpoint_due = 4;
 
 /// Writes and reads the checkpoints of one run. Files are written by rank 0 alone; functions are collective
-/// unless they say otherwise.
+/// unless they say otherwise. With --verify-every, those that keep or write a state throw AgreedError where
+/// the copies of its weights differ.
 template <class T>
 class Checkpointer {
  public:
-  /// `run_directory`: on rank 0 only.
+  /// `run_directory`: on rank 0 only. `board`, if any, is told that reading and writing go on.
   Checkpointer(const Communicator& world, const TrainConfig& config, const DatasetInfo& dataset,
                const ParameterLayout& layout, Range own_shards, RunDirectory* run_directory,
-               TrainObserver& observer);
+               TrainObserver& observer, ProgressBoard* board = nullptr);
 
   /// Goes on from where --resume says, if there is something to go on from. A damaged checkpoint is reported
   /// and the one before it is taken. Throws AgreedError if the checkpoint belongs to another config or
@@ -53,7 +54,8 @@ class Checkpointer {
   /// what is there stays, and the next write tries again. Throws AgreedError where a number is not finite.
   void write(TrainState<T>& state, const TrainProgress& progress, double seconds);
 
-  /// The same for the state that a run ends with: tries several times, then throws AgreedError.
+  /// The same for the state that a run ends with: tries several times, then throws AgreedError. Rows of the
+  /// run's tables that cannot be written are a warning here, too.
   void write_last(TrainState<T>& state, const TrainProgress& progress, double seconds);
 
   /// Not collective: about how long a checkpoint takes, before one was written.
@@ -65,6 +67,9 @@ class Checkpointer {
 
   /// Writes the best state not yet on disk, for a run that cannot go on. A disk that refuses is a warning.
   void write_best();
+
+  /// Whether this object wrote one. Rank 0 only.
+  bool has_written() const { return has_written_; }
 
   /// The last checkpoint written or restored from; empty if none. Rank 0 only.
   const std::string& last_path() const { return last_path_; }
@@ -81,12 +86,16 @@ class Checkpointer {
   void refuse_nonfinite(const Snapshot& snapshot, const TrainProgress& progress) const;
   void save_best();
   void save_earlier_best(const Snapshot& present);
+  void sync_tables();
   void save(const Snapshot& snapshot);
   bool try_to_save(const Snapshot& snapshot);
   void restore_best(const CheckpointState& restored) const;
   std::vector<std::string> candidates() const;
   std::optional<Snapshot> newest_valid() const;
   void check_same_run(const CheckpointState& state, const std::string& path) const;
+  void beat() const {
+    if (board_ != nullptr) board_->beat();
+  }
   void share(Snapshot& snapshot, TrainState<T>& state, TrainProgress& progress);
 
   const Communicator& world_;
@@ -96,10 +105,13 @@ class Checkpointer {
   Range own_shards_;
   RunDirectory* run_directory_;
   TrainObserver& observer_;
+  ProgressBoard* board_;
   std::optional<Snapshot> best_;  // not yet on disk; rank 0 only
   std::chrono::steady_clock::time_point last_write_ = std::chrono::steady_clock::now();
   mutable std::string last_path_;
   std::string refusal_;  // of the last write that failed; rank 0 only
+  bool has_written_ = false;
+  bool tables_behind_ = false;  // the last checkpoint was written without rows of its epochs; rank 0 only
 };
 
 /// What the bits of a run depend on beside config and dataset, on this machine: with openblas its version,

@@ -20,8 +20,8 @@ class EpochTable {
   bool is_open() const { return whole_bytes_ > 0; }
 
   /// Appends the rows of an epoch (the cells behind the first) in a single write; to be called after
-  /// open_after(). Throws FileError if the disk refuses them: then they are kept, and written with the next
-  /// append() or sync().
+  /// open_after(). A file that was deleted or cut off meanwhile is written again. Throws FileError if the
+  /// disk refuses the rows: then they are written with the next append() or sync().
   void append(std::uint64_t epoch, const std::vector<std::vector<std::string>>& rows);
   /// Waits until the rows are on the disk; to be called before a checkpoint that counts on them. Throws
   /// FileError.
@@ -35,12 +35,13 @@ class EpochTable {
   const std::string& header() const { return header_; }
 
  private:
-  void write_kept_rows();
+  bool has_whole_rows() const;
+  void write_rest();
 
   std::string path_;
   std::string header_;
-  std::size_t whole_bytes_ = 0;  // of header and rows known to be written; what is behind may be torn
-  std::string kept_rows_;        // not written yet
+  std::string text_;             // header and rows, as the file has to be
+  std::size_t whole_bytes_ = 0;  // of them known to be written; what is behind may be torn
   bool distrusted_ = false;      // a sync failed: the kernel may have dropped what it could not write
 };
 

@@ -49,7 +49,7 @@ class RunDirectory {
   /// diagnostics.csv. Has to be opened, as metrics.csv, before the first append.
   EpochTable& diagnostics() { return diagnostics_; }
   /// Waits until the rows of the tables that were opened are on the disk; to be called before a checkpoint.
-  /// Throws FileError.
+  /// Throws FileError, after the other table, too, was tried.
   void sync_tables();
   /// The last row of metrics.csv; epoch 0 if there is none.
   EpochMetrics last_metrics() const;

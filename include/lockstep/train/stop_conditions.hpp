@@ -26,12 +26,16 @@ std::optional<JobEnd> job_end_from_environment();
 /// What asks this rank to stop before the training is done: signals, --max-seconds, the end of the job.
 class StopConditions {
  public:
-  /// `checkpoint_seconds`: how long the last checkpoint is expected to take, until pauses are measured.
+  /// `checkpoint_seconds`: how long a checkpoint is expected to take, until one was measured. At most a third
+  /// of the time that is left counts: a job that is too short for it would never get further.
   StopConditions(std::optional<double> max_seconds, double checkpoint_seconds);
 
   /// 0, or the flags of what asks. To be called between any two steps: the longest pause between calls
   /// (evaluations and checkpoints included) is what has to fit, twice, before the job's end.
   StepFlags flags();
+
+  /// A checkpoint was written since the last call of flags(): from now on only measured pauses count.
+  void checkpoint_was_written() { expected_pause_ = 0; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -39,8 +43,8 @@ class StopConditions {
   std::optional<double> max_seconds_;
   std::optional<JobEnd> job_end_;
   Clock::time_point start_ = Clock::now();
-  Clock::time_point last_call_ = start_;
-  double longest_pause_;
+  std::optional<Clock::time_point> last_call_;
+  double longest_pause_ = 0, expected_pause_;
 };
 
 /// stop_reason() of --max-seconds.
