@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <new>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -63,6 +65,8 @@ std::optional<RankGroups> try_groups(const Communicator& world, std::size_t size
     }
   } catch (const MpiError& error) {
     mine = error.what();
+  } catch (const std::bad_alloc&) {
+    mine = "out of memory: expected " + format_bytes(wanted.bytes) + " for weights and sums of gradients";
   }
   reason = all_reasons(world, mine);
   // Jobs that start at the same time see the same room: what they all leave counts.
@@ -94,10 +98,11 @@ RankGroups make_rank_groups(const Communicator& world, Transport transport, cons
       });
     }
   }
-  std::string unused;
-  RankGroups groups = *try_groups(world, 1, memory_of, unused);
-  groups.fallback = reason;
-  return groups;
+  std::string failure;
+  std::optional<RankGroups> groups = try_groups(world, 1, memory_of, failure);
+  if (!groups) collectively(world, [&] { throw std::runtime_error(failure); });
+  groups->fallback = reason;
+  return *std::move(groups);
 }
 
 }  // namespace lockstep
