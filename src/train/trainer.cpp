@@ -566,6 +566,7 @@ TrainResult train_watched(const Communicator& world, const TrainConfig& config, 
                                   ? shared->info()
                                   : collectively(world, [&] { return read_dataset_info(config.data); });
   if (shared == nullptr) refuse_mixed_datasets(world, dataset);
+  board.beat();
   const TrainConfig resolved = collectively(world, [&] {
     TrainConfig with_defaults = resolve(config, dataset);
     if (static_cast<std::size_t>(world.size()) > *with_defaults.shards) {
