@@ -102,6 +102,7 @@ export LOCKSTEP_TRAIN_SCRIPT=$script
 epochs=${LOCKSTEP_SLURM_EPOCHS:-30000}
 step "The undisturbed run"
 "$LOCKSTEP" train "${train[@]}" --epochs 300 --run-dir short >/dev/null
+"$LOCKSTEP" train "${train[@]}" --epochs "$epochs" --run-dir whole >/dev/null
 for ranks in 1 2; do
   id=$(submit -n $ranks -t 5 "$script" "${train[@]}" --epochs 300 --run-dir "plain$ranks")
   result "$ranks ranks to the end" "$(wait_for "$id") $(digest "plain$ranks")" "COMPLETED $(digest short)"
@@ -115,6 +116,9 @@ for number in 1 2 3 4; do
   scancel "$id"
   result "scancel $number" "$(wait_for "$id")" CANCELLED
 done
+id=$(submit -n 1 -t 15 "$script" "${train[@]}" --epochs "$epochs" --run-dir cancelled)
+result "submitted again, on one rank, to its end" "$(wait_for "$id") $(digest cancelled)" "COMPLETED $(digest whole)"
+result "begun once, then resumed" "$(grep -c "training on .* from step 0 " cancelled/log.txt)" 1
 
 step "Requeued by hand while it runs"
 id=$(submit -n 2 -t 5 "$script" "${train[@]}" --epochs 3000 --run-dir requeued)
@@ -136,7 +140,9 @@ for _ in $(seq 100); do
 done
 result "requeued before the time limit" "$(scontrol show job "$id" | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p')" 1
 result "stopped with a checkpoint" "$(sed -n 's/.*"status": "\(.*\)".*/\1/p' limited/summary.json)" stopped
-scancel "$id"
+scontrol update jobid="$id" timelimit=15 # or it would be requeued again on a slow machine
+result "the requeued job to its end" "$(wait_for "$id") $(digest limited)" "COMPLETED $(digest whole)"
+result "begun once, then resumed" "$(grep -c "training on .* from step 0 " limited/log.txt)" 1
 
 step "An array of runs, a node drained meanwhile"
 for seed in 1 2 3 4 5 6 7 8; do echo "--seed $seed --epochs 100"; done >runs.txt
