@@ -1,5 +1,10 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <optional>
 
@@ -65,6 +70,19 @@ std::vector<std::string> checkpoints_to_resume(const std::string& directory) {
     // Damaged.
   }
   return paths;
+}
+
+std::string why_unreadable(const std::string& path) {
+  const auto reason = [] { return std::string(errno == ENOENT ? "" : std::strerror(errno)); };
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return reason();
+  std::vector<char> buffer(1 << 20);
+  ssize_t count = 0;
+  do count = ::read(file, buffer.data(), buffer.size());
+  while (count > 0 || (count < 0 && errno == EINTR));
+  const std::string found = count < 0 ? reason() : "";
+  ::close(file);
+  return found;
 }
 
 void delete_old_checkpoints(const std::string& directory, std::size_t keep) {

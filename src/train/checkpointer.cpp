@@ -333,6 +333,11 @@ std::optional<typename Checkpointer<T>::Snapshot> Checkpointer<T>::newest_valid(
                         ", step " + std::to_string(snapshot.state.step) + ")");
       return snapshot;
     } catch (const FileError& error) {
+      if (const std::string reason = why_unreadable(path); !reason.empty()) {
+        // To go on from an older one would delete this one.
+        throw std::runtime_error(path + ": cannot be read: " + reason +
+                                 "; start again when it can, or move it away");
+      }
       if (path == paths.back() && config_.resume != "auto") throw;
       observer_.message(std::string("warning: damaged checkpoint left out: ") + error.what());
     }

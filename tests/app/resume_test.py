@@ -350,6 +350,22 @@ class DamagedCheckpoints(ResumeTestCase):
         self.assertEqual(result.err.count("warning: damaged"), 1)
         self.assert_same_run(run_dir, expected)
 
+    def test_one_that_cannot_be_read_now_is_not_taken_for_damaged(self):
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        self.train(run_dir, *self.flags("--max-steps", 12, "--checkpoint-every", "5steps"))
+        newest = cli.step_checkpoints(run_dir)[-1]
+        kept = newest.rename(self.dir / "kept.h5")
+        newest.symlink_to(newest)  # opening it fails, as a file server may for a while
+        result = cli.run("train", "--run-dir", run_dir, *self.flags(), ranks=2)
+        self.assertEqual(result.status, 1, str(result))
+        self.assertIn("cannot be read: Too many levels of symbolic links", result.err)
+        newest.unlink()
+        kept.rename(newest)
+        self.train(run_dir, *self.flags())
+        self.assertRegex((run_dir / "log.txt").read_text(), r"resuming from .*step-00000012\.h5")
+        self.assert_same_run(run_dir, expected)
+
     def test_torn_metrics_are_mended(self):
         expected = self.never_stopped()
         run_dir = self.dir / "run"

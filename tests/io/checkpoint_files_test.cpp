@@ -69,6 +69,17 @@ TEST(CheckpointFiles, NewerOnesAreDeletedWhetherTheOneMeantIsThereOrNot) {
   }
 }
 
+TEST(CheckpointFiles, WhatCannotBeReadIsToldFromWhatIsDamagedOrGone) {
+  const TemporaryDirectory directory;
+  make_steps(directory, {1});
+  EXPECT_EQ(why_unreadable(directory / checkpoint_file_name(1)), "");
+  EXPECT_EQ(why_unreadable(directory / checkpoint_file_name(2)), "");
+  const std::string loop = directory / checkpoint_file_name(3);
+  std::filesystem::create_symlink(loop, loop);
+  EXPECT_EQ(why_unreadable(loop), "Too many levels of symbolic links");
+  EXPECT_EQ(why_unreadable(directory / "."), "Is a directory");
+}
+
 TEST(CheckpointFiles, ADirectoryThatCannotBeReadToItsEndIsAFileErrorAndNotEmpty) {
   const TemporaryDirectory directory;
   make_steps(directory, {1, 2, 3});

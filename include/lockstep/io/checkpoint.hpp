@@ -98,6 +98,10 @@ std::vector<std::string> checkpoints_newest_first(const std::string& directory);
 /// read.
 std::vector<std::string> checkpoints_to_resume(const std::string& directory);
 
+/// Why a file's bytes cannot be read now, as after an I/O error; empty if they can, or if there is no file.
+/// What can be read and is refused is damaged.
+std::string why_unreadable(const std::string& path);
+
 /// Deletes all but the `keep` latest step-*.h5 files. `best` and `last` stay. Throws FileError if the
 /// directory may not be read.
 void delete_old_checkpoints(const std::string& directory, std::size_t keep);
