@@ -112,19 +112,13 @@ class LaunchedRun {
   }
 
   /// Of the newest valid checkpoint that the job itself wrote, or goes on from; of a sweep, the sum of those
-  /// of its trials.
-  std::optional<std::uint64_t> step() const {
-    if (!sweep_dir_.empty()) return step_of_trials();
-    if (run_dir_.empty()) return std::nullopt;
-    for (const std::string& path : checkpoints_to_resume(run_dir_ + "/checkpoints")) {
-      if (resume_ == "never" && !is_new(path)) continue;
-      try {
-        return read_checkpoint_state(path).step;
-      } catch (const FileError&) {
-        // Damaged; train leaves it out too.
-      }
+  /// of its trials. While a file server does not answer, what it was before.
+  std::optional<std::uint64_t> step() {
+    try {
+      step_ = find_step();
+    } catch (const FileError&) {
     }
-    return std::nullopt;
+    return step_;
   }
 
   /// Ranks of the start before may still be there, on a host that was cut off, and write: waits until they
@@ -156,7 +150,7 @@ class LaunchedRun {
   }
 
   /// A restart goes on from what the job wrote, whatever the first start was told.
-  std::vector<std::string> flags_of_restart() const {
+  std::vector<std::string> flags_of_restart() {
     if (run_dir_.empty() || resume_ == "auto" || !step()) return {};
     return {"--resume", "auto"};
   }
@@ -167,11 +161,27 @@ class LaunchedRun {
     return std::filesystem::last_write_time(path, unknown) >= started_;
   }
 
+  std::optional<std::uint64_t> find_step() const {
+    if (!sweep_dir_.empty()) return step_of_trials();
+    if (run_dir_.empty()) return std::nullopt;
+    for (const std::string& path : checkpoints_to_resume(run_dir_ + "/checkpoints")) {
+      if (resume_ == "never" && !is_new(path)) continue;
+      try {
+        return read_checkpoint_state(path).step;
+      } catch (const FileError&) {
+        // Damaged; train leaves it out too.
+      }
+    }
+    return std::nullopt;
+  }
+
   std::optional<std::uint64_t> step_of_trials() const {
     std::uint64_t sum = 0;
-    std::error_code unknown;
-    for (const auto& trial : std::filesystem::directory_iterator(sweep_dir_ + "/trials", unknown)) {
-      const std::vector<std::string> paths = checkpoints_newest_first(trial.path().string() + "/checkpoints");
+    std::error_code error;
+    std::filesystem::directory_iterator trial(sweep_dir_ + "/trials", error);
+    for (; !error && trial != std::filesystem::directory_iterator(); trial.increment(error)) {
+      const std::vector<std::string> paths =
+          checkpoints_newest_first(trial->path().string() + "/checkpoints");
       if (paths.empty()) continue;
       constexpr std::size_t length_of_step = 5;  // "step-"
       sum += std::stoull(std::filesystem::path(paths.front()).filename().string().substr(length_of_step));
@@ -180,14 +190,15 @@ class LaunchedRun {
   }
 
   std::string run_dir_, sweep_dir_, resume_;
+  std::optional<std::uint64_t> step_;
   std::filesystem::file_time_type started_ = std::filesystem::file_time_type::clock::now();
 };
 
-/// Another start cannot help, or is not wanted. What the first start did not refuse is no mistake of the
-/// user's: a file that a restart cannot read or write may be there again a moment later.
-bool is_final(int status, bool first_start) {
+/// Another start cannot help, or is not wanted. What did not keep a job from its first steps is no mistake of
+/// the user's: a file that cannot be read or written may be there again a moment later.
+bool is_final(int status, bool before_first_steps) {
   return status == static_cast<int>(ExitStatus::done) || status == static_cast<int>(ExitStatus::resumable) ||
-         (status == static_cast<int>(ExitStatus::user_error) && first_start);
+         (status == static_cast<int>(ExitStatus::user_error) && before_first_steps);
 }
 
 /// A signal that came before all ranks were ready for it: nothing is lost. Where it ended one of them, mpirun
@@ -200,7 +211,8 @@ bool was_ended_by_signal(int status) {
 ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
                      const std::vector<std::string>& command) {
   const SignalRelay relay;
-  const LaunchedRun run(command);
+  LaunchedRun run(command);
+  const std::optional<std::uint64_t> first_step = run.step();
   // PMIx 4.2 frees memory twice when ranks end while they connect, and mpirun then never ends; with tables
   // that are not in shared memory it does not happen.
   ::setenv("PMIX_MCA_gds", "hash", /*overwrite=*/0);
@@ -213,8 +225,9 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
   RestartPolicy policy(arguments.max_restarts, std::chrono::duration<double>(arguments.first_delay_seconds));
   for (std::vector<std::string> now = program;;) {
     const int status = run_supervised(launcher_command(launcher, ranks, hosts, now), relay);
-    if (is_final(status, policy.restarts() == 0)) return static_cast<ExitStatus>(status);
     const std::optional<std::uint64_t> step = run.step();
+    if (is_final(status, policy.restarts() == 0 && step == first_step))
+      return static_cast<ExitStatus>(status);
     const std::string what = fmt::format("the job ended with status {} {}", status, run.standing(step));
     if (relay.count() > 0) {
       if (was_ended_by_signal(status)) return ExitStatus::resumable;

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 
+#include "doctor_findings.hpp"
 #include "lockstep/app/command_line.hpp"
 #include "lockstep/app/sweep_view.hpp"
 #include "lockstep/app/terminal.hpp"
@@ -179,7 +180,10 @@ std::string read_sweep_directory(const std::vector<std::string>& arguments) {
 std::function<ExitStatus(const Communicator&)> declare_sweep(CLI::App& app) {
   const auto arguments = std::make_shared<SweepArguments>();
   declare_flags(app, *arguments);
-  return [arguments](const Communicator& world) { return sweep(world, *arguments); };
+  return [arguments](const Communicator& world) {
+    refuse_separate_programs(world);
+    return sweep(world, *arguments);
+  };
 }
 
 }  // namespace lockstep

@@ -90,10 +90,7 @@ std::function<ExitStatus(const Communicator&)> declare_train(CLI::App& app) {
   const auto arguments = std::make_shared<TrainArguments>();
   declare_flags(app, *arguments);
   return [arguments](const Communicator& world) {
-    collectively(world, [&] {
-      const auto separate = find_separate_programs(world);
-      if (separate) throw UserError(separate->found + ": " + separate->mend);
-    });
+    refuse_separate_programs(world);
     const TrainConfig config = read_config(world, *arguments);
     Progress progress(config.progress, config.quiet);
     return train(world, config, progress).status;

@@ -23,6 +23,7 @@
 #include "lockstep/core/products.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/core/version.hpp"
+#include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/environment.hpp"
 #include "lockstep/io/file_kind.hpp"
 #include "lockstep/train/json_text.hpp"
@@ -296,6 +297,13 @@ std::optional<Finding> find_separate_programs(const Communicator& world) {
   return Finding{Level::error,
                  fmt::format("a launcher started {} programs that do not know of each other", started),
                  "the mpirun of " + mpi_library_version() + " (which mpirun; module list)"};
+}
+
+void refuse_separate_programs(const Communicator& world) {
+  collectively(world, [&] {
+    const auto separate = find_separate_programs(world);
+    if (separate) throw UserError(separate->found + ": " + separate->mend);
+  });
 }
 
 std::vector<Finding> examine_host(const Communicator& world) {

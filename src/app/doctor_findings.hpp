@@ -19,6 +19,8 @@ struct Finding {
 
 /// A launcher that started several programs of which MPI makes no job: each would do all of the work.
 std::optional<Finding> find_separate_programs(const Communicator& world);
+/// Throws AgreedError then. Collective.
+void refuse_separate_programs(const Communicator& world);
 /// What this process finds on its own host. Not collective.
 std::vector<Finding> examine_host(const Communicator& world);
 /// What shows only when hosts are compared. Collective; the same on all ranks.

@@ -22,7 +22,8 @@ SliceGradient<T>::SliceGradient(const ModelSpec& spec, const ParameterLayout& la
     : spec_(&spec), layout_(&layout), slice_(slice) {
   std::size_t largest = 0;
   for (const Tensor& tensor : layout.tensors()) {
-    largest = std::max(largest, std::min(panel_rows(tensor), tensor.rows) * tensor.columns);
+    const std::size_t rows_of_slice = slice.size() / tensor.columns + 2;
+    largest = std::max(largest, std::min({panel_rows(tensor), tensor.rows, rows_of_slice}) * tensor.columns);
   }
   panel_sum_.resize(largest + 64 / sizeof(T));
 }
@@ -42,7 +43,7 @@ const T* SliceGradient<T>::sum(Range elements) {
   return panel_sum_.data() + (wanted.begin - panel_.begin);
 }
 
-/// More elements than a chunk has.
+/// So many that a chunk which begins in the first of them ends among them.
 template <class T>
 std::size_t SliceGradient<T>::panel_rows(const Tensor& kernel) const {
   return std::max(panel_bytes / sizeof(T) / kernel.columns, least_panel_rows);

@@ -282,7 +282,13 @@ double Checkpointer<T>::expected_seconds(const TrainState<T>& state) const {
 
 template <class T>
 std::vector<std::string> Checkpointer<T>::candidates() const {
-  if (config_.resume == "auto") return checkpoints_to_resume(run_directory_->checkpoints_path());
+  if (config_.resume == "auto") {
+    try {
+      return checkpoints_to_resume(run_directory_->checkpoints_path());
+    } catch (const FileError& error) {
+      throw std::runtime_error(std::string(error.what()) + "; start again when it can be read");
+    }
+  }
   std::error_code ignored;
   if (!std::filesystem::is_directory(config_.resume, ignored)) return {find_checkpoint(config_.resume)};
   std::vector<std::string> found = checkpoints_to_resume(config_.resume + "/checkpoints");

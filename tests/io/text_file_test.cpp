@@ -1,5 +1,9 @@
 #include "lockstep/io/text_file.hpp"
 
+#include <sys/stat.h>
+
+#include <thread>
+
 #include "io_fixture.hpp"
 
 namespace lockstep {
@@ -29,6 +33,24 @@ TEST(TextFile, AsksForNoMemoryThatItDoesNotNeed) {
                {directory / "file", "at most 2 B, found 3 B"});
   std::filesystem::resize_file(directory / "file", std::uint64_t{1} << 43);
   expect_parts(message_of<UserError>([&] { read_text_file(directory / "file"); }), {"8.0 TiB of memory"});
+}
+
+TEST(TextFile, IsReadFromAPipeUpToItsLimit) {
+  const TemporaryDirectory directory;
+  ASSERT_EQ(::mkfifo((directory / "pipe").c_str(), 0600), 0);
+  const auto read = [&](std::uint64_t most_bytes) {
+    std::thread writer([&] { write_text(directory / "pipe", "abc"); });
+    std::string found;
+    try {
+      found = read_text_file(directory / "pipe", most_bytes);
+    } catch (const FileError& error) {
+      found = error.what();
+    }
+    writer.join();
+    return found;
+  };
+  EXPECT_EQ(read(3), "abc");
+  expect_parts(read(2), {directory / "pipe", "at most 2 B, found more"});
 }
 
 }  // namespace
