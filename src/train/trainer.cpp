@@ -167,7 +167,14 @@ TrainResult Training<T>::run() {
   start_or_resume();
   write_config();
   // What fails from here on, a full disk for one, must not take the run with it.
-  if (world_.is_root()) run_directory_->keep();
+  if (world_.is_root()) {
+    run_directory_->keep();
+    if (dataset_.sha256_all.empty()) {
+      observer_.message("warning: " + dataset_.path +
+                        " has arrays without the attribute sha256: whether other hosts and later starts see "
+                        "the same content is not checked; lockstep convert writes it");
+    }
+  }
   try {
     return train_epochs();
   } catch (const AgreedError& error) {
@@ -578,11 +585,6 @@ TrainResult train_watched(const Communicator& world, const TrainConfig& config, 
     return with_defaults;
   });
   refuse_mixed_ranks(world, resolved.arithmetic);
-  if (world.is_root() && dataset.sha256_all.empty()) {
-    observer.message("warning: " + dataset.path +
-                     " has arrays without the attribute sha256: whether other hosts and later starts see the "
-                     "same content is not checked; lockstep convert writes it");
-  }
   return resolved.precision == Precision::float32
              ? run_training<float>(world, resolved, dataset, shared, observer, board)
              : run_training<double>(world, resolved, dataset, shared, observer, board);
