@@ -23,22 +23,21 @@ void write_predictions(const std::string& path, const ModelDescription& model, s
                        std::span<const std::int32_t> classes, const std::vector<std::vector<T>>& hidden) {
   const std::size_t outputs = model.widths.back();
   const std::array<std::size_t, 2> shape{predictions.size() / outputs, outputs};
-  write_file_atomically(path, [&](const std::string& temporary_path) {
-    const Hdf5Handle file = create_hdf5(temporary_path);
-    const bool regression = model.task == Task::regression;
-    write_array(file.get(), regression ? "/values" : "/probabilities", path, predictions, shape);
-    if (!classes.empty()) {
-      write_array(file.get(), "/class", path, classes, std::span<const std::size_t>(shape).first(1));
-    }
-    if (!hidden.empty()) make_group(file.get(), "/layers", path);
-    for (std::size_t l = 0; l < hidden.size(); ++l) {
-      const std::array<std::size_t, 2> layer_shape{shape[0], model.widths[l + 1]};
-      write_array<T>(file.get(), "/layers/dense_" + std::to_string(l), path, hidden[l], layer_shape);
-    }
-    if (!model.class_names.empty()) write_attribute(file.get(), "class_names", model.class_names, path);
-    // Closing would not tell that there was no room.
-    hdf5_check(H5Fflush(file.get(), H5F_SCOPE_GLOBAL), path, "cannot be written");
-  });
+  // In memory: libhdf5 crashes at the end of the process where a file could not be written.
+  const Hdf5Handle file = create_hdf5_in_memory(path);
+  const bool regression = model.task == Task::regression;
+  write_array(file.get(), regression ? "/values" : "/probabilities", path, predictions, shape);
+  if (!classes.empty()) {
+    write_array(file.get(), "/class", path, classes, std::span<const std::size_t>(shape).first(1));
+  }
+  if (!hidden.empty()) make_group(file.get(), "/layers", path);
+  for (std::size_t l = 0; l < hidden.size(); ++l) {
+    const std::array<std::size_t, 2> layer_shape{shape[0], model.widths[l + 1]};
+    write_array<T>(file.get(), "/layers/dense_" + std::to_string(l), path, hidden[l], layer_shape);
+  }
+  if (!model.class_names.empty()) write_attribute(file.get(), "class_names", model.class_names, path);
+  const std::span<char> image = hdf5_image(file.get(), path);
+  write_file_atomically(path, std::string_view(image.data(), image.size()));
 }
 
 template void write_predictions<float>(const std::string&, const ModelDescription&, std::span<const float>,
