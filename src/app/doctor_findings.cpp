@@ -20,6 +20,7 @@
 #include <tuple>
 
 #include "lockstep/core/build_id.hpp"
+#include "lockstep/core/control_group.hpp"
 #include "lockstep/core/products.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/core/version.hpp"
@@ -72,10 +73,10 @@ void examine_end_of_job(Findings& findings) {
       {Level::warning,
        fmt::format("runs do not know when this {} job ends, and have to hope for a signal",
                    slurm ? "Slurm" : "PBS"),
-       slurm ? "export SLURM_JOB_END_TIME=$(date -d \"$(squeue -h -j $SLURM_JOB_ID -o %e)\" +%s), "
-               "as scripts/slurm/train.sbatch does"
-             : "export LOCKSTEP_JOB_END_TIME with the second since 1970, as scripts/pbs/train.pbs "
-               "does"});
+       slurm
+           ? "export SLURM_JOB_END_TIME=$(date -d \"$(squeue -h -j $SLURM_JOB_ID -o %e)\" +%s), "
+             "as scripts/slurm/train.sbatch does"
+           : "export LOCKSTEP_JOB_END_TIME=$(($(date +%s) + SECONDS_LEFT)), as scripts/pbs/train.pbs does"});
 }
 
 // Cores.
@@ -86,14 +87,6 @@ int cores_of_this_rank() {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
 }
 
-/// What a container may use of the machine; nothing where it is not limited.
-std::optional<double> core_quota() {
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  double quota = 0, period = 0;
-  if (!(file >> quota >> period) || period <= 0) return std::nullopt;  // "max 100000": no limit
-  return quota / period;
-}
-
 void examine_cores(const Communicator& world, Findings& findings) {
   const unsigned cores = std::thread::hardware_concurrency();
   const double ranks = static_cast<double>(world.size()) / world.nodes();
@@ -102,11 +95,12 @@ void examine_cores(const Communicator& world, Findings& findings) {
         {Level::warning, fmt::format("{:.0f} ranks a node share {} cores", ranks, cores),
          fmt::format("mpirun -n {}: at most one rank a core", cores * static_cast<unsigned>(world.nodes()))});
   }
-  if (const auto quota = core_quota(); quota && ranks > *quota) {
+  if (const auto allowed = control_group_limits().cores; allowed && ranks > *allowed) {
     findings.push_back(
         {Level::warning,
-         fmt::format("{:.0f} ranks share {:.1f} cores that this container may use", ranks, *quota),
-         fmt::format("docker run --cpus {:.0f} …", ranks)});
+         fmt::format("{:.0f} ranks a node share {:.1f} cores that this container or job may use", ranks,
+                     *allowed),
+         fmt::format("docker run --cpus {0:.0f} …, or sbatch --cpus-per-task for {0:.0f} in all", ranks)});
   }
   if (world.size() > 1 && ranks <= cores && cores_of_this_rank() > 1) {
     findings.push_back(
@@ -124,6 +118,20 @@ void examine_cores(const Communicator& world, Findings& findings) {
 }
 
 // Memory and files.
+
+/// Linux ends processes of a group that is full, with a SIGKILL that says nothing.
+void examine_memory(const Communicator& world, Findings& findings) {
+  constexpr std::size_t enough_for_rank = std::size_t{512} << 20;
+  const ControlGroupLimits limits = control_group_limits();
+  const int ranks = (world.size() + world.nodes() - 1) / world.nodes();
+  const std::size_t enough = enough_for_rank * static_cast<std::size_t>(ranks);
+  if (!limits.memory_bytes || *limits.available_memory_bytes >= enough) return;
+  findings.push_back(
+      {Level::warning,
+       fmt::format("this container or job may use {}, of which {} are free, for {} ranks a node",
+                   format_bytes(*limits.memory_bytes), format_bytes(*limits.available_memory_bytes), ranks),
+       fmt::format("docker run --memory {0}m …, sbatch --mem {0}M, or fewer ranks a node", enough >> 20)});
+}
 
 void examine_shared_memory(Findings& findings) {
   constexpr std::uintmax_t enough = std::uintmax_t{256} << 20;
@@ -146,10 +154,11 @@ void examine_temporary_directory(Findings& findings) {
   const bool usable = !error && ::access(directory.c_str(), W_OK | X_OK) == 0;
   const fs::space_info space = fs::space(directory, error);
   if (usable && (error || space.available >= enough)) return;
-  findings.push_back({Level::warning,
-                      "mpirun keeps files in " + directory.string() + ", which " +
-                          (usable ? "has " + format_bytes(space.available) + " free" : "cannot be written"),
-                      "export TMPDIR with a directory on a local disk, or rm what others left in it"});
+  findings.push_back(
+      {Level::warning,
+       "mpirun keeps files in " + directory.string() + ", which " +
+           (usable ? "has " + format_bytes(space.available) + " free" : "cannot be written"),
+       "export TMPDIR=/var/tmp, or another directory of a local disk; or rm what others left in it"});
 }
 
 void examine_limits(Findings& findings) {
@@ -167,10 +176,12 @@ void examine_limits(Findings& findings) {
   std::error_code ignored;
   if (fs::exists("/dev/infiniband", ignored) && ::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 &&
       limit.rlim_cur != RLIM_INFINITY) {
-    findings.push_back({Level::warning,
-                        "InfiniBand needs memory that stays in place, of which " +
-                            format_bytes(limit.rlim_cur) + " are allowed",
-                        "ulimit -l unlimited, in /etc/security/limits.conf and for slurmd"});
+    findings.push_back(
+        {Level::warning,
+         "InfiniBand needs memory that stays in place, of which " + format_bytes(limit.rlim_cur) +
+             " are allowed",
+         "ulimit -l unlimited; for all: echo '* - memlock unlimited' >> /etc/security/limits.conf, and "
+         "LimitMEMLOCK=infinity in slurmd.service"});
   }
   if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
     findings.push_back({Level::warning, "files can have " + format_bytes(limit.rlim_cur) + " at most",
@@ -188,8 +199,9 @@ void try_file_system(const std::string& here, Findings& findings) {
                         std::string(consequence) + "; --run-dir on another file system"});
   };
   if (file < 0) {
-    findings.push_back({Level::error, here + " takes no files: " + std::strerror(errno),
-                        "rm what is not needed (df -h ., df -i ., quota -s), or --run-dir elsewhere"});
+    findings.push_back(
+        {Level::error, here + " takes no files: " + std::strerror(errno),
+         "df -h ., df -i . and quota -s show who fills it; rm what is not needed, or --run-dir elsewhere"});
     return;
   }
   if (::fsync(file) != 0) report("fsync", "what was written may be lost when power is");
@@ -209,13 +221,14 @@ void examine_directory(Findings& findings) {
   const std::string here = fs::current_path(error).string();
   if (::access(".", W_OK) != 0) {
     findings.push_back({Level::error, here + " cannot be written: " + std::strerror(errno),
-                        "cd to a directory of your own, or lockstep train --run-dir with one"});
+                        "cd $HOME, or lockstep train --run-dir $HOME/runs/NAME"});
     return;
   }
   const fs::space_info space = fs::space(".", error);
   if (!error && space.available < enough) {
-    findings.push_back({Level::warning, here + " has " + format_bytes(space.available) + " free",
-                        "rm what is not needed (df -h ., quota -s), or --run-dir elsewhere"});
+    findings.push_back(
+        {Level::warning, here + " has " + format_bytes(space.available) + " free",
+         "df -h . and quota -s show who fills it; rm what is not needed, or --run-dir on another disk"});
   }
   try_file_system(here, findings);
 }
@@ -267,7 +280,8 @@ void compare_directories(const Communicator& world, Findings& findings) {
   for (const std::string& host : hosts) {
     if (host.empty()) continue;
     findings.push_back({Level::warning, host + " does not see the files of this directory",
-                        "cd to a shared file system, or copy the dataset to the same path on " + host});
+                        "cd to a shared file system, or rsync -a data/ " + host + ":" +
+                            (fs::path(path).parent_path() / "data/").string()});
   }
 }
 
@@ -311,6 +325,7 @@ std::vector<Finding> examine_host(const Communicator& world) {
   examine_launcher(world, findings);
   examine_end_of_job(findings);
   examine_cores(world, findings);
+  examine_memory(world, findings);
   examine_shared_memory(findings);
   examine_temporary_directory(findings);
   examine_limits(findings);

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <limits>
 
+#include "lockstep/core/control_group.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
 
@@ -23,16 +24,11 @@ std::size_t machine_available_bytes() {
   return unknown;
 }
 
-std::size_t read_number(const char* path) {
-  std::ifstream file(path);
-  std::size_t number = 0;
-  return file >> number ? number : unknown;  // "max" is no number
-}
-
 }  // namespace
 
 void check_memory_available(std::size_t bytes, const std::string& what) {
-  const std::size_t available = std::min(machine_available_bytes(), read_number("/sys/fs/cgroup/memory.max"));
+  const std::size_t available =
+      std::min(machine_available_bytes(), control_group_limits().available_memory_bytes.value_or(unknown));
   if (bytes > available) {
     throw UserError(what + ": needs " + format_bytes(bytes) + " of memory, " + format_bytes(available) +
                     " are available");
