@@ -321,32 +321,51 @@ void Checkpointer<T>::check_same_run(const CheckpointState& state, const std::st
 }
 
 template <class T>
+typename Checkpointer<T>::Snapshot Checkpointer<T>::read(const std::string& path) const {
+  Snapshot snapshot;
+  snapshot.state = read_checkpoint_state(path);
+  beat();
+  check_same_run(snapshot.state, path);
+  snapshot.parameters.resize(layout_.size());
+  read_checkpoint_tensors<T>(path, layout_, snapshot.parameters, snapshot.slots);
+  beat();
+  return snapshot;
+}
+
+/// Nothing if the file is damaged: to go on from an older one deletes this one, so what a read says twice
+/// only.
+template <class T>
+std::optional<typename Checkpointer<T>::Snapshot> Checkpointer<T>::read_if_valid(const std::string& path,
+                                                                                 bool is_only_choice) const {
+  constexpr int attempts = 2;
+  for (int attempt = 1;; ++attempt) {
+    beat();
+    try {
+      return read(path);
+    } catch (const FileError& error) {
+      if (const std::string reason = why_unreadable(path); !reason.empty()) {
+        throw std::runtime_error(path + ": cannot be read: " + reason +
+                                 "; start again when it can, or move it away");
+      }
+      if (attempt < attempts) continue;
+      if (is_only_choice) throw;
+      observer_.message(std::string("warning: damaged checkpoint left out: ") + error.what());
+      return std::nullopt;
+    }
+  }
+}
+
+template <class T>
 std::optional<typename Checkpointer<T>::Snapshot> Checkpointer<T>::newest_valid() const {
   if (config_.resume == "never") return std::nullopt;
   const std::vector<std::string> paths = candidates();
   for (const std::string& path : paths) {
-    beat();
-    try {
-      Snapshot snapshot;
-      snapshot.state = read_checkpoint_state(path);
-      beat();
-      check_same_run(snapshot.state, path);
-      snapshot.parameters.resize(layout_.size());
-      read_checkpoint_tensors<T>(path, layout_, snapshot.parameters, snapshot.slots);
-      beat();
-      last_path_ = path;
-      observer_.message("resuming from " + path + " (epoch " + std::to_string(snapshot.state.epoch) +
-                        ", step " + std::to_string(snapshot.state.step) + ")");
-      return snapshot;
-    } catch (const FileError& error) {
-      if (const std::string reason = why_unreadable(path); !reason.empty()) {
-        // To go on from an older one would delete this one.
-        throw std::runtime_error(path + ": cannot be read: " + reason +
-                                 "; start again when it can, or move it away");
-      }
-      if (path == paths.back() && config_.resume != "auto") throw;
-      observer_.message(std::string("warning: damaged checkpoint left out: ") + error.what());
-    }
+    std::optional<Snapshot> snapshot = read_if_valid(path, path == paths.back() && config_.resume != "auto");
+    if (!snapshot) continue;
+    last_path_ = path;
+    observer_.message("resuming from " + path + " (epoch " + std::to_string(snapshot->state.epoch) +
+                      ", step " + std::to_string(snapshot->state.step) + ")");
+    return snapshot;
   }
   if (!paths.empty()) observer_.message("warning: no valid checkpoint is left; training begins anew");
   return std::nullopt;

@@ -209,12 +209,12 @@ SHIM_INTERVAL = 5
 SHIM_FLAGS = ["--epochs", 3, "--checkpoint-every", f"{SHIM_INTERVAL}steps"]
 
 
-def count_calls(suite):
-    """How many calls a whole run makes that change files of its directory."""
+def count_calls(suite, run_dir, least, **settings):
+    """How many calls a whole run makes that change files of its directory, or as the settings say."""
     counted = suite.dir / "calls"
-    suite.train(suite.fresh(), *SHIM_FLAGS, env=shim(suite.dir / "run", FAULT_COUNT_FILE=counted))
+    suite.train(run_dir, *SHIM_FLAGS, env=shim(run_dir, FAULT_COUNT_FILE=counted, **settings))
     calls = int(counted.read_text().split()[0])
-    if calls < 60:
+    if calls < least:
         raise AssertionError(f"the shim saw only {calls} calls")
     return calls
 
@@ -229,7 +229,7 @@ def chosen(suite, calls):
 def kill_at_call(suite):
     """Killed before each system call of a run that changes a file, and in the middle of each write."""
     expected = suite.undisturbed(*SHIM_FLAGS)
-    calls = count_calls(suite)
+    calls = count_calls(suite, suite.fresh(), 60)
 
     def one(at, mode):
         run_dir = suite.fresh()
@@ -250,7 +250,7 @@ def kill_at_call(suite):
 def disk_errors(suite):
     """ENOSPC, EIO, EDQUOT and EROFS from each call once, and from it on for ever; short writes."""
     expected = suite.undisturbed(*SHIM_FLAGS)
-    calls = count_calls(suite)
+    calls = count_calls(suite, suite.fresh(), 60)
 
     def one(at, how_many, mode, number):
         run_dir = suite.fresh()
@@ -283,6 +283,35 @@ def disk_errors(suite):
             for how_many in (1, 10 ** 6) if mode == "error" else (1,):
                 suite.case(f"{mode} {errno.errorcode.get(number, '')} at call {at} of {calls}, {how_many} times",
                            lambda: one(at, how_many, mode, number))
+
+
+@part(short=2, full=None)
+def read_errors(suite):
+    """EIO from each read of a stopped run's files when it goes on, once and from it on for ever."""
+    expected = suite.undisturbed(*SHIM_FLAGS)
+    step = 2 * SHIM_INTERVAL + 2
+    stopped = suite.fresh("stopped")
+    suite.train(stopped, *SHIM_FLAGS, "--max-steps", step)
+
+    def copy():
+        return pathlib.Path(shutil.copytree(stopped, suite.fresh()))
+
+    calls = count_calls(suite, copy(), 5, FAULT_MODE="read")
+
+    def one(at, how_many):
+        run_dir = copy()
+        result = suite.train(run_dir, *SHIM_FLAGS, env=shim(run_dir, FAULT_MODE="read", FAULT_AT=at, FAULT_CALLS=how_many))
+        if result.status == 0:
+            resumed = re.findall(r"resuming from .*step-(\d+)\.h5 ", (run_dir / "log.txt").read_text())
+            if [int(found) for found in resumed] != [step]:
+                raise Lost(f"did not go on from the newest checkpoint: {result}")
+        elif result.status not in (1, 2) or len(cli.error_lines(result.err)) != 1:
+            raise Wrong(f"no clear message: {result}")
+        check_newest(run_dir)
+        suite.check_end(run_dir, expected, *SHIM_FLAGS)
+
+    for at, how_many in itertools.product(chosen(suite, calls), (1, 10 ** 6)):
+        suite.case(f"EIO at read {at} of {calls}, {how_many} times", lambda: one(at, how_many))
 
 
 @part(short=400, full=6000)

@@ -1,9 +1,9 @@
 /* Preloaded into lockstep (LD_PRELOAD), makes the system calls that change files below $FAULT_DIRECTORY fail, come up
- * short or be the last thing that the process does, and records them.
+ * short or be the last thing that the process does, and records them. Or makes those fail that read them.
  *
  *   FAULT_DIRECTORY  absolute path; calls on other files pass
  *   FAULT_MODE       kill: SIGKILL before the call · tear: half of a write, then SIGKILL · error: fails with FAULT_ERRNO
- *                    short: half of a write · none: all calls pass
+ *                    short: half of a write · none: all calls pass · read: reads are counted and fail instead
  *   FAULT_AT         the first call that is hit, counted from 1
  *   FAULT_CALLS      how many calls are hit, from there on (default 1)
  *   FAULT_ERRNO      a number
@@ -72,17 +72,29 @@ static void record(const char* operation, const char* first, const char* second,
   if (syscall(SYS_writev, trace, parts, 4) < 0) abort();
 }
 
-/* Called before each call. What to do: 0 pass, -1 fail with errno set, 1 half of a write. */
-static int fate(void) {
-  const int call = ++calls;
-  const int at = number("FAULT_AT", 0);
-  if (at == 0 || call < at || call >= at + number("FAULT_CALLS", 1)) return 0;
-  if (is_mode("kill")) kill(getpid(), SIGKILL);
-  if (is_mode("short") || is_mode("tear")) return 1;
-  if (!is_mode("error")) return 0;
+/* Counts a call, and says whether it is one of those that are hit. */
+static int is_hit(void) {
+  const int call = ++calls, at = number("FAULT_AT", 0);
+  return at != 0 && call >= at && call < at + number("FAULT_CALLS", 1);
+}
+
+static int failed(void) {
   ++hits;
   errno = number("FAULT_ERRNO", EIO);
   return -1;
+}
+
+/* Called before each call that changes a file. What to do: 0 pass, -1 fail with errno set, 1 half of a write. */
+static int fate(void) {
+  if (is_mode("read") || !is_hit()) return 0;
+  if (is_mode("kill")) kill(getpid(), SIGKILL);
+  if (is_mode("short") || is_mode("tear")) return 1;
+  return is_mode("error") ? failed() : 0;
+}
+
+/* Called before each read. */
+static int read_fate(int descriptor) {
+  return path_of(descriptor) != NULL && is_mode("read") && is_hit() ? failed() : 0;
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -153,6 +165,14 @@ static ssize_t write_at(int descriptor, const void* data, size_t length, off64_t
   if (positioned) return syscall(SYS_pwrite64, descriptor, data, length, offset);
   return syscall(SYS_write, descriptor, data, length);
 }
+
+ssize_t read(int descriptor, void* data, size_t length) {
+  return read_fate(descriptor) < 0 ? -1 : syscall(SYS_read, descriptor, data, length);
+}
+ssize_t pread(int descriptor, void* data, size_t length, off_t offset) {
+  return read_fate(descriptor) < 0 ? -1 : syscall(SYS_pread64, descriptor, data, length, offset);
+}
+ssize_t pread64(int descriptor, void* data, size_t length, off64_t offset) { return pread(descriptor, data, length, offset); }
 
 ssize_t write(int descriptor, const void* data, size_t length) { return write_at(descriptor, data, length, 0, 0); }
 ssize_t pwrite(int descriptor, const void* data, size_t length, off_t offset) { return write_at(descriptor, data, length, offset, 1); }

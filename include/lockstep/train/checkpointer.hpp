@@ -91,6 +91,8 @@ class Checkpointer {
   bool try_to_save(const Snapshot& snapshot);
   void restore_best(const CheckpointState& restored) const;
   std::vector<std::string> candidates() const;
+  Snapshot read(const std::string& path) const;
+  std::optional<Snapshot> read_if_valid(const std::string& path, bool is_only_choice) const;
   std::optional<Snapshot> newest_valid() const;
   void check_same_run(const CheckpointState& state, const std::string& path) const;
   void beat() const {
