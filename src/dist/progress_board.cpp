@@ -42,9 +42,13 @@ std::string text_of(Phase phase, std::uint64_t step) {
     case Phase::updating:
       return "updating its weights in step " + next;
     case Phase::sharing_weights:
+      return "sharing the weights of step " + next;
+    case Phase::running_trials:
+      return "running trials";
+    case Phase::waiting_for_trials:
       break;
   }
-  return "sharing the weights of step " + next;
+  return "waiting for the others' trials";
 }
 
 std::string rank_list(const std::vector<std::int32_t>& ranks) {
@@ -63,6 +67,12 @@ ProgressBoard::ProgressBoard(const Communicator& world)
   static_assert(sizeof(Line) == line_bytes);
   const std::int32_t rank = world.rank();
   ranks_ = group_.all_gather_v(std::span(&rank, 1));
+}
+
+bool ProgressBoard::anyone_in(Phase phase) const {
+  const std::vector<std::uint64_t> all = places();
+  return std::any_of(all.begin(), all.end(),
+                     [&](std::uint64_t place) { return phase_of(place >> beat_bits) == phase; });
 }
 
 std::vector<std::uint64_t> ProgressBoard::places() const {

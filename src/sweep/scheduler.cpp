@@ -12,6 +12,8 @@
 #include "lockstep/core/sha256.hpp"
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
+#include "lockstep/dist/progress_board.hpp"
+#include "lockstep/dist/watchdog.hpp"
 #include "lockstep/sweep/halving.hpp"
 #include "lockstep/sweep/summary.hpp"
 #include "lockstep/train/checkpointer.hpp"
@@ -35,7 +37,7 @@ double seconds_since(Clock::time_point start) {
 }
 
 /// Runs of this job that are trained by groups of one size, those with the most work first.
-struct Phase {
+struct Round {
   int ranks = 1;
   std::vector<std::size_t> runs;  // in SweepJob::runs_
 };
@@ -94,8 +96,12 @@ class TrialWatch : public TrainObserver {
 class SweepJob {
  public:
   SweepJob(const Communicator& world, const SweepPlan& plan, const SweepSelection& selection,
-           SweepObserver& observer)
-      : world_(world), plan_(plan), selection_(selection), observer_(observer) {}
+           SweepObserver& observer, ProgressBoard& progress_board)
+      : world_(world),
+        plan_(plan),
+        selection_(selection),
+        observer_(observer),
+        progress_board_(progress_board) {}
 
   SweepResult run();
 
@@ -105,8 +111,8 @@ class SweepJob {
   bool is_to_run(const TrialRecord& record) const;
   void record_invalid(const Trial& trial) const;
   void load_datasets();
-  void plan_phases();
-  void run_phase(std::size_t phase, const Communicator& group);
+  void plan_rounds();
+  void run_round(std::size_t round, const Communicator& group);
   void run_one(const Communicator& group, std::size_t run);
   std::optional<FileLock> take(const Communicator& group, std::size_t run, TrialRecord& record);
   std::string train_one(const Communicator& group, const Trial& trial, TrialRecord& record);
@@ -121,13 +127,14 @@ class SweepJob {
   const SweepPlan& plan_;
   const SweepSelection& selection_;
   SweepObserver& observer_;
+  ProgressBoard& progress_board_;  // where the ranks stand, for the watchdog
   const StopSignal signal_;
 
   std::optional<Ledger> ledger_;    // first ranks of groups only
   std::vector<std::int64_t> runs_;  // trials to be run, as indices into the plan
   std::size_t earlier_ = 0;         // rank 0 only
   std::vector<std::optional<SharedDataset>> datasets_;
-  std::vector<Phase> phases_;
+  std::vector<Round> rounds_;
   std::optional<SweepBoard> board_;
   std::string refused_;  // what the disk said when it took no record
 
@@ -181,6 +188,7 @@ void SweepJob::select() {
     ledger_.emplace(plan_.spec.directory);
     std::set<std::string> seen;
     for (std::size_t i = 0; i < plan_.trials.size(); ++i) {
+      progress_board_.beat();
       const Trial& trial = plan_.trials[i];
       const bool selected = selection_.first <= trial.point.number && trial.point.number <= selection_.last;
       if (!selected || !seen.insert(trial.digest).second) continue;
@@ -204,6 +212,7 @@ void SweepJob::select() {
 }
 
 void SweepJob::load_datasets() {
+  progress_board_.reach(0, Phase::reading_data);
   datasets_.resize(plan_.datasets.size());
   for (std::size_t d = 0; d < plan_.datasets.size(); ++d) {
     const auto needs = [&](Precision precision) {
@@ -214,7 +223,7 @@ void SweepJob::load_datasets() {
     };
     const bool float32 = needs(Precision::float32), float64 = needs(Precision::float64);
     if (!float32 && !float64) continue;
-    datasets_[d].emplace(world_, plan_.datasets[d], float32, float64);
+    datasets_[d].emplace(world_, plan_.datasets[d], float32, float64, &progress_board_);
     if (world_.is_root() && !datasets_[d]->fallback().empty()) {
       observer_.message("warning: every rank holds a copy of " + plan_.datasets[d].path +
                         ", for ranks of one node cannot share it: " + datasets_[d]->fallback());
@@ -222,17 +231,17 @@ void SweepJob::load_datasets() {
   }
 }
 
-void SweepJob::plan_phases() {
-  std::map<int, Phase, std::greater<>> by_ranks;
+void SweepJob::plan_rounds() {
+  std::map<int, Round, std::greater<>> by_ranks;
   for (std::size_t run = 0; run < runs_.size(); ++run) {
-    Phase& phase = by_ranks[std::min(trial_of(run).ranks, world_.size())];
-    phase.ranks = std::min(trial_of(run).ranks, world_.size());
-    phase.runs.push_back(run);
+    Round& round = by_ranks[std::min(trial_of(run).ranks, world_.size())];
+    round.ranks = std::min(trial_of(run).ranks, world_.size());
+    round.runs.push_back(run);
   }
-  for (auto& [ranks, phase] : by_ranks) {
-    std::stable_sort(phase.runs.begin(), phase.runs.end(),
+  for (auto& [ranks, round] : by_ranks) {
+    std::stable_sort(round.runs.begin(), round.runs.end(),
                      [&](std::size_t a, std::size_t b) { return trial_of(a).work > trial_of(b).work; });
-    phases_.push_back(std::move(phase));
+    rounds_.push_back(std::move(round));
   }
 }
 
@@ -243,8 +252,8 @@ SweepResult SweepJob::run() {
   select();
   load_datasets();
   on_root(world_, [&] { write_results(plan_); });  // reports shall know all trials from the beginning
-  plan_phases();
-  board_.emplace(world_, phases_.size(), runs_.size());
+  plan_rounds();
+  board_.emplace(world_, rounds_.size(), runs_.size());
   progress_.runs = runs_.size() + progress_.failed;
   for (std::size_t run = 0; run < runs_.size(); ++run) progress_.work += trial_of(run).work;
   shown_.resize(runs_.size());
@@ -253,17 +262,20 @@ SweepResult SweepJob::run() {
 
   const std::int32_t node = world_.node();
   const std::vector<std::int32_t> nodes = world_.all_gather_v(std::span(&node, 1));
-  for (std::size_t phase = 0; phase < phases_.size(); ++phase) {
-    const std::vector<int> groups = groups_of_ranks(nodes, phases_[phase].ranks);
+  for (std::size_t round = 0; round < rounds_.size(); ++round) {
+    const std::vector<int> groups = groups_of_ranks(nodes, rounds_[round].ranks);
     const Communicator group = world_.split(groups[static_cast<std::size_t>(world_.rank())]);
+    progress_board_.reach(0, Phase::running_trials);
     try {
-      run_phase(phase, group);
+      run_round(round, group);
     } catch (const AgreedError& error) {
       // Only this group knows: the job has to be ended for the others.
       throw std::runtime_error(error.what());
     }
     bool told = false;
+    progress_board_.reach(0, Phase::waiting_for_trials);
     world_.patient_barrier([&] {
+      if (!progress_board_.anyone_in(Phase::running_trials)) progress_board_.beat();  // it is another node's
       if (signal_.requested() && !std::exchange(told, true)) board_->stop();
       tick(false);
     });
@@ -274,13 +286,13 @@ SweepResult SweepJob::run() {
   return {progress_, world_.all_reduce_max(world_.is_root() && stopped ? 1 : 0) == 1};
 }
 
-void SweepJob::run_phase(std::size_t phase, const Communicator& group) {
-  const std::vector<std::size_t>& runs = phases_[phase].runs;
+void SweepJob::run_round(std::size_t round, const Communicator& group) {
+  const std::vector<std::size_t>& runs = rounds_[round].runs;
   for (;;) {
     const bool stop = group.all_reduce_max(signal_.requested() ? 1 : 0) == 1;
     std::uint64_t next = runs.size();
     if (group.is_root() && stop) board_->stop();
-    if (group.is_root() && !stop) next = board_->draw(phase);
+    if (group.is_root() && !stop) next = board_->draw(round);
     group.broadcast(std::span(&next, 1));
     if (next >= runs.size()) return;
     run_one(group, runs[next]);
@@ -458,6 +470,16 @@ void SweepJob::tick(bool now) {
   observer_.progressed(progress_);
 }
 
+/// The longest of all trials; 0, which is for ever, if any has it.
+double stall_timeout_seconds(const SweepPlan& plan) {
+  double longest = 0;
+  for (const Trial& trial : plan.trials) {
+    if (trial.config.stall_timeout_seconds == 0) return 0;
+    longest = std::max(longest, trial.config.stall_timeout_seconds);
+  }
+  return longest;
+}
+
 }  // namespace
 
 std::vector<int> groups_of_ranks(const std::vector<std::int32_t>& nodes, int ranks) {
@@ -485,7 +507,9 @@ std::vector<int> groups_of_ranks(const std::vector<std::int32_t>& nodes, int ran
 
 SweepResult run_sweep(const Communicator& world, const SweepPlan& plan, const SweepSelection& selection,
                       SweepObserver& observer) {
-  return SweepJob(world, plan, selection, observer).run();
+  return watched(world, stall_timeout_seconds(plan), [&](ProgressBoard& board) {
+    return SweepJob(world, plan, selection, observer, board).run();
+  });
 }
 
 }  // namespace lockstep

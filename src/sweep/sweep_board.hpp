@@ -19,19 +19,19 @@ class SweepBoard {
   };
 
   /// Collective.
-  SweepBoard(const Communicator& world, std::size_t phases, std::size_t runs)
-      : phases_(phases), runs_(runs), board_(world, phases + 1 + 2 * runs) {}
+  SweepBoard(const Communicator& world, std::size_t rounds, std::size_t runs)
+      : rounds_(rounds), runs_(runs), board_(world, rounds + 1 + 2 * runs) {}
 
-  /// The next run of a phase, counted from 0; beyond the last one where there are no more.
-  std::uint64_t draw(std::size_t phase) const {
-    return static_cast<std::uint64_t>(board_.fetch_and_add(phase, 1));
+  /// The next run of a round, counted from 0; beyond the last one where there are no more.
+  std::uint64_t draw(std::size_t round) const {
+    return static_cast<std::uint64_t>(board_.fetch_and_add(round, 1));
   }
   /// No group draws anything any more, and those at work stop.
   void stop() const {
-    board_.fetch_and_add(phases_, 1);
-    for (std::size_t phase = 0; phase < phases_; ++phase) board_.fetch_and_add(phase, beyond_all);
+    board_.fetch_and_add(rounds_, 1);
+    for (std::size_t round = 0; round < rounds_; ++round) board_.fetch_and_add(round, beyond_all);
   }
-  bool stopped() const { return board_.fetch_and_add(phases_, 0) > 0; }
+  bool stopped() const { return board_.fetch_and_add(rounds_, 0) > 0; }
   void set(std::size_t run, const State& state) const {
     const std::int64_t words[] = {
         static_cast<std::int64_t>(state.status) + (state.elsewhere ? elsewhere_mark : 0),
@@ -56,9 +56,9 @@ class SweepBoard {
   static constexpr std::int64_t beyond_all = std::int64_t{1} << 40;
   static constexpr std::int64_t elsewhere_mark = 100;
 
-  std::size_t first_word(std::size_t run) const { return phases_ + 1 + 2 * run; }
+  std::size_t first_word(std::size_t run) const { return rounds_ + 1 + 2 * run; }
 
-  std::size_t phases_, runs_;
+  std::size_t rounds_, runs_;
   WorkBoard board_;
 };
 

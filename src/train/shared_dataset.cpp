@@ -121,7 +121,8 @@ RowsView<T> neighbouring_rows(const RowsView<T>& rows, Range some) {
   return result;
 }
 
-SharedDataset::SharedDataset(const Communicator& world, DatasetInfo info, bool float32, bool float64)
+SharedDataset::SharedDataset(const Communicator& world, DatasetInfo info, bool float32, bool float64,
+                             ProgressBoard* board)
     : info_(std::move(info)) {
   const Communicator node = world.split(world.node());
   const Communicator alone = world.split(world.rank());
@@ -134,25 +135,26 @@ SharedDataset::SharedDataset(const Communicator& world, DatasetInfo info, bool f
   const Communicator& sharers = fallback_.empty() ? node : alone;
   // The ranks that share fail together; so do all.
   collectively(world, [&] {
-    if (float32) float32_.emplace(load<float>(sharers));
-    if (float64) float64_.emplace(load<double>(sharers));
+    if (float32) float32_.emplace(load<float>(sharers, board));
+    if (float64) float64_.emplace(load<double>(sharers, board));
   });
 }
 
 template <class T>
-SharedDataset::AllRows<T> SharedDataset::load(const Communicator& sharers) const {
+SharedDataset::AllRows<T> SharedDataset::load(const Communicator& sharers, ProgressBoard* board) const {
   AllRows<T> all;
-  all.train.emplace(load_split<T>(sharers, Split::train));
-  if (info_.test_rows > 0) all.test.emplace(load_split<T>(sharers, Split::test));
+  all.train.emplace(load_split<T>(sharers, Split::train, board));
+  if (info_.test_rows > 0) all.test.emplace(load_split<T>(sharers, Split::test, board));
   return all;
 }
 
 template <class T>
-SharedDataset::SplitRows<T> SharedDataset::load_split(const Communicator& sharers, Split split) const {
+SharedDataset::SplitRows<T> SharedDataset::load_split(const Communicator& sharers, Split split,
+                                                      ProgressBoard* board) const {
   const std::size_t rows = info_.rows(split);
   const Range part = block_partition(rows, static_cast<std::size_t>(sharers.size()),
                                      static_cast<std::size_t>(sharers.rank()));
-  Rows<T> mine = read_rows<T>(sharers, info_, split, part.empty() ? RowRuns{} : RowRuns{part});
+  Rows<T> mine = read_rows<T>(sharers, info_, split, part.empty() ? RowRuns{} : RowRuns{part}, board);
   if (split == Split::train) index_nonzeros(sharers, rows, mine);
 
   const bool bytes = info_.x_type == "uint8";

@@ -595,18 +595,8 @@ TrainResult train_watched(const Communicator& world, const TrainConfig& config, 
 TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
                   const SharedDataset* shared) {
   const StopSignal signal;  // one that comes before the first step is not lost
-  std::optional<ProgressBoard> board(std::in_place, world);
-  std::optional<AgreedError> failure;
-  TrainResult result;
-  try {
-    const Watchdog watchdog(world, *board, config.stall_timeout_seconds);
-    result = train_watched(world, config, observer, shared, *board);
-  } catch (const AgreedError& error) {
-    failure = error;
-  }
-  board.reset();  // which no rank could do while an exception passes
-  if (failure) throw AgreedError(*failure);
-  return result;
+  return watched(world, config.stall_timeout_seconds,
+                 [&](ProgressBoard& board) { return train_watched(world, config, observer, shared, board); });
 }
 
 }  // namespace lockstep

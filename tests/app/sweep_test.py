@@ -253,6 +253,19 @@ class Interruption(SweepTestCase):
         self.sweep_well(path, ranks=2)
         self.assertEqual({row["status"] for row in self.trials()}, {"finished"})
 
+    def test_a_stopped_rank_ends_the_job_when_the_others_wait_for_it(self):
+        path = self.sweep_file(epochs=self.EPOCHS // 4, base="stall_timeout = 2")
+        process = self.started(path, 3)
+        os.kill(rank_processes(process)[-1], signal.SIGSTOP)
+        result = finish(process, timeout=200)
+        self.assertEqual(result.status, 1, str(result))
+        self.assertRegex(result.err, r"no rank here got further for 2 s \(--stall-timeout\); rank \d does not respond; "
+                                     r"behind: rank \d, running trials; ranks \d, \d, waiting for the others' trials")
+        records = [json.loads(record.read_text()) for record in (self.out / "ledger").glob("*.json")]
+        self.assertGreaterEqual([record["status"] for record in records].count("finished"), 11)
+        self.sweep_well(path, ranks=2)
+        self.assertEqual({row["status"] for row in self.trials()}, {"finished"})
+
     def test_the_table_is_there_while_the_first_job_runs(self):
         process = self.started(self.long_sweep(), 2)
         rows = self.trials()

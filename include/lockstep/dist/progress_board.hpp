@@ -10,7 +10,7 @@
 
 namespace lockstep {
 
-/// What a rank does between two steps and in one, in the order in which it comes.
+/// What a rank does between two steps and in one, in the order in which it comes; and in a sweep.
 enum class Phase : std::uint8_t {
   opening,
   reading_data,
@@ -24,6 +24,8 @@ enum class Phase : std::uint8_t {
   adding_gradients,
   updating,
   sharing_weights,
+  running_trials,
+  waiting_for_trials,
 };
 
 /// Where the ranks of a node stand, in memory that they share, for a watchdog to look at. To say where one
@@ -54,6 +56,8 @@ class ProgressBoard {
                                          std::memory_order_relaxed);
   }
 
+  /// Whether any rank is in `phase`.
+  bool anyone_in(Phase phase) const;
   /// Every line; two equal results mean that nobody got further between them.
   std::vector<std::uint64_t> places() const;
   /// "behind: rank 2, computing step 12; ranks 0, 1, 3, adding up the gradients of step 13".

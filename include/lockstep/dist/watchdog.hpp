@@ -2,9 +2,12 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <type_traits>
 
+#include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/communicator.hpp"
 #include "lockstep/dist/progress_board.hpp"
 
@@ -34,5 +37,23 @@ class Watchdog {
   bool ended_ = false;
   std::thread thread_;
 };
+
+/// work(board) under a watchdog. Collective; an AgreedError passes after the board was given back, which no
+/// rank could do while an exception passes.
+template <class F>
+auto watched(const Communicator& world, double timeout_seconds, F&& work) {
+  std::optional<ProgressBoard> board(std::in_place, world);
+  std::optional<AgreedError> failure;
+  std::optional<std::invoke_result_t<F, ProgressBoard&>> result;
+  try {
+    const Watchdog watchdog(world, *board, timeout_seconds);
+    result.emplace(work(*board));
+  } catch (const AgreedError& error) {
+    failure = error;
+  }
+  board.reset();
+  if (failure) throw AgreedError(*failure);
+  return std::move(*result);
+}
 
 }  // namespace lockstep

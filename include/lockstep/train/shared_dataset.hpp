@@ -4,6 +4,7 @@
 #include <string>
 
 #include "lockstep/dist/communicator.hpp"
+#include "lockstep/dist/progress_board.hpp"
 #include "lockstep/dist/shared_memory.hpp"
 #include "lockstep/io/dataset.hpp"
 
@@ -16,7 +17,8 @@ class SharedDataset {
   /// Collective: every rank reads a part of its node's copy. `float32`, `float64`: whether runs in float32
   /// and in float64 will ask for rows. On a node without room for shared memory every rank has a copy of its
   /// own. Throws AgreedError for damaged data.
-  SharedDataset(const Communicator& world, DatasetInfo info, bool float32, bool float64);
+  SharedDataset(const Communicator& world, DatasetInfo info, bool float32, bool float64,
+                ProgressBoard* board = nullptr);
 
   const DatasetInfo& info() const { return info_; }
   /// The rows of the file; T as the constructor was told.
@@ -36,9 +38,9 @@ class SharedDataset {
     std::optional<SplitRows<T>> train, test;
   };
   template <class T>
-  AllRows<T> load(const Communicator& sharers) const;
+  AllRows<T> load(const Communicator& sharers, ProgressBoard* board) const;
   template <class T>
-  SplitRows<T> load_split(const Communicator& sharers, Split split) const;
+  SplitRows<T> load_split(const Communicator& sharers, Split split, ProgressBoard* board) const;
 
   DatasetInfo info_;
   std::string fallback_;
