@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <optional>
+#include <stdexcept>
 
 #include "lockstep/core/error.hpp"
 #include "lockstep/io/atomic_file.hpp"
@@ -61,14 +62,11 @@ std::vector<std::string> checkpoints_to_resume(const std::string& directory) {
   std::error_code ignored;
   const auto is_last = [&](const std::string& path) { return fs::equivalent(path, last, ignored); };
   if (!fs::is_regular_file(last, ignored) || std::ranges::any_of(paths, is_last)) return paths;
-  try {
-    const std::uint64_t step = read_checkpoint_state(last).step;
-    const auto older = std::ranges::find_if(
-        paths, [&](const std::string& path) { return step_of(fs::path(path).filename().string()) < step; });
-    paths.insert(older, last);
-  } catch (const FileError&) {
-    // Damaged.
-  }
+  std::uint64_t step = 0;
+  if (!damage_found(last, [&] { step = read_checkpoint_state(last).step; }).empty()) return paths;
+  const auto older = std::ranges::find_if(
+      paths, [&](const std::string& path) { return step_of(fs::path(path).filename().string()) < step; });
+  paths.insert(older, last);
   return paths;
 }
 
@@ -76,6 +74,7 @@ std::string why_unreadable(const std::string& path) {
   const auto reason = [] { return std::string(errno == ENOENT ? "" : std::strerror(errno)); };
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return reason();
+  ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);  // what the disk has counts, not what was read before
   std::vector<char> buffer(1 << 20);
   ssize_t count = 0;
   do count = ::read(file, buffer.data(), buffer.size());
@@ -83,6 +82,22 @@ std::string why_unreadable(const std::string& path) {
   const std::string found = count < 0 ? reason() : "";
   ::close(file);
   return found;
+}
+
+std::string damage_found(const std::string& path, const std::function<void()>& read) {
+  constexpr int attempts = 2;
+  for (int attempt = 1;; ++attempt) {
+    try {
+      read();
+      return "";
+    } catch (const FileError& error) {
+      if (const std::string reason = why_unreadable(path); !reason.empty()) {
+        throw std::runtime_error(path + ": cannot be read: " + reason +
+                                 "; start again when it can, or move it away");
+      }
+      if (attempt == attempts) return error.what();
+    }
+  }
 }
 
 void delete_old_checkpoints(const std::string& directory, std::size_t keep) {

@@ -309,6 +309,10 @@ void Checkpointer<T>::check_same_run(const CheckpointState& state, const std::st
     throw UserError(path + " was trained on other data: expected dataset digest " + state.dataset_sha256 +
                     ", found " + dataset_.sha256_all + " in " + dataset_.path);
   }
+}
+
+template <class T>
+void Checkpointer<T>::warn_of_other_arithmetic(const CheckpointState& state) const {
   for (const auto& [key, now] : arithmetic_environment(config_.arithmetic)) {
     const auto before = state.environment.find(key);
     if (before != state.environment.end() && before->second != now) {
@@ -323,6 +327,7 @@ void Checkpointer<T>::check_same_run(const CheckpointState& state, const std::st
 template <class T>
 typename Checkpointer<T>::Snapshot Checkpointer<T>::read(const std::string& path) const {
   Snapshot snapshot;
+  beat();
   snapshot.state = read_checkpoint_state(path);
   beat();
   check_same_run(snapshot.state, path);
@@ -332,39 +337,22 @@ typename Checkpointer<T>::Snapshot Checkpointer<T>::read(const std::string& path
   return snapshot;
 }
 
-/// Nothing if the file is damaged: to go on from an older one deletes this one, so what a read says twice
-/// only.
-template <class T>
-std::optional<typename Checkpointer<T>::Snapshot> Checkpointer<T>::read_if_valid(const std::string& path,
-                                                                                 bool is_only_choice) const {
-  constexpr int attempts = 2;
-  for (int attempt = 1;; ++attempt) {
-    beat();
-    try {
-      return read(path);
-    } catch (const FileError& error) {
-      if (const std::string reason = why_unreadable(path); !reason.empty()) {
-        throw std::runtime_error(path + ": cannot be read: " + reason +
-                                 "; start again when it can, or move it away");
-      }
-      if (attempt < attempts) continue;
-      if (is_only_choice) throw;
-      observer_.message(std::string("warning: damaged checkpoint left out: ") + error.what());
-      return std::nullopt;
-    }
-  }
-}
-
 template <class T>
 std::optional<typename Checkpointer<T>::Snapshot> Checkpointer<T>::newest_valid() const {
   if (config_.resume == "never") return std::nullopt;
   const std::vector<std::string> paths = candidates();
   for (const std::string& path : paths) {
-    std::optional<Snapshot> snapshot = read_if_valid(path, path == paths.back() && config_.resume != "auto");
-    if (!snapshot) continue;
+    Snapshot snapshot;
+    const std::string damage = damage_found(path, [&] { snapshot = read(path); });
+    if (!damage.empty()) {
+      if (path == paths.back() && config_.resume != "auto") throw FileError(damage);
+      observer_.message("warning: damaged checkpoint left out: " + damage);
+      continue;
+    }
     last_path_ = path;
-    observer_.message("resuming from " + path + " (epoch " + std::to_string(snapshot->state.epoch) +
-                      ", step " + std::to_string(snapshot->state.step) + ")");
+    observer_.message("resuming from " + path + " (epoch " + std::to_string(snapshot.state.epoch) +
+                      ", step " + std::to_string(snapshot.state.step) + ")");
+    warn_of_other_arithmetic(snapshot.state);
     return snapshot;
   }
   if (!paths.empty()) observer_.message("warning: no valid checkpoint is left; training begins anew");

@@ -300,11 +300,19 @@ def read_errors(suite):
 
     def one(at, how_many):
         run_dir = copy()
-        result = suite.train(run_dir, *SHIM_FLAGS, env=shim(run_dir, FAULT_MODE="read", FAULT_AT=at, FAULT_CALLS=how_many))
+        counted = suite.dir / "calls"
+        counted.unlink(missing_ok=True)
+        result = suite.train(run_dir, *SHIM_FLAGS, env=shim(run_dir, FAULT_MODE="read", FAULT_AT=at, FAULT_CALLS=how_many,
+                                                             FAULT_COUNT_FILE=counted))
+        if not counted.exists():
+            raise Wrong(f"ended as nothing should: {result}")
+        of_checkpoint = "/checkpoints/" in counted.read_text()
         if result.status == 0:
             resumed = re.findall(r"resuming from .*step-(\d+)\.h5 ", (run_dir / "log.txt").read_text())
             if [int(found) for found in resumed] != [step]:
                 raise Lost(f"did not go on from the newest checkpoint: {result}")
+        elif how_many == 1 and of_checkpoint:
+            raise Wrong(f"one error was enough: {result}")
         elif result.status not in (1, 2) or len(cli.error_lines(result.err)) != 1:
             raise Wrong(f"no clear message: {result}")
         check_newest(run_dir)

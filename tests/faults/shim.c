@@ -7,7 +7,8 @@
  *   FAULT_AT         the first call that is hit, counted from 1
  *   FAULT_CALLS      how many calls are hit, from there on (default 1)
  *   FAULT_ERRNO      a number
- *   FAULT_COUNT_FILE gets two numbers at the end of the process: calls made, calls that failed or came up short
+ *   FAULT_COUNT_FILE gets two numbers at the end of the process: calls made, calls that failed or came up short; then the
+ *                    path of the last read that failed
  *   FAULT_TRACE      file to which each call is appended before it is made, as "operation length\n" and that many bytes:
  *                    NUL-separated texts, for writes: path, offset, content
  */
@@ -28,6 +29,7 @@
 
 enum { most_descriptors = 4096 };
 static char* paths[most_descriptors]; /* of descriptors below the directory */
+static char hit_path[PATH_MAX];         /* of the last failed read */
 static atomic_int calls, hits;
 static int trace = -1;
 
@@ -94,7 +96,9 @@ static int fate(void) {
 
 /* Called before each read. */
 static int read_fate(int descriptor) {
-  return path_of(descriptor) != NULL && is_mode("read") && is_hit() ? failed() : 0;
+  if (path_of(descriptor) == NULL || !is_mode("read") || !is_hit()) return 0;
+  snprintf(hit_path, sizeof hit_path, "%s", path_of(descriptor));
+  return failed();
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -136,11 +140,19 @@ FILE* fopen(const char* path, const char* mode) {
 }
 FILE* fopen64(const char* path, const char* mode) { return fopen(path, mode); }
 
+static void forget(int descriptor) {
+  if (path_of(descriptor) == NULL) return;
+  free(paths[descriptor]);
+  paths[descriptor] = NULL;
+}
+
+int fclose(FILE* file) {
+  forget(fileno(file));
+  return REAL(fclose)(file);
+}
+
 int close(int descriptor) {
-  if (path_of(descriptor) != NULL) {
-    free(paths[descriptor]);
-    paths[descriptor] = NULL;
-  }
+  forget(descriptor);
   return (int)syscall(SYS_close, descriptor);
 }
 
@@ -236,8 +248,8 @@ int ftruncate64(int descriptor, off64_t length) { return ftruncate(descriptor, l
 __attribute__((destructor)) static void tell_calls(void) {
   const char* path = getenv("FAULT_COUNT_FILE");
   if (path == NULL || calls == 0) return;
-  char text[32];
-  const int length = snprintf(text, sizeof text, "%d %d\n", (int)calls, (int)hits);
+  char text[PATH_MAX + 32];
+  const int length = snprintf(text, sizeof text, "%d %d %s\n", (int)calls, (int)hits, hit_path);
   const int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   syscall(SYS_write, file, text, (size_t)length);
 }

@@ -80,6 +80,23 @@ TEST(CheckpointFiles, WhatCannotBeReadIsToldFromWhatIsDamagedOrGone) {
   EXPECT_EQ(why_unreadable(directory / "."), "Is a directory");
 }
 
+TEST(CheckpointFiles, AreDamagedIfTwoReadsSaySoAndTheBytesAreThere) {
+  const TemporaryDirectory directory;
+  make_steps(directory, {1});
+  const std::string path = directory / checkpoint_file_name(1);
+  int failures = 0;
+  const auto read = [&] {
+    if (failures-- > 0) throw FileError("bad " + std::to_string(failures));
+  };
+  EXPECT_EQ(damage_found(path, read), "");
+  failures = 1;
+  EXPECT_EQ(damage_found(path, read), "");
+  failures = 2;
+  EXPECT_EQ(damage_found(path, read), "bad 0");
+  failures = 1;
+  EXPECT_THROW(damage_found(directory / ".", read), std::runtime_error);
+}
+
 TEST(CheckpointFiles, ADirectoryThatCannotBeReadToItsEndIsAFileErrorAndNotEmpty) {
   const TemporaryDirectory directory;
   make_steps(directory, {1, 2, 3});

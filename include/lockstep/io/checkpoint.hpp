@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <span>
@@ -99,8 +100,12 @@ std::vector<std::string> checkpoints_newest_first(const std::string& directory);
 std::vector<std::string> checkpoints_to_resume(const std::string& directory);
 
 /// Why a file's bytes cannot be read now, as after an I/O error; empty if they can, or if there is no file.
-/// What can be read and is refused is damaged.
 std::string why_unreadable(const std::string& path);
+
+/// What is damaged in a checkpoint: the FileError that read() throws twice, although all bytes can be read;
+/// empty if read() goes through. A run that takes an older checkpoint deletes this one, so a read that fails
+/// once must not be enough. Throws std::runtime_error if the bytes cannot be read now.
+std::string damage_found(const std::string& path, const std::function<void()>& read);
 
 /// Deletes all but the `keep` latest step-*.h5 files. `best` and `last` stay. Throws FileError if the
 /// directory may not be read.

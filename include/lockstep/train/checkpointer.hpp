@@ -92,9 +92,9 @@ class Checkpointer {
   void restore_best(const CheckpointState& restored) const;
   std::vector<std::string> candidates() const;
   Snapshot read(const std::string& path) const;
-  std::optional<Snapshot> read_if_valid(const std::string& path, bool is_only_choice) const;
   std::optional<Snapshot> newest_valid() const;
   void check_same_run(const CheckpointState& state, const std::string& path) const;
+  void warn_of_other_arithmetic(const CheckpointState& state) const;
   void beat() const {
     if (board_ != nullptr) board_->beat();
   }
