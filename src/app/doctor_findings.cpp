@@ -130,7 +130,8 @@ void examine_memory(const Communicator& world, Findings& findings) {
       {Level::warning,
        fmt::format("this container or job may use {}, of which {} are free, for {} ranks a node",
                    format_bytes(*limits.memory_bytes), format_bytes(*limits.available_memory_bytes), ranks),
-       fmt::format("docker run --memory {0}m …, sbatch --mem {0}M, or fewer ranks a node", enough >> 20)});
+       fmt::format("docker run --memory {0}m …, sbatch --mem {0}M, or fewer ranks a node",
+                   (*limits.memory_bytes - *limits.available_memory_bytes + enough) >> 20)});
 }
 
 void examine_shared_memory(Findings& findings) {
@@ -280,8 +281,8 @@ void compare_directories(const Communicator& world, Findings& findings) {
   for (const std::string& host : hosts) {
     if (host.empty()) continue;
     findings.push_back({Level::warning, host + " does not see the files of this directory",
-                        "cd to a shared file system, or rsync -a data/ " + host + ":" +
-                            (fs::path(path).parent_path() / "data/").string()});
+                        "cd to a shared file system, or rsync -a DATASET " + host + ":" +
+                            fs::path(path).parent_path().string()});
   }
 }
 

@@ -20,7 +20,7 @@ std::string text_of(Phase phase, std::uint64_t step) {
   const std::string next = std::to_string(step + 1), last = std::to_string(step);
   switch (phase) {
     case Phase::opening:
-      return "opening the data and the run directory";
+      return "opening the data and the run's files";
     case Phase::drawing_weights:
       return "drawing the first weights";
     case Phase::reading_data:
@@ -43,8 +43,10 @@ std::string text_of(Phase phase, std::uint64_t step) {
       return "updating its weights in step " + next;
     case Phase::sharing_weights:
       return "sharing the weights of step " + next;
+    case Phase::between_trials:
+      return "between two trials";
     case Phase::running_trials:
-      return "running trials";
+      return "running a trial";
     case Phase::waiting_for_trials:
       break;
   }
@@ -69,9 +71,9 @@ ProgressBoard::ProgressBoard(const Communicator& world)
   ranks_ = group_.all_gather_v(std::span(&rank, 1));
 }
 
-bool ProgressBoard::anyone_in(Phase phase) const {
+bool ProgressBoard::everyone_in(Phase phase) const {
   const std::vector<std::uint64_t> all = places();
-  return std::any_of(all.begin(), all.end(),
+  return std::all_of(all.begin(), all.end(),
                      [&](std::uint64_t place) { return phase_of(place >> beat_bits) == phase; });
 }
 

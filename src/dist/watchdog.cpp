@@ -93,7 +93,7 @@ void Watchdog::watch() {
     before = Clock::now();
     board_.pulse();
     board_.beat_in(Phase::drawing_weights);
-    board_.beat_in(Phase::running_trials);  // each trial has a watchdog of its own
+    board_.beat_in(Phase::running_trials);  // which have watchdogs of their own
     pulses.look(passed);
     still += passed;
     std::vector<std::uint64_t> now = board_.places();

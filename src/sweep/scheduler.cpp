@@ -96,12 +96,13 @@ class TrialWatch : public TrainObserver {
 class SweepJob {
  public:
   SweepJob(const Communicator& world, const SweepPlan& plan, const SweepSelection& selection,
-           SweepObserver& observer, ProgressBoard& progress_board)
+           SweepObserver& observer, ProgressBoard& progress_board, const StopSignal& signal)
       : world_(world),
         plan_(plan),
         selection_(selection),
         observer_(observer),
-        progress_board_(progress_board) {}
+        progress_board_(progress_board),
+        signal_(signal) {}
 
   SweepResult run();
 
@@ -128,7 +129,7 @@ class SweepJob {
   const SweepSelection& selection_;
   SweepObserver& observer_;
   ProgressBoard& progress_board_;  // where the ranks stand, for the watchdog
-  const StopSignal signal_;
+  const StopSignal& signal_;
 
   std::optional<Ledger> ledger_;    // first ranks of groups only
   std::vector<std::int64_t> runs_;  // trials to be run, as indices into the plan
@@ -251,7 +252,10 @@ SweepResult SweepJob::run() {
   check_same_plan();
   select();
   load_datasets();
-  on_root(world_, [&] { write_results(plan_); });  // reports shall know all trials from the beginning
+  progress_board_.reach(0, Phase::starting);
+  on_root(world_, [&] {
+    write_results(plan_, [&] { progress_board_.beat(); });
+  });  // reports shall know all trials from the beginning
   plan_rounds();
   board_.emplace(world_, rounds_.size(), runs_.size());
   progress_.runs = runs_.size() + progress_.failed;
@@ -265,7 +269,7 @@ SweepResult SweepJob::run() {
   for (std::size_t round = 0; round < rounds_.size(); ++round) {
     const std::vector<int> groups = groups_of_ranks(nodes, rounds_[round].ranks);
     const Communicator group = world_.split(groups[static_cast<std::size_t>(world_.rank())]);
-    progress_board_.reach(0, Phase::running_trials);
+    progress_board_.reach(0, Phase::between_trials);
     try {
       run_round(round, group);
     } catch (const AgreedError& error) {
@@ -275,7 +279,9 @@ SweepResult SweepJob::run() {
     bool told = false;
     progress_board_.reach(0, Phase::waiting_for_trials);
     world_.patient_barrier([&] {
-      if (!progress_board_.anyone_in(Phase::running_trials)) progress_board_.beat();  // it is another node's
+      // The trials that are left may be other nodes'.
+      if (world_.nodes() > 1 && progress_board_.everyone_in(Phase::waiting_for_trials))
+        progress_board_.beat();
       if (signal_.requested() && !std::exchange(told, true)) board_->stop();
       tick(false);
     });
@@ -392,7 +398,9 @@ void SweepJob::run_one(const Communicator& group, std::size_t run) {
   if (group.is_root()) board_->set(run, {TrialStatus::running, false, 0});
   tick(true);
   const Clock::time_point start = Clock::now();
+  progress_board_.reach(0, Phase::running_trials);
   const std::string failure = train_one(group, trial_of(run), record);
+  progress_board_.reach(0, Phase::between_trials);
   if (!failure.empty()) {
     record.status = TrialStatus::failed;
     record.message = failure;
@@ -507,8 +515,9 @@ std::vector<int> groups_of_ranks(const std::vector<std::int32_t>& nodes, int ran
 
 SweepResult run_sweep(const Communicator& world, const SweepPlan& plan, const SweepSelection& selection,
                       SweepObserver& observer) {
+  const StopSignal signal;  // one that comes before the first trial is not lost
   return watched(world, stall_timeout_seconds(plan), [&](ProgressBoard& board) {
-    return SweepJob(world, plan, selection, observer, board).run();
+    return SweepJob(world, plan, selection, observer, board, signal).run();
   });
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <numbers>
 #include <set>
@@ -36,12 +37,14 @@ std::string csv_line(const std::vector<std::string>& texts) {
 }
 
 /// What is known of every trial of the plan, in its order; trials with equal configs have one record.
-std::vector<TrialRecord> read_records(const SweepPlan& plan, const Ledger& ledger) {
+std::vector<TrialRecord> read_records(const SweepPlan& plan, const Ledger& ledger,
+                                      const std::function<void()>& after_each) {
   std::map<std::string, TrialRecord> by_digest;
   std::vector<TrialRecord> records;
   for (const Trial& trial : plan.trials) {
     if (!by_digest.contains(trial.digest)) by_digest[trial.digest] = ledger.read(trial.digest);
     records.push_back(by_digest[trial.digest]);
+    after_each();
   }
   return records;
 }
@@ -227,10 +230,10 @@ Spread spread_of(std::span<const double> values) {
   return spread;
 }
 
-SweepSummary write_results(const SweepPlan& plan) {
+SweepSummary write_results(const SweepPlan& plan, const std::function<void()>& after_each_record) {
   const Ledger ledger(plan.spec.directory);
   const FileLock turn = ledger.lock_results();
-  const std::vector<TrialRecord> records = read_records(plan, ledger);
+  const std::vector<TrialRecord> records = read_records(plan, ledger, after_each_record);
   const RecordsByCell cells = records_by_cell(plan, records);
   std::vector<RankedTrial> ranked = rank_trials(plan, records, cells);
   write_file_atomically(plan.spec.directory + "/sweep.csv", trial_table(plan, records, ranked));

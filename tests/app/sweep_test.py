@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import pathlib
 import random
 import re
 import signal
@@ -186,11 +187,11 @@ class Interruption(SweepTestCase):
         path.write_text(path.read_text().replace('["8", "8x2"]', '["8"]'))
         return path
 
-    def started(self, path, ranks):
+    def started(self, path, ranks, *flags, trials=None):
         """A sweep that has some trials at work."""
-        process = start("sweep", path, "--sweep-dir", self.out, ranks=ranks)
+        process = start("sweep", path, "--sweep-dir", self.out, *flags, ranks=ranks)
         deadline = time.monotonic() + 60
-        while len(list((self.out / "trials").glob("*/metrics.csv"))) < ranks and time.monotonic() < deadline:
+        while len(list((self.out / "trials").glob("*/metrics.csv"))) < (trials or ranks) and time.monotonic() < deadline:
             time.sleep(0.01)
         return process
 
@@ -260,11 +261,26 @@ class Interruption(SweepTestCase):
         result = finish(process, timeout=200)
         self.assertEqual(result.status, 1, str(result))
         self.assertRegex(result.err, r"no rank here got further for 2 s \(--stall-timeout\); rank \d does not respond; "
-                                     r"behind: rank \d, running trials; ranks \d, \d, waiting for the others' trials")
+                                     r"behind: rank \d, (running a trial|between two trials); "
+                                     r"ranks \d, \d, waiting for the others' trials")
         records = [json.loads(record.read_text()) for record in (self.out / "ledger").glob("*.json")]
         self.assertGreaterEqual([record["status"] for record in records].count("finished"), 11)
         self.sweep_well(path, ranks=2)
         self.assertEqual({row["status"] for row in self.trials()}, {"finished"})
+
+    def test_a_rank_that_is_stopped_while_it_has_no_trial_ends_the_job(self):
+        path = self.sweep_file(epochs=self.EPOCHS, base="stall_timeout = 2")
+        process = self.started(path, 3, "--trials", "1..2", trials=2)
+
+        def has_trial(rank):
+            """It holds the lock of a run directory."""
+            return any("/trials/" in os.readlink(file) for file in pathlib.Path(f"/proc/{rank}/fd").iterdir())
+
+        idle = next(rank for rank in rank_processes(process) if not has_trial(rank))
+        os.kill(idle, signal.SIGSTOP)
+        result = finish(process, timeout=200)
+        self.assertEqual(result.status, 1, str(result))
+        self.assertRegex(result.err, r"no rank here got further for 2 s \(--stall-timeout\); rank \d does not respond")
 
     def test_the_table_is_there_while_the_first_job_runs(self):
         process = self.started(self.long_sweep(), 2)

@@ -9,7 +9,7 @@ namespace lockstep {
 /// What containers and batch jobs leave a process of the machine; nothing where they do not limit it.
 struct ControlGroupLimits {
   std::optional<std::size_t> memory_bytes;            ///< that all processes of the group may have together
-  std::optional<std::size_t> available_memory_bytes;  ///< of those, not in use; file caches make room
+  std::optional<std::size_t> available_memory_bytes;  ///< not in use; file caches make room, swap is left out
   std::optional<double> cores;                        ///< seconds of computing in a second
 };
 

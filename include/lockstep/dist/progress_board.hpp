@@ -24,6 +24,7 @@ enum class Phase : std::uint8_t {
   adding_gradients,
   updating,
   sharing_weights,
+  between_trials,
   running_trials,
   waiting_for_trials,
 };
@@ -56,8 +57,8 @@ class ProgressBoard {
                                          std::memory_order_relaxed);
   }
 
-  /// Whether any rank is in `phase`.
-  bool anyone_in(Phase phase) const;
+  /// Whether all ranks of this node are in `phase`.
+  bool everyone_in(Phase phase) const;
   /// Every line; two equal results mean that nobody got further between them.
   std::vector<std::uint64_t> places() const;
   /// "behind: rank 2, computing step 12; ranks 0, 1, 3, adding up the gradients of step 13".

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 #include <type_traits>
+#include <utility>
 
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/communicator.hpp"

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,7 +42,9 @@ struct SweepSummary {
 };
 
 /// Writes sweep.csv, summary.csv and best/<rank>/config.toml from the ledger in the sweep's directory. One
-/// process; other jobs wait for their turn. Throws FileError.
-SweepSummary write_results(const SweepPlan& plan);
+/// process; other jobs wait for their turn. Throws FileError. `after_each_record` is called while the ledger,
+/// which may be long, is read.
+SweepSummary write_results(
+    const SweepPlan& plan, const std::function<void()>& after_each_record = [] {});
 
 }  // namespace lockstep
