@@ -78,7 +78,7 @@ jobs=0 bad=0
 state_of() { scontrol show job "$1" | sed -n 's/.*JobState=\([A-Z_]*\).*/\1/p' | head -n 1; }
 wait_for() {
   local state
-  for _ in $(seq 600); do
+  for _ in $(seq 1800); do
     state=$(state_of "$1")
     case $state in PENDING | RUNNING | COMPLETING | CONFIGURING | SUSPENDED | REQUEUE*) sleep 1 ;; *) break ;; esac
   done
