@@ -1,8 +1,12 @@
 #include "lockstep/dist/environment.hpp"
 
 #include <mpi.h>
+#include <signal.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <exception>
 #include <stdexcept>
@@ -12,13 +16,56 @@
 #include "lockstep/dist/mpi_error.hpp"
 
 namespace lockstep {
+namespace {
 
-Environment::Environment() : exceptions_before_(std::uncaught_exceptions()) {
+std::string start_timeout_message;
+
+extern "C" void end_start(int) {
+  [[maybe_unused]] const auto written =
+      ::write(STDERR_FILENO, start_timeout_message.data(), start_timeout_message.size());
+  ::_exit(static_cast<int>(ExitStatus::failure));
+}
+
+/// While it lives, SIGALRM ends the process after some seconds. A rank's launcher then ends the others.
+class StartTimeout {
+ public:
+  explicit StartTimeout(double seconds) {
+    if (!(seconds > 0)) return;
+    constexpr double longest = 1e6;
+    const int rank = launched_rank();
+    start_timeout_message = "lockstep: rank " + std::to_string(rank) + " on " + host_name() +
+                            ": not all ranks have started within " +
+                            std::to_string(std::lround(std::min(seconds, longest))) +
+                            " s (--stall-timeout): one of them is stopped, or its host does not get on\n";
+    ::signal(SIGALRM, end_start);
+    // One of those that wait is enough to tell.
+    const int turn = std::min(rank, 2);
+    ::alarm(static_cast<unsigned>(std::ceil(std::min(seconds, longest))) + static_cast<unsigned>(turn));
+  }
+  ~StartTimeout() {
+    ::alarm(0);
+    ::signal(SIGALRM, SIG_DFL);
+  }
+  StartTimeout(const StartTimeout&) = delete;
+  StartTimeout& operator=(const StartTimeout&) = delete;
+
+ private:
+  static std::string host_name() {
+    std::array<char, 256> name{};
+    ::gethostname(name.data(), name.size() - 1);
+    return name.data();
+  }
+};
+
+}  // namespace
+
+Environment::Environment(double start_timeout_seconds) : exceptions_before_(std::uncaught_exceptions()) {
   int initialized = 0;
   check_mpi(MPI_Initialized(&initialized), "MPI_Initialized");
   if (initialized != 0) throw std::logic_error("MPI can be initialized only once in a process");
 
   set_launch_settings();
+  const StartTimeout timeout(start_timeout_seconds);
   int provided = MPI_THREAD_SINGLE;
   check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   check_mpi(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");

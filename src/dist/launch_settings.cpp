@@ -22,9 +22,9 @@ void set_unless_user_did(const char* variable, const char* value) {
   setenv(variable, value, /*overwrite=*/0);
 }
 
-/// The value of an environment variable, 1 if it is missing or no number.
-int number_in(const char* variable) {
-  int value = 1;
+/// The value of an environment variable if it is a number.
+int number_in(const char* variable, int otherwise = 1) {
+  int value = otherwise;
   if (const char* text = std::getenv(variable)) std::from_chars(text, text + std::strlen(text), value);
   return value;
 }
@@ -64,6 +64,11 @@ bool started_by_launcher() {
 int launched_ranks() {
   return std::max(
       {number_in("OMPI_COMM_WORLD_SIZE"), number_in("PMI_SIZE"), number_in("SLURM_STEP_NUM_TASKS")});
+}
+
+int launched_rank() {
+  return std::max(
+      {number_in("OMPI_COMM_WORLD_RANK", 0), number_in("PMIX_RANK", 0), number_in("PMI_RANK", 0)});
 }
 
 void set_launch_settings() {

@@ -13,8 +13,10 @@ namespace lockstep {
 /// job, because the other ranks may wait for this one.
 class Environment {
  public:
-  /// Throws MpiError, and std::logic_error if MPI is or was initialized already.
-  Environment();
+  /// Ends the process, and by it the job, with status 1 if the ranks have not met after some time, in whole
+  /// seconds (0: waits for ever): one that is stopped holds up all others in MPI_Init. Throws MpiError, and
+  /// std::logic_error if MPI is or was initialized already.
+  explicit Environment(double start_timeout_seconds = 0);
   ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
@@ -25,6 +27,8 @@ class Environment {
 
 /// How many ranks mpirun, srun or another launcher says that it started; 1 without any.
 int launched_ranks();
+/// The number of this one among them, from 0.
+int launched_rank();
 
 /// The MPI library as it names itself, e.g. "Open MPI v4.1.4". Works without an Environment too.
 std::string mpi_library_version();
