@@ -31,14 +31,20 @@ struct LaunchArguments {
   std::string ranks, max_restarts = "10", restart_delay = "1", hosts, launcher = "auto";
 };
 
+std::size_t parse_ranks(const std::string& text) {
+  if (text.empty()) throw UserError("-n: expected how many ranks to start, found none");
+  const std::size_t ranks = parse_unsigned(text, "--ranks");
+  if (ranks == 0) throw UserError("--ranks: expected at least 1, found '0'");
+  return ranks;
+}
+
 /// The arguments as numbers. Throws UserError.
 struct LaunchPlan {
   explicit LaunchPlan(const LaunchArguments& arguments)
-      : ranks(parse_unsigned(arguments.ranks, "--ranks")),
+      : ranks(parse_ranks(arguments.ranks)),
         max_restarts(parse_unsigned(arguments.max_restarts, "--max-restarts")),
         first_delay_seconds(parse_double(arguments.restart_delay, "--restart-delay")),
         hosts(arguments.hosts) {
-    if (ranks == 0) throw UserError("--ranks: expected at least 1, found '0'");
     if (!(first_delay_seconds >= 0) || !std::isfinite(first_delay_seconds)) {
       throw UserError("--restart-delay: expected seconds, at least 0, found '" + arguments.restart_delay +
                       "'");
@@ -237,7 +243,10 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
     const auto delay = policy.after_failure(step);
     if (!delay) {
       say(what + "; not started again: " + policy.reason());
-      if (!step) {
+      if (status == 128 + SIGKILL) {
+        say("a rank was killed (SIGKILL), by somebody or by Linux for want of memory: see dmesg, lockstep "
+            "doctor");
+      } else if (!step) {
         say("if there are too few slots (cores) for " + std::to_string(ranks) +
             " ranks: start fewer, name --hosts a:4,b:4, or let ranks share cores by --launcher \"mpirun "
             "--oversubscribe\"");

@@ -17,10 +17,14 @@ constexpr std::chrono::duration<double> longest_delay{60};
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
   std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, separator);) {
-    if (!part.empty()) parts.push_back(part);
-  }
+  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
   return parts;
+}
+
+std::vector<std::string> words(const std::string& text) {
+  std::vector<std::string> found = split(text, ' ');
+  std::erase(found, "");
+  return found;
 }
 
 std::string joined_hosts(const std::vector<HostSlots>& hosts, bool with_slots) {
@@ -61,7 +65,7 @@ std::size_t total_slots(const std::vector<HostSlots>& hosts) {
 }
 
 std::string srun_of(const std::string& launcher) {
-  const std::vector<std::string> command = split(launcher, ' ');
+  const std::vector<std::string> command = words(launcher);
   const bool is_srun = !command.empty() && std::filesystem::path(command.front()).filename() == "srun";
   return is_srun ? command.front() : "";
 }
@@ -69,7 +73,7 @@ std::string srun_of(const std::string& launcher) {
 std::vector<std::string> launcher_command(const std::string& launcher, std::size_t ranks,
                                           const std::vector<HostSlots>& hosts,
                                           const std::vector<std::string>& program) {
-  std::vector<std::string> command = split(launcher, ' ');
+  std::vector<std::string> command = words(launcher);
   if (command.empty()) throw UserError("--launcher: expected mpirun or srun, found nothing");
   const bool srun = !srun_of(launcher).empty();
   command.insert(command.end(), {"-n", std::to_string(ranks)});

@@ -16,11 +16,14 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
+
+#include "lockstep/core/error.hpp"
 
 namespace lockstep {
 namespace {
@@ -176,12 +179,20 @@ int run_supervised(const std::vector<std::string>& command, const SignalRelay& r
   LocalRanks ranks(child);
   for (;;) {
     if (const auto status = status_of(child)) {
-      if (*status == not_started) throw std::runtime_error("cannot run '" + command.front() + "'");
+      if (*status == not_started) {
+        throw UserError("--launcher: expected a program that can be run, found '" + command.front() + "'");
+      }
       return *status;
     }
     if (relay.count() > passed_on) {
       ++passed_on;
       ask_at = passed_on == 1 ? Clock::now() : never;
+      if (passed_on == 1) {
+        std::cerr
+            << "lockstep launch: a signal came: the job stops after its present step, with a checkpoint; "
+               "a second signal ends it at once"
+            << std::endl;
+      }
       if (passed_on == 2) {
         ::kill(child, SIGTERM);
         kill_at = Clock::now() + time_after_sigterm;
