@@ -20,7 +20,7 @@ std::string text_of(Phase phase, std::uint64_t step) {
   const std::string next = std::to_string(step + 1), last = std::to_string(step);
   switch (phase) {
     case Phase::opening:
-      return "opening the data and the run's files";
+      return "opening the data and the run directory";
     case Phase::drawing_weights:
       return "drawing the first weights";
     case Phase::reading_data:

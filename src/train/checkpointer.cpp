@@ -257,9 +257,11 @@ void Checkpointer<T>::write_last(TrainState<T>& state, const TrainProgress& prog
     refuse_nonfinite(snapshot, progress);
     for (int attempt = 1; !try_to_save(snapshot); ++attempt) {
       if (attempt == attempts_to_write_last) {
+        std::error_code unknown;
+        const bool has_last = std::filesystem::exists(last_path_, unknown);
         throw std::runtime_error(
             "the state after step " + std::to_string(progress.step) + " could not be saved: " + refusal_ +
-            (last_path_.empty() ? "; there is no checkpoint" : "; the newest checkpoint is " + last_path_) +
+            (has_last ? "; the newest checkpoint is " + last_path_ : "; there is no checkpoint") +
             "; make room or mend the directory, then give the same command again");
       }
       observer_.message("warning: the last checkpoint is tried again: " + refusal_);

@@ -66,7 +66,7 @@ EpochTable::EpochTable(std::string path, std::vector<std::string> columns) : pat
   header_ = join(columns, ",");
 }
 
-void EpochTable::open_after(std::uint64_t epoch) {
+std::size_t EpochTable::open_after(std::uint64_t epoch) {
   const std::string found = std::filesystem::exists(path_) ? read_text_file(path_) : "";
   const std::string header_line = header_ + "\n";
   // A process killed while it made the file leaves a part of the header.
@@ -78,17 +78,22 @@ void EpochTable::open_after(std::uint64_t epoch) {
 
   const auto columns = static_cast<std::size_t>(std::count(header_.begin(), header_.end(), ',')) + 1;
   std::string kept = header_line;
+  std::size_t rows = 0;
   for (std::size_t begin = header_line.size(); begin < found.size();) {
     const std::size_t end = found.find('\n', begin);
     if (end == std::string::npos) break;
     const std::string_view line = std::string_view(found).substr(begin, end - begin);
     const std::uint64_t line_epoch = epoch_of(line, columns);
-    if (line_epoch > 0 && line_epoch <= epoch) kept.append(line).append("\n");
+    if (line_epoch > 0 && line_epoch <= epoch) {
+      kept.append(line).append("\n");
+      ++rows;
+    }
     begin = end + 1;
   }
   if (kept != found) write_file_atomically(path_, kept);
   whole_bytes_ = kept.size();
   text_ = std::move(kept);
+  return rows;
 }
 
 /// Nobody deleted the file or cut it off.

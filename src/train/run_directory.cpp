@@ -152,8 +152,8 @@ void RunDirectory::write_config(const std::string& toml) const {
   write_file_atomically(config_path(), toml);
 }
 
-void RunDirectory::open_metrics_after(std::uint64_t epoch) {
-  metrics_.open_after(epoch);
+std::size_t RunDirectory::open_metrics_after(std::uint64_t epoch) {
+  return metrics_.open_after(epoch);
 }
 
 void RunDirectory::sync_tables() {

@@ -287,6 +287,14 @@ class Stalls(ResumeTestCase):
         self.assertIn("no rank here got further for 1 s (--stall-timeout)", result.err)
         self.assertIn("opening the data and the run directory", result.err)
 
+    def test_a_rank_that_does_not_start(self):
+        stops = '[ "$OMPI_COMM_WORLD_RANK" != 1 ] || kill -STOP $$; exec "$@"'
+        result = cli.run("train", "--run-dir", self.dir / "run", *self.flags("--stall-timeout", "2"),
+                         launcher=[*cli.mpirun(2), "sh", "-c", stops, "sh"], timeout=60)
+        self.assertEqual(result.status, 1, str(result))
+        self.assertEqual(result.err.count("not all ranks have started within 2 s (--stall-timeout)"), 1, str(result))
+        self.assertFalse((self.dir / "run").exists())
+
 
 class DamagedCheckpoints(ResumeTestCase):
     DAMAGES = {
@@ -339,6 +347,17 @@ class DamagedCheckpoints(ResumeTestCase):
                 self.assertEqual(result.err.count("warning: damaged"), warnings, str(result))
                 self.assertRegex((run_dir / "log.txt").read_text(), rf"resuming from .*checkpoints/{used} \(.* step {step}\)")
                 self.assert_same_run(run_dir, expected)
+
+    def test_rows_that_were_deleted_are_missed(self):
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        self.train(run_dir, *self.flags("--max-steps", 12))
+        table = run_dir / "metrics.csv"
+        epochs = table.read_text().count("\n") - 1
+        table.unlink()
+        result = self.train(run_dir, *self.flags())
+        self.assertIn(f"warning: metrics.csv has rows of 0 of the {epochs} epochs before", result.err)
+        self.assertEqual(cli.parameters_sha256(run_dir), cli.parameters_sha256(expected))
 
     def test_where_none_is_left_the_run_starts_anew(self):
         expected = self.never_stopped()

@@ -15,8 +15,9 @@ class EpochTable {
   EpochTable(std::string path, std::vector<std::string> columns);
 
   /// Prepares the file for rows of epochs after `epoch`: rows of later epochs and torn lines go, by an atomic
-  /// rewrite; a missing file is made with its header. Throws FileError if the file is not such a table.
-  void open_after(std::uint64_t epoch);
+  /// rewrite; a missing file is made with its header. Returns how many rows stay. Throws FileError if the
+  /// file is not such a table.
+  std::size_t open_after(std::uint64_t epoch);
   bool is_open() const { return whole_bytes_ > 0; }
 
   /// Appends the rows of an epoch (the cells behind the first) in a single write; to be called after

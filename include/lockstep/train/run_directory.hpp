@@ -43,8 +43,8 @@ class RunDirectory {
   void write_config(const std::string& toml) const;
 
   /// Has to be called once before the first append: `epoch` is the last whole epoch of the checkpoint that
-  /// the run goes on from, 0 for a new run. Later rows go.
-  void open_metrics_after(std::uint64_t epoch);
+  /// the run goes on from, 0 for a new run. Later rows go. Returns how many stay.
+  std::size_t open_metrics_after(std::uint64_t epoch);
   void append_metrics(const EpochMetrics& metrics);
   /// diagnostics.csv. Has to be opened, as metrics.csv, before the first append.
   EpochTable& diagnostics() { return diagnostics_; }
