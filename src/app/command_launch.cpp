@@ -32,7 +32,7 @@ struct LaunchArguments {
 };
 
 std::size_t parse_ranks(const std::string& text) {
-  if (text.empty()) throw UserError("-n: expected how many ranks to start, found none");
+  if (text.empty()) throw UserError("--ranks: expected how many ranks to start, found none");
   const std::size_t ranks = parse_unsigned(text, "--ranks");
   if (ranks == 0) throw UserError("--ranks: expected at least 1, found '0'");
   return ranks;
@@ -70,11 +70,6 @@ void declare_flags(CLI::App& app, LaunchArguments& arguments) {
          "in a Slurm job, else mpirun",
          "COMMAND");
   app.footer("Then -- and the command: lockstep launch -n 4 -- train --data data/mnist.h5 …");
-}
-
-/// Tells the user, beside what the ranks print.
-void say(const std::string& text) {
-  std::cerr << "lockstep launch: " << text << std::endl;
 }
 
 std::string default_launcher(const LaunchArguments& arguments) {
@@ -123,6 +118,7 @@ class LaunchedRun {
     try {
       step_ = find_step();
     } catch (const FileError&) {
+    } catch (const UnreadableError&) {
     }
     return step_;
   }
@@ -244,8 +240,7 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
     if (!delay) {
       say(what + "; not started again: " + policy.reason());
       if (status == 128 + SIGKILL) {
-        say("a rank was killed (SIGKILL), by somebody or by Linux for want of memory: see dmesg, lockstep "
-            "doctor");
+        say("status 137 is a SIGKILL: by somebody, or by Linux for want of memory (see dmesg)");
       } else if (!step) {
         say("if there are too few slots (cores) for " + std::to_string(ranks) +
             " ranks: start fewer, name --hosts a:4,b:4, or let ranks share cores by --launcher \"mpirun "
@@ -285,7 +280,12 @@ ExitStatus run_launch(const std::vector<std::string>& arguments) {
   const std::vector<std::string> command(end_of_flags == arguments.end() ? end_of_flags : end_of_flags + 1,
                                          arguments.end());
   if (command.empty()) throw UserError("expected -- and a command, as -- train --data …, found none");
-  return supervise(LaunchPlan(parsed), default_launcher(parsed), command);
+  const LaunchPlan plan(parsed);
+  const std::string launcher = default_launcher(parsed);
+  const std::string program = launcher_command(launcher, plan.ranks, {}, {}).front();
+  if (!is_program(program))
+    throw UserError("--launcher: expected a program in PATH, found '" + program + "'");
+  return supervise(plan, launcher, command);
 }
 
 std::function<ExitStatus(const Communicator&)> declare_launch(CLI::App& app) {

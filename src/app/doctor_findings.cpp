@@ -19,6 +19,7 @@
 #include <thread>
 #include <tuple>
 
+#include "lockstep/app/supervised_process.hpp"
 #include "lockstep/core/build_id.hpp"
 #include "lockstep/core/control_group.hpp"
 #include "lockstep/core/products.hpp"
@@ -40,22 +41,11 @@ bool is_set(const char* variable) {
   return std::getenv(variable) != nullptr;
 }
 
-bool on_path(const std::string& program) {
-  const char* const path = std::getenv("PATH");
-  std::string directories = path == nullptr ? "" : path;
-  for (std::size_t begin = 0; begin < directories.size();) {
-    const std::size_t end = std::min(directories.find(':', begin), directories.size());
-    if (::access((directories.substr(begin, end - begin) + "/" + program).c_str(), X_OK) == 0) return true;
-    begin = end + 1;
-  }
-  return false;
-}
-
 // Starting.
 
 void examine_launcher(const Communicator& world, Findings& findings) {
   if (const auto separate = find_separate_programs(world)) findings.push_back(*separate);
-  if (!on_path("mpirun") && !on_path("srun")) {
+  if (!is_program("mpirun") && !is_program("srun")) {
     findings.push_back({Level::warning, "neither mpirun nor srun is in PATH: only one rank can be started",
                         "apt-get install openmpi-bin, or module load openmpi"});
   }

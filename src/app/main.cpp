@@ -1,10 +1,8 @@
-#include <charconv>
 #include <iostream>
 
 #include "lockstep/app/command_line.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/environment.hpp"
-#include "lockstep/train/config.hpp"
 
 namespace {
 
@@ -37,21 +35,6 @@ Communicator join_ranks() {
   }
 }
 
-/// That of a flag --stall-timeout, else its default: a config file is read when all ranks are there. What is
-/// no number is refused then, too.
-double start_timeout_seconds(const std::vector<std::string>& arguments) {
-  const std::string flag = "--stall-timeout";
-  double seconds = TrainConfig().stall_timeout_seconds;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const std::string& argument = arguments[i];
-    std::string text;
-    if (argument == flag && i + 1 < arguments.size()) text = arguments[i + 1];
-    if (argument.starts_with(flag + "=")) text = argument.substr(flag.size() + 1);
-    std::from_chars(text.data(), text.data() + text.size(), seconds);
-  }
-  return seconds;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -61,7 +44,7 @@ int main(int argc, char** argv) {
     const bool alone = launched_ranks() == 1;
     if (alone && is_launch(arguments)) return static_cast<int>(run_launch(arguments));
     if (alone && is_report(arguments)) return static_cast<int>(run_report(arguments));
-    const Environment environment(start_timeout_seconds(arguments));
+    const Environment environment;
     const Communicator world = join_ranks();
     return static_cast<int>(run_and_report(world, arguments));
   } catch (const std::exception& error) {

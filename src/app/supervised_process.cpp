@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -22,8 +23,6 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
-
-#include "lockstep/core/error.hpp"
 
 namespace lockstep {
 namespace {
@@ -154,6 +153,22 @@ class LocalRanks {
 
 }  // namespace
 
+void say(const std::string& text) {
+  std::cerr << "lockstep launch: " << text << std::endl;
+}
+
+bool is_program(const std::string& name) {
+  if (name.find('/') != std::string::npos) return ::access(name.c_str(), X_OK) == 0;
+  const char* const path = std::getenv("PATH");
+  const std::string directories = path == nullptr ? "" : path;
+  for (std::size_t begin = 0; begin < directories.size();) {
+    const std::size_t end = std::min(directories.find(':', begin), directories.size());
+    if (::access((directories.substr(begin, end - begin) + "/" + name).c_str(), X_OK) == 0) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
 SignalRelay::SignalRelay() {
   signals_came = 0;
   struct sigaction action {};
@@ -178,20 +193,14 @@ int run_supervised(const std::vector<std::string>& command, const SignalRelay& r
   Clock::time_point ask_at = never, kill_at = never;
   LocalRanks ranks(child);
   for (;;) {
-    if (const auto status = status_of(child)) {
-      if (*status == not_started) {
-        throw UserError("--launcher: expected a program that can be run, found '" + command.front() + "'");
-      }
-      return *status;
-    }
+    if (const auto status = status_of(child)) return *status;
     if (relay.count() > passed_on) {
       ++passed_on;
       ask_at = passed_on == 1 ? Clock::now() : never;
       if (passed_on == 1) {
-        std::cerr
-            << "lockstep launch: a signal came: the job stops after its present step, with a checkpoint; "
-               "a second signal ends it at once"
-            << std::endl;
+        say("a signal came and is passed on: train and sweep stop after a step, with a checkpoint; another "
+            "one, a "
+            "second later or more, ends the job");
       }
       if (passed_on == 2) {
         ::kill(child, SIGTERM);
@@ -203,7 +212,9 @@ int run_supervised(const std::vector<std::string>& command, const SignalRelay& r
       ::kill(child, SIGUSR1);
       ask_at = ranks.have_begun() ? never : Clock::now() + time_between_repeats;
     }
-    if (Clock::now() >= kill_at || ranks.are_gone_for_long()) ::kill(-child, SIGKILL);
+    const bool blocks = ranks.are_gone_for_long();
+    if (blocks) say("all ranks have ended, and " + command.front() + " has not: it is killed");
+    if (blocks || Clock::now() >= kill_at) ::kill(-child, SIGKILL);
     std::this_thread::sleep_for(look_interval);
   }
 }

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdio>
 #include <exception>
 #include <stdexcept>
@@ -26,21 +25,18 @@ extern "C" void end_start(int) {
   ::_exit(static_cast<int>(ExitStatus::failure));
 }
 
-/// While it lives, SIGALRM ends the process after some seconds. A rank's launcher then ends the others.
+/// While it lives, SIGALRM ends the process after some seconds, and the launcher then the other ranks.
 class StartTimeout {
  public:
-  explicit StartTimeout(double seconds) {
-    if (!(seconds > 0)) return;
-    constexpr double longest = 1e6;
-    const int rank = launched_rank();
+  StartTimeout() {
+    const int seconds = start_timeout_seconds(), rank = launched_rank();
+    if (launched_ranks() == 1 || seconds <= 0) return;
     start_timeout_message = "lockstep: rank " + std::to_string(rank) + " on " + host_name() +
-                            ": not all ranks have started within " +
-                            std::to_string(std::lround(std::min(seconds, longest))) +
-                            " s (--stall-timeout): one of them is stopped, or its host does not get on\n";
+                            ": not all ranks have started within " + std::to_string(seconds) +
+                            " s (LOCKSTEP_START_TIMEOUT): one is stopped, or its host does not get on\n";
     ::signal(SIGALRM, end_start);
     // One of those that wait is enough to tell.
-    const int turn = std::min(rank, 2);
-    ::alarm(static_cast<unsigned>(std::ceil(std::min(seconds, longest))) + static_cast<unsigned>(turn));
+    ::alarm(static_cast<unsigned>(seconds) + static_cast<unsigned>(std::min(rank, 2)));
   }
   ~StartTimeout() {
     ::alarm(0);
@@ -59,13 +55,13 @@ class StartTimeout {
 
 }  // namespace
 
-Environment::Environment(double start_timeout_seconds) : exceptions_before_(std::uncaught_exceptions()) {
+Environment::Environment() : exceptions_before_(std::uncaught_exceptions()) {
   int initialized = 0;
   check_mpi(MPI_Initialized(&initialized), "MPI_Initialized");
   if (initialized != 0) throw std::logic_error("MPI can be initialized only once in a process");
 
   set_launch_settings();
-  const StartTimeout timeout(start_timeout_seconds);
+  const StartTimeout timeout;
   int provided = MPI_THREAD_SINGLE;
   check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   check_mpi(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");

@@ -71,6 +71,10 @@ int launched_rank() {
       {number_in("OMPI_COMM_WORLD_RANK", 0), number_in("PMIX_RANK", 0), number_in("PMI_RANK", 0)});
 }
 
+int start_timeout_seconds() {
+  return number_in("LOCKSTEP_START_TIMEOUT", 300);
+}
+
 void set_launch_settings() {
   if (!started_by_launcher()) {
     set_unless_user_did("OMPI_MCA_ess_singleton_isolated", "1");

@@ -9,6 +9,12 @@ namespace lockstep {
 /// Whether mpirun, srun or another launcher that Open MPI understands started this process.
 bool started_by_launcher();
 
+/// The number that the launcher gave this process among the ranks, from 0.
+int launched_rank();
+
+/// How long ranks may wait in MPI_Init for each other: LOCKSTEP_START_TIMEOUT, else 300.
+int start_timeout_seconds();
+
 /// Whether this node has more ranks than cores that they may use. It has `known` ranks at least.
 bool ranks_exceed_cores(std::size_t known = 1);
 

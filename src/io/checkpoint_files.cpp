@@ -7,7 +7,6 @@
 #include <cstring>
 #include <filesystem>
 #include <optional>
-#include <stdexcept>
 
 #include "lockstep/core/error.hpp"
 #include "lockstep/io/atomic_file.hpp"
@@ -92,8 +91,8 @@ std::string damage_found(const std::string& path, const std::function<void()>& r
       return "";
     } catch (const FileError& error) {
       if (const std::string reason = why_unreadable(path); !reason.empty()) {
-        throw std::runtime_error(path + ": cannot be read: " + reason +
-                                 "; start again when it can, or move it away");
+        throw UnreadableError(path + ": cannot be read: " + reason +
+                              "; start again when it can, or move it away");
       }
       if (attempt == attempts) return error.what();
     }

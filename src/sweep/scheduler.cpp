@@ -122,6 +122,11 @@ class SweepJob {
   void tick(bool now);
   SweepProgress progress_shown() const;
 
+  /// Ranks that the watchdog here does not see.
+  bool others_may_run_trials() const {
+    const bool sees_all = progress_board_.ranks().size() == static_cast<std::size_t>(world_.size());
+    return !sees_all && progress_board_.everyone_in(Phase::waiting_for_trials);
+  }
   const Trial& trial_of(std::size_t run) const { return plan_.trials[runs_[run]]; }
 
   const Communicator& world_;
@@ -279,9 +284,7 @@ SweepResult SweepJob::run() {
     bool told = false;
     progress_board_.reach(0, Phase::waiting_for_trials);
     world_.patient_barrier([&] {
-      // The trials that are left may be other nodes'.
-      if (world_.nodes() > 1 && progress_board_.everyone_in(Phase::waiting_for_trials))
-        progress_board_.beat();
+      if (others_may_run_trials()) progress_board_.beat();
       if (signal_.requested() && !std::exchange(told, true)) board_->stop();
       tick(false);
     });
@@ -295,6 +298,7 @@ SweepResult SweepJob::run() {
 void SweepJob::run_round(std::size_t round, const Communicator& group) {
   const std::vector<std::size_t>& runs = rounds_[round].runs;
   for (;;) {
+    progress_board_.beat();
     const bool stop = group.all_reduce_max(signal_.requested() ? 1 : 0) == 1;
     std::uint64_t next = runs.size();
     if (group.is_root() && stop) board_->stop();

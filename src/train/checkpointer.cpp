@@ -258,11 +258,13 @@ void Checkpointer<T>::write_last(TrainState<T>& state, const TrainProgress& prog
     for (int attempt = 1; !try_to_save(snapshot); ++attempt) {
       if (attempt == attempts_to_write_last) {
         std::error_code unknown;
-        const bool has_last = std::filesystem::exists(last_path_, unknown);
-        throw std::runtime_error(
-            "the state after step " + std::to_string(progress.step) + " could not be saved: " + refusal_ +
-            (has_last ? "; the newest checkpoint is " + last_path_ : "; there is no checkpoint") +
-            "; make room or mend the directory, then give the same command again");
+        const bool is_gone = !std::filesystem::exists(last_path_, unknown) && !unknown;
+        const std::string last = "the newest checkpoint" + std::string(is_gone ? " was " : " is ") +
+                                 last_path_ + (is_gone ? ", which is gone" : "");
+        throw std::runtime_error("the state after step " + std::to_string(progress.step) +
+                                 " could not be saved: " + refusal_ +
+                                 (last_path_.empty() ? "; there is no checkpoint" : "; " + last) +
+                                 "; make room or mend the directory, then give the same command again");
       }
       observer_.message("warning: the last checkpoint is tried again: " + refusal_);
       std::this_thread::sleep_for(pause_before_attempt);

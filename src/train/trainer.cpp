@@ -232,7 +232,7 @@ void Training<T>::start_or_resume() {
     const std::size_t rows = run_directory_->open_metrics_after(progress_.epoch);
     if (resumed_ && config_.resume == "auto" && rows < progress_.epoch) {
       observer_.message("warning: metrics.csv has rows of " + std::to_string(rows) + " of the " +
-                        std::to_string(progress_.epoch) + " epochs before: others were deleted");
+                        std::to_string(progress_.epoch) + " epochs before");
     }
     if (config_.diagnostics) run_directory_->diagnostics().open_after(progress_.epoch);
     observer_.started(config_, progress_.step, config_.epochs * sampler_.steps_per_epoch(),

@@ -289,10 +289,10 @@ class Stalls(ResumeTestCase):
 
     def test_a_rank_that_does_not_start(self):
         stops = '[ "$OMPI_COMM_WORLD_RANK" != 1 ] || kill -STOP $$; exec "$@"'
-        result = cli.run("train", "--run-dir", self.dir / "run", *self.flags("--stall-timeout", "2"),
+        result = cli.run("train", "--run-dir", self.dir / "run", *self.flags(), env={"LOCKSTEP_START_TIMEOUT": "2"},
                          launcher=[*cli.mpirun(2), "sh", "-c", stops, "sh"], timeout=60)
         self.assertEqual(result.status, 1, str(result))
-        self.assertEqual(result.err.count("not all ranks have started within 2 s (--stall-timeout)"), 1, str(result))
+        self.assertEqual(result.err.count("not all ranks have started within 2 s (LOCKSTEP_START_TIMEOUT)"), 1, str(result))
         self.assertFalse((self.dir / "run").exists())
 
 

@@ -274,7 +274,7 @@ class Interruption(SweepTestCase):
 
         def has_trial(rank):
             """It holds the lock of a run directory."""
-            return any("/trials/" in os.readlink(file) for file in pathlib.Path(f"/proc/{rank}/fd").iterdir())
+            return any("/trials/" in os.path.realpath(file) for file in pathlib.Path(f"/proc/{rank}/fd").iterdir())
 
         idle = next(rank for rank in rank_processes(process) if not has_trial(rank))
         os.kill(idle, signal.SIGSTOP)

@@ -94,7 +94,7 @@ TEST(CheckpointFiles, AreDamagedIfTwoReadsSaySoAndTheBytesAreThere) {
   failures = 2;
   EXPECT_EQ(damage_found(path, read), "bad 0");
   failures = 1;
-  EXPECT_THROW(damage_found(directory / ".", read), std::runtime_error);
+  EXPECT_THROW(damage_found(directory / ".", read), UnreadableError);
 }
 
 TEST(CheckpointFiles, ADirectoryThatCannotBeReadToItsEndIsAFileErrorAndNotEmpty) {

@@ -7,6 +7,12 @@
 
 namespace lockstep {
 
+/// Tells the user of `launch`, beside what the ranks print.
+void say(const std::string& text);
+
+/// Whether a program of this name, or path, can be run.
+bool is_program(const std::string& name);
+
 /// Signals that `launch` gets: counted, and passed on to the job that runs. At most one object at a time.
 class SignalRelay {
  public:
@@ -24,7 +30,7 @@ class SignalRelay {
 /// ranks, which write a checkpoint, whereas SIGTERM would make mpirun end them. It is repeated each second
 /// until there are ranks to get it. A second one becomes SIGTERM, and ten seconds later, as at a third,
 /// SIGKILL. That is also the end of a command that is still there 10 s after its ranks ended. Returns its
-/// exit status; 128 and the signal if one ended it. Throws std::runtime_error if it cannot be started.
+/// exit status; 128 and the signal if one ended it, 127 if there is no such program.
 int run_supervised(const std::vector<std::string>& command, const SignalRelay& relay);
 
 /// Sleeps, but not after a signal of the relay came.

@@ -13,10 +13,10 @@ namespace lockstep {
 /// job, because the other ranks may wait for this one.
 class Environment {
  public:
-  /// Ends the process, and by it the job, with status 1 if the ranks have not met after some time, in whole
-  /// seconds (0: waits for ever): one that is stopped holds up all others in MPI_Init. Throws MpiError, and
-  /// std::logic_error if MPI is or was initialized already.
-  explicit Environment(double start_timeout_seconds = 0);
+  /// Ends the process with status 1, by which launchers end the job, if the ranks have not met after
+  /// LOCKSTEP_START_TIMEOUT seconds (300; 0: never): one that is stopped holds up all others in MPI_Init.
+  /// Throws MpiError, and std::logic_error if MPI is or was initialized already.
+  Environment();
   ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
@@ -27,8 +27,6 @@ class Environment {
 
 /// How many ranks mpirun, srun or another launcher says that it started; 1 without any.
 int launched_ranks();
-/// The number of this one among them, from 0.
-int launched_rank();
 
 /// The MPI library as it names itself, e.g. "Open MPI v4.1.4". Works without an Environment too.
 std::string mpi_library_version();

@@ -57,7 +57,7 @@ class ProgressBoard {
                                          std::memory_order_relaxed);
   }
 
-  /// Whether all ranks of this node are in `phase`.
+  /// Whether all ranks that are seen here are in `phase`.
   bool everyone_in(Phase phase) const;
   /// Every line; two equal results mean that nobody got further between them.
   std::vector<std::uint64_t> places() const;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -94,9 +95,15 @@ std::string checkpoint_file_name(std::uint64_t step);
 /// Throws FileError if it cannot be read.
 std::vector<std::string> checkpoints_newest_first(const std::string& directory);
 
+/// A checkpoint that the disk does not give now, as after an I/O error; it may be whole. Exit status 1.
+class UnreadableError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// Those that a run may go on from, latest step first: with them `last`, where it is a file of its own (in a
-/// copied directory, or without hard links) and can be read. Throws FileError if the directory may not be
-/// read.
+/// copied directory, or without hard links) and is not damaged. Throws FileError if the directory may not be
+/// read, UnreadableError if `last` cannot be read now.
 std::vector<std::string> checkpoints_to_resume(const std::string& directory);
 
 /// Why a file's bytes cannot be read now, as after an I/O error; empty if they can, or if there is no file.
@@ -104,7 +111,7 @@ std::string why_unreadable(const std::string& path);
 
 /// What is damaged in a checkpoint: the FileError that read() throws twice, although all bytes can be read;
 /// empty if read() goes through. A run that takes an older checkpoint deletes this one, so a read that fails
-/// once must not be enough. Throws std::runtime_error if the bytes cannot be read now.
+/// once must not be enough. Throws UnreadableError if the bytes cannot be read now.
 std::string damage_found(const std::string& path, const std::function<void()>& read);
 
 /// Deletes all but the `keep` latest step-*.h5 files. `best` and `last` stay. Throws FileError if the
