@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds and runs the tests. The last line counts them: "N passed, N failed" (", N skipped" may follow).
-#   scripts/test.sh [--full] [--builds] [--asan] [--werror] [ctest arguments, e.g. -R dist]
-#     --full    also the long tests (CTest label "full") and those of --builds
+#   scripts/test.sh [--full] [--real-task] [--builds] [--asan] [--werror] [ctest arguments, e.g. -R dist]
+#     --full    also the long tests (CTest labels "full" and "real-task") and those of --builds
+#     --real-task  also whether MNIST is learned as well as published recipes do: some ten minutes
 #     --builds  core and nn, built by GCC and Clang, -O0 and -O3, and for aarch64 (emulated): the same bits, and nothing
 #               else
 #     --asan    the tests under AddressSanitizer and UndefinedBehaviorSanitizer, and nothing else (build/asan)
@@ -11,12 +12,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 preset=release
 full=no
+real_task=no
 other_builds=no
 packages=(--tests)
 ctest_arguments=()
 for argument in "$@"; do
   case $argument in
-    --full) full=yes other_builds=yes packages+=(--builds) ;;
+    --full) full=yes real_task=yes other_builds=yes packages+=(--builds) ;;
+    --real-task) real_task=yes ;;
     --builds) preset=none other_builds=yes packages+=(--builds) ;;
     --asan) preset=asan ;;
     --werror) preset=ci ;;
@@ -26,9 +29,10 @@ done
 
 excluded=() # CTest labels
 if [ $preset = asan ]; then
-  excluded=(full no-asan)
-elif [ $full = no ]; then
-  excluded=(full)
+  excluded=(full real-task no-asan)
+else
+  [ $full = yes ] || excluded+=(full)
+  [ $real_task = yes ] || excluded+=(real-task)
 fi
 
 passed=0 failed=0 skipped=0
