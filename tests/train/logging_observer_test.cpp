@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <regex>
+#include <sstream>
 
 #include "temporary_directory.hpp"
 
@@ -17,6 +17,7 @@ class Counting : public TrainObserver {
   int calls = 0;
 };
 
+/// The lines without their times.
 std::string log_at(const std::string& level) {
   const TemporaryDirectory directory;
   const RunDirectory run(directory / "run");
@@ -29,10 +30,11 @@ std::string log_at(const std::string& level) {
   observer.message("warning: w");
   observer.message("resuming");
   EXPECT_EQ(next.calls, 4) << "everything is passed on at every level";
-  // Each line begins with its time.
-  return std::regex_replace(read_text(run.log_path()),
-                            std::regex("(^|\n)[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}  "),
-                            "$1");
+  const std::string time = "2026-01-01 00:00:00  ";
+  std::istringstream log(read_text(run.log_path()));
+  std::string lines;
+  for (std::string line; std::getline(log, line);) lines += line.substr(time.size()) + "\n";
+  return lines;
 }
 
 TEST(LoggingObserver, KeepsWhatTheLevelAsksFor) {
