@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ namespace lockstep {
 namespace {
 
 constexpr double seconds_to_answer = 10;
+constexpr double seconds_to_rehearse = 60;
 constexpr double seconds_for_the_lock = 300;
 
 struct LaunchArguments {
@@ -185,8 +187,7 @@ class LaunchedRun {
       const std::vector<std::string> paths =
           checkpoints_newest_first(trial->path().string() + "/checkpoints");
       if (paths.empty()) continue;
-      constexpr std::size_t length_of_step = 5;  // "step-"
-      sum += std::stoull(std::filesystem::path(paths.front()).filename().string().substr(length_of_step));
+      sum += *step_of_checkpoint(std::filesystem::path(paths.front()).filename().string());
     }
     return sum > 0 ? std::optional(sum) : std::nullopt;
   }
@@ -208,6 +209,19 @@ bool is_final(int status, bool before_first_steps) {
 bool was_ended_by_signal(int status) {
   return status == 128 + SIGUSR1 || status == 128 + SIGTERM || status == 128 + SIGINT ||
          status == 128 + SIGKILL;
+}
+
+/// A job that failed before its first checkpoint may never have been started: tells by starting `true` in its
+/// place. Throws UserError.
+void rehearse(const std::string& launcher, std::size_t ranks, const std::vector<HostSlots>& hosts) {
+  const std::vector<std::string> command = launcher_command(launcher, ranks, hosts, {"true"});
+  if (succeeds_within(command, seconds_to_rehearse)) return;
+  throw UserError(fmt::format(
+      "--launcher: expected a command that starts {} ranks, found that `{}` fails, too (its message is "
+      "above). "
+      "If there are too few slots (cores): start fewer, name --hosts a:4,b:4, or let ranks share cores by "
+      "--launcher \"mpirun --oversubscribe\"",
+      ranks, fmt::join(command, " ")));
 }
 
 ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
@@ -241,10 +255,6 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
       say(what + "; not started again: " + policy.reason());
       if (status == 128 + SIGKILL) {
         say("status 137 is a SIGKILL: by somebody, or by Linux for want of memory (see dmesg)");
-      } else if (!step) {
-        say("if there are too few slots (cores) for " + std::to_string(ranks) +
-            " ranks: start fewer, name --hosts a:4,b:4, or let ranks share cores by --launcher \"mpirun "
-            "--oversubscribe\"");
       }
       return ExitStatus::failure;
     }
@@ -258,6 +268,7 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
       if (hosts.empty()) throw std::runtime_error("none of the hosts answers: " + arguments.hosts);
       ranks = std::min(arguments.ranks, total_slots(hosts));
     }
+    if (policy.restarts() == 1 && step == first_step) rehearse(launcher, ranks, hosts);
     now = program;
     const std::vector<std::string> more = run.flags_of_restart();
     now.insert(now.end(), more.begin(), more.end());

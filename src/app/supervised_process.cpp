@@ -199,8 +199,7 @@ int run_supervised(const std::vector<std::string>& command, const SignalRelay& r
       ask_at = passed_on == 1 ? Clock::now() : never;
       if (passed_on == 1) {
         say("a signal came and is passed on: train and sweep stop after a step, with a checkpoint; another "
-            "one, a "
-            "second later or more, ends the job");
+            "one, a second later or more, ends the job");
       }
       if (passed_on == 2) {
         ::kill(child, SIGTERM);

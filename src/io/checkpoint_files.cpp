@@ -17,15 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The step in "step-00004690.h5"; nothing for other names.
-std::optional<std::uint64_t> step_of(const std::string& name) {
-  if (!name.starts_with("step-") || !name.ends_with(".h5")) return std::nullopt;
-  const std::string digits = name.substr(5, name.size() - 8);
-  const bool number =
-      !digits.empty() && digits.size() <= 19 && digits.find_first_not_of("0123456789") == std::string::npos;
-  return number ? std::optional<std::uint64_t>(std::stoull(digits)) : std::nullopt;
-}
-
 void mark(const std::string& path, const char* name) {
   link_file_atomically(path, (fs::path(path).parent_path() / name).string());
 }
@@ -38,12 +29,20 @@ std::string checkpoint_file_name(std::uint64_t step) {
   return "step-" + digits + ".h5";
 }
 
+std::optional<std::uint64_t> step_of_checkpoint(const std::string& name) {
+  if (!name.starts_with("step-") || !name.ends_with(".h5")) return std::nullopt;
+  const std::string digits = name.substr(5, name.size() - 8);
+  const bool number =
+      !digits.empty() && digits.size() <= 19 && digits.find_first_not_of("0123456789") == std::string::npos;
+  return number ? std::optional<std::uint64_t>(std::stoull(digits)) : std::nullopt;
+}
+
 std::vector<std::string> checkpoints_newest_first(const std::string& directory) {
   std::vector<std::pair<std::uint64_t, std::string>> found;
   std::error_code error;
   fs::directory_iterator entry(directory, error);
   for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
-    if (const auto step = step_of(entry->path().filename().string()))
+    if (const auto step = step_of_checkpoint(entry->path().filename().string()))
       found.emplace_back(*step, entry->path().string());
   }
   // To take what cannot be read for empty would begin a run anew.
@@ -63,8 +62,9 @@ std::vector<std::string> checkpoints_to_resume(const std::string& directory) {
   if (!fs::is_regular_file(last, ignored) || std::ranges::any_of(paths, is_last)) return paths;
   std::uint64_t step = 0;
   if (!damage_found(last, [&] { step = read_checkpoint_state(last).step; }).empty()) return paths;
-  const auto older = std::ranges::find_if(
-      paths, [&](const std::string& path) { return step_of(fs::path(path).filename().string()) < step; });
+  const auto older = std::ranges::find_if(paths, [&](const std::string& path) {
+    return step_of_checkpoint(fs::path(path).filename().string()) < step;
+  });
   paths.insert(older, last);
   return paths;
 }
@@ -108,7 +108,7 @@ void delete_old_checkpoints(const std::string& directory, std::size_t keep) {
 void delete_newer_checkpoints(const std::string& directory, std::uint64_t step) {
   std::error_code ignored;
   for (const std::string& path : checkpoints_newest_first(directory)) {
-    if (step_of(fs::path(path).filename().string()) > step) fs::remove(path, ignored);
+    if (step_of_checkpoint(fs::path(path).filename().string()) > step) fs::remove(path, ignored);
   }
 }
 

@@ -68,11 +68,12 @@ class Launch(cli.CliTestCase):
         self.assertFalse(self.run_dir.exists())
 
     def fake_launcher(self, body):
-        """A launcher that is this shell script; $starts is how many times it was started, $train the run on one rank."""
+        """A launcher that is this shell script; $starts is how many times it was started, $train the run on one rank.
+        It starts `true`, too."""
         fake = self.dir / "mpirun"
         train = f"{cli.BINARY} train --data {self.data} --run-dir {self.run_dir} --batch-size 20 --hidden 8 --quiet"
         starts = self.dir / "starts"
-        fake.write_text(f'#!/bin/sh\necho >> {starts}\nstarts=$(grep -c "" {starts})\ntrain="{train}"\n{body}\n')
+        fake.write_text(f'#!/bin/sh\ncase "$*" in *\\ true) exit 0;; esac\necho >> {starts}\nstarts=$(grep -c "" {starts})\ntrain="{train}"\n{body}\n')
         fake.chmod(0o755)
         return str(fake)
 
@@ -111,15 +112,23 @@ class Launch(cli.CliTestCase):
             self.assertIn(expected, result.err)
 
     def test_failures_at_one_step_end_it(self):
-        result = cli.run(*self.launch_flags(launcher="false"))
+        result = cli.run(*self.launch_flags(launcher=self.fake_launcher("exit 1")))
         self.assertEqual(result.status, 1, str(result))
         self.assertEqual(result.err.count("restart "), 2)
         self.assertIn("it failed 3 times without progress", result.err)
 
     def test_more_ranks_than_slots(self):
         result = cli.run(*self.launch_flags(ranks=999, launcher=cli.MPIEXEC), env={"OMPI_MCA_rmaps_base_oversubscribe": "0"})
-        self.assertEqual(result.status, 1, str(result))
-        self.assertIn("too few slots (cores) for 999 ranks: start fewer, name --hosts", result.err)
+        self.assertEqual(result.status, cli.USER_ERROR, str(result))
+        self.assertIn("expected a command that starts 999 ranks", result.err)
+        self.assertIn("too few slots (cores): start fewer, name --hosts", result.err)
+
+    def test_a_launcher_that_does_not_start_programs(self):
+        for launcher in ("false", f"{cli.MPIEXEC} --no-such-flag"):
+            result = cli.run(*self.launch_flags(launcher=launcher))
+            self.assertEqual(result.status, cli.USER_ERROR, str(result))
+            self.assertEqual(result.err.count("restart "), 1, str(result))
+            self.assertIn("expected a command that starts 2 ranks", result.err)
 
     def test_a_rank_killed_without_oversubscription(self):
         if os.cpu_count() < 2:
@@ -173,16 +182,18 @@ class Launch(cli.CliTestCase):
         agent.chmod(0o755)
         starts = self.dir / "starts"
         fake = self.dir / "mpirun"
-        fake.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$*\" >> {starts}\ncase \"$*\" in *gone*) exit 1;; esac\n"
+        fake.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$*\" >> {starts}\n"
+                        "case \"$*\" in *gone*) exit 1;; *\\ true) exit 0;; esac\n"
                         f"exec {cli.BINARY} train --data {self.data} --run-dir {self.run_dir} --max-steps 1 --quiet\n")
         fake.chmod(0o755)
         result = cli.run(*self.launch_flags("--hosts", "here:2,gone:2", ranks=4, launcher=str(fake)),
                          env={"OMPI_MCA_plm_rsh_agent": str(agent)})
         self.assertEqual(result.status, 0, str(result))
         self.assertIn("gone does not answer", result.err)
-        first, second = starts.read_text().splitlines()
+        first, rehearsal, second = starts.read_text().splitlines()
         self.assertIn("-n 4 --host here:2,gone:2", first)
-        self.assertIn("-n 2 --host here:2", second)
+        for started_on_one in (rehearsal, second):
+            self.assertIn("-n 2 --host here:2", started_on_one)
 
     def test_srun_is_asked_for_hosts(self):
         starts = self.dir / "starts"

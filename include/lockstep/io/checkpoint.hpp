@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -90,6 +91,9 @@ void read_checkpoint_parameters(const std::string& path, const ParameterLayout& 
 
 /// "step-00004690.h5".
 std::string checkpoint_file_name(std::uint64_t step);
+
+/// The step in such a name; nothing for other names.
+std::optional<std::uint64_t> step_of_checkpoint(const std::string& name);
 
 /// Paths of the step-*.h5 files in a directory, latest step first; nothing if the directory is missing.
 /// Throws FileError if it cannot be read.
