@@ -65,8 +65,17 @@ class TrialWatch : public TrainObserver {
     const double value = metric_value(metrics, plan_.metric);
     const bool decides =
         halving && is_rung(*halving, metrics.epoch, trial_.config.epochs) && !std::isnan(value);
-    return !decides || decide_after(*halving, metrics.epoch, value);
+    if (!decides) return true;
+    try {
+      return decide_after(*halving, metrics.epoch, value);
+    } catch (const FileError& error) {
+      refused_ = error.what();
+      throw;
+    }
   }
+
+  /// What the disk said when it took no decision; empty if it took all.
+  const std::string& refused() const { return refused_; }
 
  private:
   /// A trial that comes by again after an interruption keeps to what was decided.
@@ -89,6 +98,7 @@ class TrialWatch : public TrainObserver {
   std::function<bool()> tick_;   // returns whether the job is stopping
   std::function<void()> serve_;  // lets other nodes get on
   bool stops_ = false;
+  std::string refused_;
 };
 
 /// One job's part of a sweep, on one rank. Functions are collective over the job, or over a group where they
@@ -258,9 +268,8 @@ SweepResult SweepJob::run() {
   select();
   load_datasets();
   progress_board_.reach(0, Phase::starting);
-  on_root(world_, [&] {
-    write_results(plan_, [&] { progress_board_.beat(); });
-  });  // reports shall know all trials from the beginning
+  // Reports shall know all trials from the beginning.
+  on_root(world_, [&] { write_results(plan_, [&] { progress_board_.beat(); }); });
   plan_rounds();
   board_.emplace(world_, rounds_.size(), runs_.size());
   progress_.runs = runs_.size() + progress_.failed;
@@ -380,7 +389,11 @@ std::string SweepJob::train_one(const Communicator& group, const Trial& trial, T
                                                            : TrialStatus::finished;
     return "";
   } catch (const AgreedError& error) {
-    return error.what();
+    if (watch.refused().empty()) return error.what();
+    // No fault of the trial's: the next job comes by the epoch's end once more.
+    refused_ = watch.refused();
+    record.status = TrialStatus::stopped;
+    return "";
   } catch (const MpiError&) {
     throw;
   } catch (const std::exception& error) {

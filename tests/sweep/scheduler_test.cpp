@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "lockstep/io/atomic_file.hpp"
 #include "lockstep/sweep/estimate.hpp"
 #include "lockstep/sweep/summary.hpp"
 #include "temporary_directory.hpp"
@@ -239,6 +240,33 @@ TEST_F(Scheduler, HalvingStopsTheWorseAndRecordsWhy) {
     EXPECT_EQ(heard.runs, 0u);
   }
   EXPECT_FALSE(again.stopped);
+}
+
+TEST_F(Scheduler, ADecisionThatTheDiskRefusesIsForTheNextJob) {
+  const SweepPlan plan = plan_of(
+      "hidden = 6\noptimizer = \"sgd\"\n[grid]\nlearning_rate = [0.5, 1e-5, 1e-6, 1e-7]\n"
+      "[sweep]\nmetric = \"loss\"\nhalving = { first_epochs = 2, factor = 2 }",
+      "4");
+  const std::string in_the_way = path + "/sweep/halving/epoch-2";
+  if (world.is_root()) {
+    std::filesystem::create_directories(path + "/sweep/halving");
+    write_file_atomically(in_the_way, "");
+  }
+  world.barrier();
+  EXPECT_TRUE(run(plan).stopped);
+  for (const Trial& trial : plan.trials) EXPECT_EQ(record(trial).status, TrialStatus::stopped);
+
+  world.barrier();
+  if (world.is_root()) std::filesystem::remove(in_the_way);
+  world.barrier();
+  EXPECT_FALSE(run(plan).stopped);
+  for (const Trial& trial : plan.trials) {
+    const TrialRecord found = record(trial);
+    EXPECT_TRUE(found.status == TrialStatus::finished || found.status == TrialStatus::halted);
+    ASSERT_EQ(found.halving.size(), 1u);
+    EXPECT_EQ(found.halving.front().epoch, 2u);
+  }
+  EXPECT_EQ(record(plan.trials[0]).status, TrialStatus::finished) << "the only one that learns";
 }
 
 TEST_F(Scheduler, TheEstimateKnowsEveryTrial) {
