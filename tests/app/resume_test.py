@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import pty
 import random
 import re
 import shutil
@@ -162,6 +163,28 @@ class StopBySignal(ResumeTestCase):
         self.check_stopped(run_dir, cli.finish(process), "SIGTERM")
         self.train(run_dir, *self.flags(), ranks=2)
         self.assert_same_run(run_dir, expected)
+
+    def test_ctrl_c_on_a_terminal(self):
+        run_dir = self.dir / "run"
+        command = cli.command(["train", "--run-dir", run_dir, *self.flags("--epochs", "100000")], 1, None)
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(command[0], command, cli.environment())
+        shown = b""
+        pressed = False
+        while True:
+            try:
+                shown += os.read(terminal, 4096)
+            except OSError:  # the program has ended
+                break
+            if not pressed and (run_dir / "metrics.csv").exists():
+                pressed = True
+                os.write(terminal, b"\x03")
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.close(terminal)
+        self.assertEqual(status, cli.RESUMABLE, shown.decode())
+        self.assertEqual(shown.decode().count("Ctrl-C again ends at once"), 1, shown.decode())
+        self.assertEqual(cli.summary(run_dir)["reason"], "SIGINT")
 
     def test_sigterm_before_the_first_step(self):
         run_dir = self.dir / "run"
