@@ -250,6 +250,14 @@ void Checkpointer<T>::write(TrainState<T>& state, const TrainProgress& progress,
 }
 
 template <class T>
+std::string Checkpointer<T>::newest_text() const {
+  if (last_path_.empty()) return "there is no checkpoint";
+  std::error_code unknown;
+  const bool is_gone = !std::filesystem::exists(last_path_, unknown) && !unknown;
+  return "the newest checkpoint is " + last_path_ + (is_gone ? ", which is gone" : "");
+}
+
+template <class T>
 void Checkpointer<T>::write_last(TrainState<T>& state, const TrainProgress& progress, double seconds) {
   const Snapshot snapshot = take_snapshot(state, progress, seconds);
   on_root(world_, [&] {
@@ -257,13 +265,8 @@ void Checkpointer<T>::write_last(TrainState<T>& state, const TrainProgress& prog
     refuse_nonfinite(snapshot, progress);
     for (int attempt = 1; !try_to_save(snapshot); ++attempt) {
       if (attempt == attempts_to_write_last) {
-        std::error_code unknown;
-        const bool is_gone = !std::filesystem::exists(last_path_, unknown) && !unknown;
-        const std::string last = "the newest checkpoint" + std::string(is_gone ? " was " : " is ") +
-                                 last_path_ + (is_gone ? ", which is gone" : "");
         throw std::runtime_error("the state after step " + std::to_string(progress.step) +
-                                 " could not be saved: " + refusal_ +
-                                 (last_path_.empty() ? "; there is no checkpoint" : "; " + last) +
+                                 " could not be saved: " + refusal_ + "; " + newest_text() +
                                  "; make room or mend the directory, then give the same command again");
       }
       observer_.message("warning: the last checkpoint is tried again: " + refusal_);

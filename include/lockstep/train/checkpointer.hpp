@@ -74,6 +74,9 @@ class Checkpointer {
   /// The last checkpoint written or restored from; empty if none. Rank 0 only.
   const std::string& last_path() const { return last_path_; }
 
+  /// For messages about a run that cannot go on: "the newest checkpoint is …". Rank 0 only.
+  std::string newest_text() const;
+
  private:
   /// A state with all its tensors, on rank 0.
   struct Snapshot {
