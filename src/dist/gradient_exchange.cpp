@@ -46,7 +46,8 @@ std::vector<Range> nodes_of_ranks(std::size_t shards, std::size_t ranks, Range s
 /// Where things stand in a group's memory, in bytes. What different ranks write starts on pages of its own.
 struct MemoryPlan {
   std::size_t lines = 0, block_sums = 0, parameters = 0;
-  std::vector<std::size_t> own;  // (members) sums over the nodes of each; or a part of the factors
+  std::vector<std::size_t>
+      parts;  // (members) each one's own: its sums over tree nodes, or pages of the factors
   bool shares_factors = false;
   std::size_t total = 0;
 };
@@ -68,10 +69,10 @@ MemoryPlan plan_memory(const ParameterLayout& layout, std::size_t element_size, 
     if (plan.shares_factors) {
       // One after the other, without gaps: all pages but the last are whole.
       const std::size_t pages = (factor_elements * element_size + page_bytes - 1) / page_bytes;
-      plan.own.push_back(place(block_partition(pages, ranks, rank).size() * page_bytes));
+      plan.parts.push_back(place(block_partition(pages, ranks, rank).size() * page_bytes));
     } else {
       const std::size_t nodes = nodes_of_ranks(shards, ranks, {rank, rank + 1}).size();
-      plan.own.push_back(place(checked_product(nodes, layout.size()) * element_size));
+      plan.parts.push_back(place(checked_product(nodes, layout.size()) * element_size));
     }
   }
   return plan;
@@ -79,12 +80,12 @@ MemoryPlan plan_memory(const ParameterLayout& layout, std::size_t element_size, 
 
 /// What a member of the group, if it is one, writes most; the first one also what all of them write.
 std::vector<Range> bytes_of_member(const MemoryPlan& plan, std::size_t member) {
-  const std::size_t members = plan.own.size();
+  const std::size_t members = plan.parts.size();
   if (member >= members) return {};
-  const Range part = block_partition(plan.own.front() - plan.parameters, members, member);
-  const std::size_t end = member + 1 < members ? plan.own[member + 1] : plan.total;
+  const Range part = block_partition(plan.parts.front() - plan.parameters, members, member);
+  const std::size_t end = member + 1 < members ? plan.parts[member + 1] : plan.total;
   std::vector<Range> bytes{{plan.parameters + part.begin, plan.parameters + part.end},
-                           {plan.own[member], end}};
+                           {plan.parts[member], end}};
   if (member == 0) bytes.push_back({0, plan.parameters});
   return bytes;
 }
@@ -173,9 +174,9 @@ void GradientExchange<T>::take_memory(const ParameterLayout& layout, std::size_t
   block_sums_ = {reinterpret_cast<double*>(memory + plan.block_sums), 2 * layout.blocks()};
   parameters_ = {reinterpret_cast<T*>(memory + plan.parameters), layout.size()};
   if (plan.shares_factors) {
-    factors_ = {reinterpret_cast<T*>(memory + plan.own.front()), factor_elements};
+    factors_ = {reinterpret_cast<T*>(memory + plan.parts.front()), factor_elements};
   } else {
-    for (const std::size_t start : plan.own) member_sums_.push_back(reinterpret_cast<T*>(memory + start));
+    for (const std::size_t start : plan.parts) member_sums_.push_back(reinterpret_cast<T*>(memory + start));
     accumulator_ = TreeAccumulator<T>(shards_, own_shards_, layout.size(), member_sums_[member_]);
   }
   groups_.group.barrier();

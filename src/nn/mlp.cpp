@@ -11,6 +11,13 @@
 namespace lockstep {
 namespace {
 
+/// Every matrix of factors starts at a multiple of 64 bytes.
+template <class T>
+std::size_t padded_size(std::size_t rows, std::size_t columns) {
+  constexpr std::size_t line = 64 / sizeof(T);
+  return (checked_product(rows, columns) + line - 1) / line * line;
+}
+
 template <class T>
 MatrixView<T> view(AlignedVector<T>& buffer, std::size_t rows, std::size_t columns) {
   return {buffer.data(), rows, columns};
@@ -180,17 +187,6 @@ void initialize_activations(const ModelSpec& spec, const ParameterLayout& layout
   }
 }
 
-namespace {
-
-/// Every matrix of factors starts at a multiple of 64 bytes.
-template <class T>
-std::size_t padded_size(std::size_t rows, std::size_t columns) {
-  constexpr std::size_t line = 64 / sizeof(T);
-  return (checked_product(rows, columns) + line - 1) / line * line;
-}
-
-}  // namespace
-
 template <class T>
 GradientFactors<T>::GradientFactors(const ModelSpec& spec, std::size_t rows, T* memory) {
   const auto place = [&](std::size_t columns) {
@@ -256,8 +252,6 @@ void forward_deltas(const ModelSpec& spec, const ParameterLayout& layout, std::s
   backward_pass(spec, layout, parameters, all_rows, batch.micro_batches, workspace, gradient);
 }
 
-/// db_j = Σ_i delta_ij: for every micro-batch a chain over ascending rows that starts from +0, and the tree
-/// over them.
 template <class T>
 void sum_rows(MatrixView<const T> delta, MicroBatches micro_batches, std::span<T> bias_gradient) {
   sum_over_micro_batches<T>(micro_batches, bias_gradient, [&](Range rows, std::span<T> sum) {
