@@ -87,7 +87,6 @@ std::string free_space(const std::string& path) {
 
 /// What `doctor` prints. Collective.
 nlohmann::ordered_json examine(const Communicator& world) {
-  use_one_blas_thread();
   const BlasIdentity blas = blas_identity();
   const double exact = product_speed(Arithmetic::exact);
   const double openblas = product_speed(Arithmetic::openblas);

@@ -200,7 +200,6 @@ std::function<ExitStatus(const Communicator&)> declare_evaluate(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--format", a->format, "How to print")->type_name("text|json")->capture_default_str();
   return [a](const Communicator& world) {
-    use_one_blas_thread();
     const auto [path, state] = collectively(world, [&] {
       check(*a);
       std::string found = find_checkpoint(a->checkpoint);

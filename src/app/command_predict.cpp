@@ -127,7 +127,6 @@ std::function<ExitStatus(const Communicator&)> declare_predict(CLI::App& app) {
   app.add_option("--output,-o", a->output, "predictions.csv or predictions.h5")->type_name("FILE");
   app.add_flag("--layers", a->layers, "Also write the outputs of each hidden layer; HDF5 only");
   return [a](const Communicator& world) {
-    use_one_blas_thread();
     on_root(world, [&] {
       if (a->checkpoint.empty())
         throw UserError("--checkpoint: expected a checkpoint or run directory, found none");

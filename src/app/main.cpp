@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <iostream>
 
 #include "lockstep/app/command_line.hpp"
@@ -38,6 +39,8 @@ Communicator join_ranks() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Each rank computes by one thread. OpenBLAS reads it when it is loaded; here is no other thread yet.
+  ::setenv("OPENBLAS_NUM_THREADS", "1", /*overwrite=*/1);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
     // Of many ranks each would do it: they go the common way, where it is refused once.

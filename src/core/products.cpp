@@ -1,9 +1,6 @@
 #include "lockstep/core/products.hpp"
 
-#include <cblas.h>
-
 #include <algorithm>
-#include <string>
 #include <vector>
 
 #include "lockstep/core/aligned_vector.hpp"
@@ -76,17 +73,6 @@ void input_gradient_product(Arithmetic arithmetic, MatrixView<const T> delta, Ma
   for (const Range& rows : micro_batches) {
     if (!rows.empty()) openblas::input_gradient_product(delta.rows_of(rows), w, dx.rows_of(rows));
   }
-}
-
-BlasIdentity blas_identity() {
-  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH …"
-  const std::string config = openblas_get_config();
-  const std::size_t begin = config.find(' ') + 1;
-  return {config.substr(begin, config.find(' ', begin) - begin), openblas_get_corename()};
-}
-
-void use_one_blas_thread() {
-  openblas_set_num_threads(1);
 }
 
 template void forward_product<float>(Arithmetic, const SparseRows<float>&, MatrixView<const float>,

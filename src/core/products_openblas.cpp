@@ -1,4 +1,8 @@
 #include <cblas.h>
+#include <dlfcn.h>
+
+#include <stdexcept>
+#include <string>
 
 #include "lockstep/core/checked_cast.hpp"
 #include "products_backends.hpp"
@@ -6,17 +10,55 @@
 namespace lockstep::openblas {
 namespace {
 
+/// OpenBLAS as it is on this machine.
+struct Library {
+  decltype(&cblas_sgemm) sgemm;
+  decltype(&cblas_dgemm) dgemm;
+  decltype(&openblas_get_config) config;
+  decltype(&openblas_get_corename) core_name;
+};
+
+template <class F>
+void find(void* library, const char* name, F*& function) {
+  function = reinterpret_cast<F*>(::dlsym(library, name));
+  if (function == nullptr) throw std::runtime_error(std::string("OpenBLAS: ") + ::dlerror());
+}
+
+Library load() {
+  void* library = nullptr;
+  for (const char* path : {LOCKSTEP_OPENBLAS, "libopenblas.so.0"}) {
+    if (library == nullptr) library = ::dlopen(path, RTLD_NOW);
+  }
+  if (library == nullptr) throw std::runtime_error(std::string("OpenBLAS cannot be loaded: ") + ::dlerror());
+  Library found{};
+  find(library, "cblas_sgemm", found.sgemm);
+  find(library, "cblas_dgemm", found.dgemm);
+  find(library, "openblas_get_config", found.config);
+  find(library, "openblas_get_corename", found.core_name);
+  decltype(&openblas_set_num_threads) set_threads = nullptr;
+  find(library, "openblas_set_num_threads", set_threads);
+  set_threads(1);
+  return found;
+}
+
+/// Loaded at its first use, not with the program: it then starts a thread for every core, and with a rank for
+/// every core all of those would compete while the job starts, which `exact` needs none of.
+const Library& library() {
+  static const Library loaded = load();
+  return loaded;
+}
+
 /// c = op(a) · op(b), all row-major; `inner` is the summed dimension.
 template <class T>
 void gemm(CBLAS_TRANSPOSE transpose_a, CBLAS_TRANSPOSE transpose_b, MatrixView<const T> a,
           MatrixView<const T> b, std::size_t inner, MatrixView<T> c) {
   const auto size = [](std::size_t n) { return checked_cast<blasint>(n, "a matrix dimension"); };
   if constexpr (sizeof(T) == sizeof(float)) {
-    cblas_sgemm(CblasRowMajor, transpose_a, transpose_b, size(c.rows), size(c.columns), size(inner), 1,
-                a.data, size(a.stride), b.data, size(b.stride), 0, c.data, size(c.stride));
+    library().sgemm(CblasRowMajor, transpose_a, transpose_b, size(c.rows), size(c.columns), size(inner), 1,
+                    a.data, size(a.stride), b.data, size(b.stride), 0, c.data, size(c.stride));
   } else {
-    cblas_dgemm(CblasRowMajor, transpose_a, transpose_b, size(c.rows), size(c.columns), size(inner), 1,
-                a.data, size(a.stride), b.data, size(b.stride), 0, c.data, size(c.stride));
+    library().dgemm(CblasRowMajor, transpose_a, transpose_b, size(c.rows), size(c.columns), size(inner), 1,
+                    a.data, size(a.stride), b.data, size(b.stride), 0, c.data, size(c.stride));
   }
 }
 
@@ -49,3 +91,14 @@ template void input_gradient_product<double>(MatrixView<const double>, MatrixVie
                                              MatrixView<double>);
 
 }  // namespace lockstep::openblas
+
+namespace lockstep {
+
+BlasIdentity blas_identity() {
+  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH …"
+  const std::string config = openblas::library().config();
+  const std::size_t begin = config.find(' ') + 1;
+  return {config.substr(begin, config.find(' ', begin) - begin), openblas::library().core_name()};
+}
+
+}  // namespace lockstep

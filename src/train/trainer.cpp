@@ -326,7 +326,8 @@ bool Training<T>::finish_epoch(StepFlags flags) {
   });
   if (diagnosis_.complete()) write_diagnostics();
   const bool due = checkpointer_.due_after_epoch(progress_) || checkpointer_.due_after_step(progress_, flags);
-  if (due) write_checkpoint();
+  const bool ends_here = finished() || stop_is_requested(flags);  // and then the last checkpoint is this one
+  if (due && !ends_here) write_checkpoint();
   return world_.all_reduce_min(go_on.value_or(true) ? 1 : 0) == 1;
 }
 
@@ -390,14 +391,11 @@ void Training<T>::fail_non_finite() {
                                 ? "the first layer with non-finite values is " +
                                       layout_.kernel(static_cast<std::size_t>(layer)).layer
                                 : "all layers' values are finite";
-  const std::string kept = checkpointer_.last_path().empty()
-                               ? "there is no checkpoint yet"
-                               : "the newest checkpoint is " + checkpointer_.last_path();
   const bool formula = std::ranges::any_of(spec_.activations, &Activation::is_formula);
   collectively(world_, [&] {
     throw NonFiniteError(
         "the loss or a weight is not finite in epoch " + std::to_string(progress_.epoch + 1) + ", step " +
-        std::to_string(progress_.step + 1) + "; " + where + "; " + kept +
+        std::to_string(progress_.step + 1) + "; " + where + "; " + checkpointer_.newest_text() +
         "; try a smaller --learning-rate, --clip-norm or another --activation, with another --run-dir or "
         "--resume never" +
         (formula ? "; `lockstep activations check` tells where a formula is not finite" : ""));
@@ -570,7 +568,6 @@ void refuse_too_many_weights(const TrainConfig& config, const DatasetInfo& datas
 
 TrainResult train_watched(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
                           const SharedDataset* shared, ProgressBoard& board) {
-  use_one_blas_thread();
   collectively(world, [] { job_end_from_environment(); });  // refused, if at all, before anything is made
   refuse_mixed_configs(world, config);
   const DatasetInfo dataset = shared != nullptr

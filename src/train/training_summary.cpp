@@ -29,7 +29,8 @@ nlohmann::json training_summary(const TrainConfig& config, const DatasetInfo& da
                                 const TrainResult& result, double seconds,
                                 const std::vector<std::string>& hosts, const std::string& transport) {
   const EpochMetrics& last = result.last;
-  const BlasIdentity blas = blas_identity();
+  const bool uses_blas = config.arithmetic == Arithmetic::openblas;
+  const BlasIdentity blas = uses_blas ? blas_identity() : BlasIdentity();
   return {
       {"status", status_text(result.status)},
       {"reason", result.reason},
@@ -54,8 +55,9 @@ nlohmann::json training_summary(const TrainConfig& config, const DatasetInfo& da
       {"transport", transport},
       {"seconds", seconds},
       {"samples_per_second", number_or_null(last.samples_per_second)},
-      {"versions", {{"lockstep", version()}, {"openblas", blas.version}, {"mpi", mpi_library_version()}}},
-      {"blas_core", blas.core_name},
+      {"versions",
+       {{"lockstep", version()}, {"openblas", text_or_null(blas.version)}, {"mpi", mpi_library_version()}}},
+      {"blas_core", text_or_null(blas.core_name)},
       {"instruction_set", instruction_set()},
   };
 }

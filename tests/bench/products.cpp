@@ -135,7 +135,6 @@ void add(const std::string& product_name, Product product, bool also_sparse) {
 }  // namespace lockstep::bench
 
 int main(int argc, char** argv) {
-  lockstep::use_one_blas_thread();
   lockstep::bench::add("forward", lockstep::bench::forward, true);
   lockstep::bench::add("weight_gradient", lockstep::bench::weight_gradient, true);
   lockstep::bench::add("input_gradient", lockstep::bench::input_gradient, false);

@@ -292,8 +292,6 @@ TYPED_TEST(ExactProducts, DoNotDependOnTheNumberOfRows) {
 template <class T>
 class OpenBlasProducts : public ::testing::Test {
  protected:
-  void SetUp() override { use_one_blas_thread(); }
-
   /// Within the error bound of a sum of `inner` products of numbers up to 1 (Higham, "Accuracy and stability
   /// of numerical algorithms", section 3.1), and gaps untouched.
   static void expect_near(const Matrix<T>& found, const Matrix<T>& expected, std::size_t inner) {

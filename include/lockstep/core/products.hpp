@@ -11,7 +11,8 @@
 namespace lockstep {
 
 /// How the products of a step are computed.
-///  - openblas: OpenBLAS gemm, one thread. Bits depend on OpenBLAS's version and kernel set.
+///  - openblas: OpenBLAS gemm, one thread, loaded when first used. Bits depend on OpenBLAS's version and
+///  kernel set.
 ///  - exact: every output element is the chain of fused multiply-adds over the inner index in
 ///    ascending order, starting from +0, one rounding each. Bits are the same on every machine with
 ///    IEEE 754 arithmetic.
@@ -44,9 +45,7 @@ struct BlasIdentity {
   std::string version;    // e.g. "0.3.21"
   std::string core_name;  // e.g. "SkylakeX"
 };
+/// Throws std::runtime_error where there is no OpenBLAS.
 BlasIdentity blas_identity();
-
-/// Keeps OpenBLAS to one thread; to be called before the first product.
-void use_one_blas_thread();
 
 }  // namespace lockstep
