@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 
 #include "lockstep/core/instruction_set.hpp"
 #include "lockstep/core/summation_tree.hpp"
@@ -100,19 +101,21 @@ struct WeightGradient {
   }
 };
 
+/// Rows of a strip from `row` on: as many as may be at a time, then the rest by 4, 2 and 1, of which batches
+/// and shards are often multiples.
+template <std::size_t Rows, bool IsWhole, std::size_t Vectors, std::size_t Bytes, class T, class Task>
+[[gnu::always_inline]] inline void compute_rows(const Task& task, const Strip<T>& strip, std::size_t row) {
+  for (; row + Rows <= task.z.rows; row += Rows) {
+    task.template compute_tile<Chains<Rows, Vectors, Bytes, T>, IsWhole>(row, strip);
+  }
+  if constexpr (Rows > 1) compute_rows<std::bit_floor(Rows - 1), false, Vectors, Bytes, T>(task, strip, row);
+}
+
 template <std::size_t Rows, std::size_t Vectors, std::size_t Bytes, class T, class Task>
 [[gnu::always_inline]] inline void compute_strip(const Task& task, std::size_t column) {
   const Strip<T> strip =
       strip_of<Vectors * Bytes / sizeof(T)>(task.b, column, task.z.rows > 4 * Rows, task.packed);
-  const std::size_t rows = task.z.rows;
-  std::size_t row = 0;
-  for (; row + Rows <= rows; row += Rows) {
-    task.template compute_tile<Chains<Rows, Vectors, Bytes, T>, true>(row, strip);
-  }
-  for (; row + Rows / 2 <= rows; row += Rows / 2) {
-    task.template compute_tile<Chains<Rows / 2, Vectors, Bytes, T>, false>(row, strip);
-  }
-  for (; row < rows; ++row) task.template compute_tile<Chains<1, Vectors, Bytes, T>, false>(row, strip);
+  compute_rows<Rows, true, Vectors, Bytes, T>(task, strip, 0);
 }
 
 /// All of z in tiles; at the right edge half as wide if that is enough.

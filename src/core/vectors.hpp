@@ -152,9 +152,12 @@ struct Chains {
 /// edge
 template <std::size_t Columns, class T>
 [[gnu::always_inline]] inline void copy_strip(MatrixView<const T> from, std::size_t column, T* to) {
+  // Rows are often pages apart, where no processor looks ahead by itself.
+  constexpr std::size_t rows_ahead = 16;
   const std::size_t columns = std::min(Columns, from.columns - column);
   for (std::size_t i = 0; i < from.rows; ++i, to += Columns) {
     const T* const row = from.row(i) + column;
+    __builtin_prefetch(from.row(std::min(i + rows_ahead, from.rows - 1)) + column);
     if (columns == Columns) {
       for (std::size_t j = 0; j < Columns; ++j) to[j] = row[j];
     } else {
