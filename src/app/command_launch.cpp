@@ -80,7 +80,8 @@ std::string default_launcher(const LaunchArguments& arguments) {
 }
 
 /// Hosts that a remote shell, or srun where that is the launcher, reaches. This host needs none.
-std::vector<HostSlots> answering(const std::vector<HostSlots>& hosts, const std::string& launcher) {
+std::vector<HostSlots> answering(const std::vector<HostSlots>& hosts, const std::string& launcher,
+                                 const SignalRelay& relay) {
   const char* const chosen = std::getenv("OMPI_MCA_plm_rsh_agent");
   const std::string agent = chosen == nullptr ? "ssh -o BatchMode=yes" : chosen;
   const std::string srun = srun_of(launcher);
@@ -93,9 +94,9 @@ std::vector<HostSlots> answering(const std::vector<HostSlots>& hosts, const std:
   std::vector<HostSlots> found;
   for (const HostSlots& host : hosts) {
     const bool here = host.name == name.data() || host.name == "localhost";
-    if (here || succeeds_within(probe(host.name), seconds_to_answer)) {
+    if (here || succeeds_within(probe(host.name), seconds_to_answer, &relay) == true) {
       found.push_back(host);
-    } else {
+    } else if (relay.count() == 0) {
       say(host.name + " does not answer and is left out");
     }
   }
@@ -211,17 +212,19 @@ bool was_ended_by_signal(int status) {
          status == 128 + SIGKILL;
 }
 
-/// A job that failed before its first checkpoint may never have been started: tells by starting `true` in its
-/// place. Throws UserError.
-void rehearse(const std::string& launcher, std::size_t ranks, const std::vector<HostSlots>& hosts) {
+/// A job that failed before a newer checkpoint may never have been started: tells by starting `true` in its
+/// place. Throws UserError if that fails; a launcher that does not end, or a signal, says nothing.
+void rehearse(const std::string& launcher, std::size_t ranks, const std::vector<HostSlots>& hosts,
+              const SignalRelay& relay) {
   const std::vector<std::string> command = launcher_command(launcher, ranks, hosts, {"true"});
-  if (succeeds_within(command, seconds_to_rehearse)) return;
-  throw UserError(fmt::format(
-      "--launcher: expected a command that starts {} ranks, found that `{}` fails, too (its message is "
-      "above). "
-      "If there are too few slots (cores): start fewer, name --hosts a:4,b:4, or let ranks share cores by "
-      "--launcher \"mpirun --oversubscribe\"",
-      ranks, fmt::join(command, " ")));
+  if (succeeds_within(command, seconds_to_rehearse, &relay).value_or(true) || relay.count() > 0) return;
+  throw UserError(
+      fmt::format("--launcher: expected a command that starts {} ranks, found that `{}` fails like the first "
+                  "start did. Is a "
+                  "flag or a host wrong? If there are too few slots (cores): start fewer ranks, name --hosts "
+                  "a:4,b:4, or let "
+                  "them share cores by --launcher \"mpirun --oversubscribe\"",
+                  ranks, fmt::join(command, " ")));
 }
 
 ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
@@ -255,6 +258,8 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
       say(what + "; not started again: " + policy.reason());
       if (status == 128 + SIGKILL) {
         say("status 137 is a SIGKILL: by somebody, or by Linux for want of memory (see dmesg)");
+      } else if (policy.restarts() == 0 && step == first_step) {
+        rehearse(launcher, ranks, hosts, relay);
       }
       return ExitStatus::failure;
     }
@@ -264,11 +269,13 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
     run.wait_until_free(relay);
     if (relay.count() > 0) return ExitStatus::resumable;
     if (!arguments.hosts.empty()) {
-      hosts = answering(parse_hosts(arguments.hosts, arguments.ranks), launcher);
-      if (hosts.empty()) throw std::runtime_error("none of the hosts answers: " + arguments.hosts);
+      hosts = answering(parse_hosts(arguments.hosts, arguments.ranks), launcher, relay);
+      if (hosts.empty() && relay.count() == 0)
+        throw std::runtime_error("none of the hosts answers: " + arguments.hosts);
       ranks = std::min(arguments.ranks, total_slots(hosts));
     }
-    if (policy.restarts() == 1 && step == first_step) rehearse(launcher, ranks, hosts);
+    if (policy.restarts() == 1 && step == first_step) rehearse(launcher, ranks, hosts, relay);
+    if (relay.count() > 0) return ExitStatus::resumable;
     now = program;
     const std::vector<std::string> more = run.flags_of_restart();
     now.insert(now.end(), more.begin(), more.end());

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double seconds_to_answer = 20;
+constexpr double seconds_for_python = 20;
 constexpr const char* has_modules =
     "import sys, importlib.util as u; sys.exit(sys.version_info < (3, 11) or "
     "not all(map(u.find_spec, ('plotly', 'jinja2', 'h5py', 'numpy'))))";
@@ -52,7 +52,7 @@ std::string find_python() {
                                                   ? std::vector<std::string>{chosen}
                                                   : std::vector<std::string>{"python3", "/usr/bin/python3"};
   for (const std::string& python : candidates) {
-    if (succeeds_within({python, "-c", has_modules}, seconds_to_answer)) return python;
+    if (succeeds_within({python, "-c", has_modules}, seconds_for_python) == true) return python;
   }
   throw UserError(
       "expected Python 3.11 or newer with plotly, jinja2, h5py and numpy, found none (tried " +

@@ -223,17 +223,18 @@ void sleep_unless_signalled(double seconds, const SignalRelay& relay) {
   while (relay.count() == 0 && Clock::now() < end) std::this_thread::sleep_for(look_interval);
 }
 
-bool succeeds_within(const std::vector<std::string>& command, double seconds) {
+std::optional<bool> succeeds_within(const std::vector<std::string>& command, double seconds,
+                                    const SignalRelay* relay) {
   const pid_t child = start(command, /*silent=*/true);
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-  while (Clock::now() < end) {
+  while (Clock::now() < end && (relay == nullptr || relay->count() == 0)) {
     if (const auto status = status_of(child)) return *status == 0;
     std::this_thread::sleep_for(look_interval);
   }
   ::kill(-child, SIGKILL);
   int ignored = 0;
   ::waitpid(child, &ignored, 0);
-  return false;
+  return std::nullopt;
 }
 
 }  // namespace lockstep

@@ -67,13 +67,14 @@ class Launch(cli.CliTestCase):
         self.assertIn("--learning-rate", message)
         self.assertFalse(self.run_dir.exists())
 
-    def fake_launcher(self, body):
+    def fake_launcher(self, body, on_true="exit 0"):
         """A launcher that is this shell script; $starts is how many times it was started, $train the run on one rank.
-        It starts `true`, too."""
+        `on_true` is what it does where it is to start `true`."""
         fake = self.dir / "mpirun"
         train = f"{cli.BINARY} train --data {self.data} --run-dir {self.run_dir} --batch-size 20 --hidden 8 --quiet"
         starts = self.dir / "starts"
-        fake.write_text(f'#!/bin/sh\ncase "$*" in *\\ true) exit 0;; esac\necho >> {starts}\nstarts=$(grep -c "" {starts})\ntrain="{train}"\n{body}\n')
+        fake.write_text(f'#!/bin/sh\ncase "$*" in *\\ true) {on_true};; esac\necho >> {starts}\n'
+                        f'starts=$(grep -c "" {starts})\ntrain="{train}"\n{body}\n')
         fake.chmod(0o755)
         return str(fake)
 
@@ -121,7 +122,7 @@ class Launch(cli.CliTestCase):
         result = cli.run(*self.launch_flags(ranks=999, launcher=cli.MPIEXEC), env={"OMPI_MCA_rmaps_base_oversubscribe": "0"})
         self.assertEqual(result.status, cli.USER_ERROR, str(result))
         self.assertIn("expected a command that starts 999 ranks", result.err)
-        self.assertIn("too few slots (cores): start fewer, name --hosts", result.err)
+        self.assertIn("too few slots (cores): start fewer ranks, name --hosts", result.err)
 
     def test_a_launcher_that_does_not_start_programs(self):
         for launcher in ("false", f"{cli.MPIEXEC} --no-such-flag"):
@@ -129,6 +130,21 @@ class Launch(cli.CliTestCase):
             self.assertEqual(result.status, cli.USER_ERROR, str(result))
             self.assertEqual(result.err.count("restart "), 1, str(result))
             self.assertIn("expected a command that starts 2 ranks", result.err)
+
+    def test_more_ranks_than_slots_without_restarts(self):
+        result = cli.run(*self.launch_flags("--max-restarts", 0, ranks=999, launcher=cli.MPIEXEC),
+                         env={"OMPI_MCA_rmaps_base_oversubscribe": "0"})
+        self.assertEqual(result.status, cli.USER_ERROR, str(result))
+        self.assertIn("too few slots (cores): start fewer ranks", result.err)
+
+    def test_a_signal_while_it_looks_whether_programs_start(self):
+        looks = self.dir / "looks"
+        fake = self.fake_launcher("exit 1", on_true=f"touch {looks}; exec sleep 1000")
+        process = cli.start(*self.launch_flags(launcher=fake))
+        self.wait_for(process, looks.exists)
+        process.send_signal(signal.SIGTERM)
+        result = cli.finish(process)
+        self.assertEqual(result.status, cli.RESUMABLE, str(result))
 
     def test_a_rank_killed_without_oversubscription(self):
         if os.cpu_count() < 2:

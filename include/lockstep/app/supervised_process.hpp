@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,9 @@ int run_supervised(const std::vector<std::string>& command, const SignalRelay& r
 /// Sleeps, but not after a signal of the relay came.
 void sleep_unless_signalled(double seconds, const SignalRelay& relay);
 
-/// Runs a command for at most so many seconds with its output thrown away; whether it ended with status 0.
-bool succeeds_within(const std::vector<std::string>& command, double seconds);
+/// Runs a command with its output thrown away; whether it ended with status 0. Nothing if it has not ended
+/// after so many seconds, or when a signal of the relay came: it is killed then.
+std::optional<bool> succeeds_within(const std::vector<std::string>& command, double seconds,
+                                    const SignalRelay* relay = nullptr);
 
 }  // namespace lockstep
