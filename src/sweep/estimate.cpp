@@ -8,6 +8,7 @@
 #include <queue>
 #include <set>
 
+#include "lockstep/core/seconds_since.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/train/train_step.hpp"
 #include "lockstep/train/training_data.hpp"
@@ -16,10 +17,6 @@ namespace lockstep {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Seconds of one step, measured on the first rows of the dataset.
 template <class T>

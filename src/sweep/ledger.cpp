@@ -174,12 +174,16 @@ void Ledger::write_rung(std::uint64_t epoch, const std::string& digest, double v
 }
 
 void Ledger::read_rung(std::uint64_t epoch, std::map<std::string, double>& known) const {
-  std::error_code none;
-  for (const fs::directory_entry& entry : fs::directory_iterator(rung_path(epoch), none)) {
-    const std::string digest = entry.path().filename().string();
+  std::error_code error;
+  fs::directory_iterator entry(rung_path(epoch), error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    const std::string digest = entry->path().filename().string();
     if (digest.starts_with('.') || known.contains(digest)) continue;
-    known[digest] = parse_double(trimmed(read_text_file(entry.path())), entry.path().string());
+    const std::string path = entry->path().string();
+    known[digest] = parse_double(trimmed(read_text_file(path)), path);
   }
+  if (error && error != std::errc::no_such_file_or_directory)
+    throw FileError(rung_path(epoch) + ": " + error.message());
 }
 
 }  // namespace lockstep

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "lockstep/core/seconds_since.hpp"
 #include "lockstep/core/sha256.hpp"
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
@@ -30,10 +31,6 @@ using Clock = std::chrono::steady_clock;
 /// This job has no more to do with it.
 bool is_over(TrialStatus status) {
   return status != TrialStatus::waiting && status != TrialStatus::running;
-}
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 /// Runs of this job that are trained by groups of one size, those with the most work first.
@@ -181,12 +178,13 @@ void SweepJob::record_invalid(const Trial& trial) const {
 void SweepJob::check_same_plan() const {
   Sha256 digest;
   digest.update(version());
-  for (const auto& [key, value] : arithmetic_environment(Arithmetic::openblas)) {
-    const bool matters = std::any_of(plan_.trials.begin(), plan_.trials.end(), [](const Trial& trial) {
-      return trial.config.arithmetic == Arithmetic::openblas;
-    });
-    if (matters) digest.update(key + value);
-  }
+  const bool uses_openblas = std::any_of(plan_.trials.begin(), plan_.trials.end(), [](const Trial& trial) {
+    return trial.config.arithmetic == Arithmetic::openblas;
+  });
+  const auto environment = collectively(world_, [&] {
+    return arithmetic_environment(uses_openblas ? Arithmetic::openblas : Arithmetic::exact);
+  });
+  for (const auto& [key, value] : environment) digest.update(key + value);
   for (const Trial& trial : plan_.trials) digest.update(trial.digest);
   const std::string mine = digest.hex_digest();
   const std::string expected = world_.broadcast(mine);

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "lockstep/core/seconds_since.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
@@ -15,10 +16,6 @@
 
 namespace lockstep {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 constexpr int attempts_to_write_last = 3;
 constexpr std::chrono::seconds pause_before_attempt{1};
@@ -254,7 +251,7 @@ std::string Checkpointer<T>::newest_text() const {
   if (last_path_.empty()) return "there is no checkpoint";
   std::error_code unknown;
   const bool is_gone = !std::filesystem::exists(last_path_, unknown) && !unknown;
-  return "the newest checkpoint is " + last_path_ + (is_gone ? ", which is gone" : "");
+  return "the newest checkpoint " + (is_gone ? "was " + last_path_ + ", which is gone" : "is " + last_path_);
 }
 
 template <class T>

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "lockstep/core/build_id.hpp"
+#include "lockstep/core/seconds_since.hpp"
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/progress_board.hpp"
@@ -38,16 +39,6 @@ double monitored_value(const std::string& monitor, const EpochMetrics& metrics) 
   if (monitor == "accuracy") return metrics.accuracy;
   return monitor == "val_loss" ? metrics.val_loss : metrics.val_accuracy;
 }
-
-class Stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 /// One training run on one rank. Every function is collective unless it says otherwise.
 template <class T>
@@ -81,6 +72,7 @@ class Training {
   bool stopped_early() const {
     return config_.early_stopping > 0 && progress_.epochs_without_improvement >= config_.early_stopping;
   }
+  bool has_max_steps() const { return config_.max_steps && progress_.step >= *config_.max_steps; }
   bool improves(double value) const {
     if (std::isnan(progress_.best_value)) return true;
     return higher_is_better(config_.monitor) ? value > progress_.best_value : value < progress_.best_value;
@@ -99,7 +91,7 @@ class Training {
   /// What diagnostics saw of an epoch's last step is in no checkpoint; and after the last step of all there
   /// is nothing left to go on with.
   bool finishes_before_a_stop() const { return config_.diagnostics || progress_.epoch + 1 == config_.epochs; }
-  double seconds() const { return progress_.seconds_before + clock_.seconds(); }
+  double seconds() const { return progress_.seconds_before + seconds_since(started_); }
   StepFlags own_flags();
 
   const Communicator& world_;
@@ -123,7 +115,7 @@ class Training {
   TrainProgress progress_;
   EpochMetrics last_metrics_;
   std::vector<std::string> hosts_;  // of all ranks; rank 0 only
-  Stopwatch clock_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   double epoch_started_ = 0, last_report_ = 0;
   std::uint64_t rows_since_epoch_start_ = 0;  // in this process
   bool resumed_ = false;
@@ -187,7 +179,7 @@ TrainResult Training<T>::run() {
 /// it.
 template <class T>
 void Training<T>::write_config() {
-  const bool goes_on = !finished() && !(config_.max_steps && progress_.step >= *config_.max_steps);
+  const bool goes_on = !finished() && !has_max_steps();
   on_root(world_, [&] {
     if (resumed_ && !goes_on && std::filesystem::exists(run_directory_->config_path())) return;
     run_directory_->write_config(config_toml(config_));
@@ -203,15 +195,14 @@ TrainResult Training<T>::train_epochs() {
     rows_since_epoch_start_ = 0;
     StepFlags flags = 0;
     while (progress_.step_in_epoch < sampler_.steps_per_epoch()) {
-      if (config_.max_steps && progress_.step >= *config_.max_steps)
-        return end(ExitStatus::done, "max-steps");
+      if (has_max_steps()) return end(ExitStatus::done, "max-steps");
       flags = take_step();
       const bool whole_epoch = progress_.step_in_epoch == sampler_.steps_per_epoch();
       if (whole_epoch && finishes_before_a_stop()) break;
       // Does not wait for the evaluation: the next process begins with that.
       if (stop_is_requested(flags)) return end(ExitStatus::resumable, stop_reason(flags));
       if (whole_epoch) break;
-      if (checkpointer_.due_after_step(progress_, flags)) write_checkpoint();
+      if (checkpointer_.due_after_step(progress_, flags) && !has_max_steps()) write_checkpoint();
     }
     const bool go_on = finish_epoch(flags);
     if (!go_on && !finished()) return end(ExitStatus::done, halted_reason);
@@ -325,10 +316,11 @@ bool Training<T>::finish_epoch(StepFlags flags) {
     return observer_.goes_on_after(last_metrics_);
   });
   if (diagnosis_.complete()) write_diagnostics();
+  const bool all_go_on = world_.all_reduce_min(go_on.value_or(true) ? 1 : 0) == 1;
   const bool due = checkpointer_.due_after_epoch(progress_) || checkpointer_.due_after_step(progress_, flags);
-  const bool ends_here = finished() || stop_is_requested(flags);  // and then the last checkpoint is this one
-  if (due && !ends_here) write_checkpoint();
-  return world_.all_reduce_min(go_on.value_or(true) ? 1 : 0) == 1;
+  const bool ends_here = finished() || stop_is_requested(flags) || has_max_steps() || !all_go_on;
+  if (due && !ends_here) write_checkpoint();  // else the last one is of this step
+  return all_go_on;
 }
 
 /// Not collective.
@@ -462,7 +454,8 @@ void refuse_differing(const Communicator& world, const std::string& mine, const 
 /// All ranks have to compute alike: the same lockstep, and for openblas the same kernels.
 void refuse_mixed_ranks(const Communicator& world, Arithmetic arithmetic) {
   std::string mine = "lockstep " + version() + ", build " + build_id();
-  for (const auto& [key, value] : arithmetic_environment(arithmetic)) mine += ", " + key + " " + value;
+  const auto environment = collectively(world, [&] { return arithmetic_environment(arithmetic); });
+  for (const auto& [key, value] : environment) mine += ", " + key + " " + value;
   refuse_differing(world, mine, "all hosts have to run the same program; --arithmetic exact needs no more");
 }
 

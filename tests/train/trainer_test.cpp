@@ -6,6 +6,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -285,6 +286,35 @@ TEST_F(Trainer, ALastStateThatCannotBeSavedEndsTheRunWithStatus1AndLosesNothing)
   world.barrier();
   EXPECT_EQ(run(config("full")).parameters_sha256, run(config("undisturbed")).parameters_sha256);
   EXPECT_EQ(metrics("full"), metrics("undisturbed"));
+}
+
+class CheckpointCounter : public TrainObserver {
+ public:
+  explicit CheckpointCounter(std::uint64_t last_epoch = 0) : last_epoch_(last_epoch) {}
+  void checkpoint_written(const std::string& path, double /*seconds*/, std::uint64_t /*bytes*/) override {
+    ++writes[std::filesystem::path(path).filename().string()];
+  }
+  bool goes_on_after(const EpochMetrics& metrics) override { return metrics.epoch != last_epoch_; }
+  std::map<std::string, int> writes;
+
+ private:
+  std::uint64_t last_epoch_;
+};
+
+TEST_F(Trainer, NoCheckpointIsWrittenTwice) {
+  const std::map<std::string, int> first{{"step-00000009.h5", 1}};
+  std::map<std::string, int> all = first;
+  all.insert({{"step-00000018.h5", 1}, {"step-00000027.h5", 1}});
+  CheckpointCounter whole, limited, within, halted(1);
+  train(world, config("whole", {{"checkpoint-every", "1epoch"}}), whole);
+  train(world, config("at-the-end", {{"checkpoint-every", "1epoch"}, {"max-steps", "9"}}), limited);
+  train(world, config("within", {{"checkpoint-every", "3steps"}, {"max-steps", "6"}}), within);
+  train(world, config("halted", {{"checkpoint-every", "1epoch"}}), halted);
+  if (!world.is_root()) return;
+  EXPECT_EQ(whole.writes, all);
+  EXPECT_EQ(limited.writes, first);
+  EXPECT_EQ(within.writes, (std::map<std::string, int>{{"step-00000003.h5", 1}, {"step-00000006.h5", 1}}));
+  EXPECT_EQ(halted.writes, first);
 }
 
 /// Once a checkpoint was written, puts a directory where a table was.

@@ -68,7 +68,7 @@ class Ledger {
   FileLock lock_results() const;
 
   /// The values that trials had after an epoch at which successive halving decides. Digest → value.
-  /// Throws FileError.
+  /// Both throw FileError for what the disk refuses.
   void write_rung(std::uint64_t epoch, const std::string& digest, double value) const;
   /// Adds those that are not in `known` yet.
   void read_rung(std::uint64_t epoch, std::map<std::string, double>& known) const;

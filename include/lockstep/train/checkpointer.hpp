@@ -74,7 +74,7 @@ class Checkpointer {
   /// The last checkpoint written or restored from; empty if none. Rank 0 only.
   const std::string& last_path() const { return last_path_; }
 
-  /// For messages about a run that cannot go on: "the newest checkpoint is …". Rank 0 only.
+  /// For messages about a run that cannot go on: "the newest checkpoint is …". Ranks but 0 know of none.
   std::string newest_text() const;
 
  private:
