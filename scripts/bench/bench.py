@@ -154,7 +154,7 @@ def main():
         directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lockstep-bench-")))
         log = stack.enter_context(open(arguments.output / "peers.log", "w"))
         print(f"Peaks of {cores} cores", file=sys.stderr)
-        measured_peaks = peaks.measure(cores, arguments.fma_peak, arguments.program, arguments.products)
+        measured_peaks = peaks.measure(cores, arguments.fma_peak, arguments.products)
         needs_peers = any(not case.is_whole_process for case in cases)
         peers = peer_contenders(arguments.data, cores, directory, log, plan.left_out) if needs_peers else {}
         for peer in peers.values():

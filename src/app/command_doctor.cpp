@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <sched.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -73,12 +72,6 @@ double exchange_milliseconds(const Communicator& world) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() * 1e3 / repetitions;
 }
 
-int cores_of_this_rank() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
-}
-
 std::string free_space(const std::string& path) {
   std::error_code error;
   const std::filesystem::space_info space = std::filesystem::space(path, error);
@@ -87,9 +80,9 @@ std::string free_space(const std::string& path) {
 
 /// What `doctor` prints. Collective.
 nlohmann::ordered_json examine(const Communicator& world) {
-  const BlasIdentity blas = blas_identity();
+  const std::optional<BlasIdentity> blas = find_blas();
   const double exact = product_speed(Arithmetic::exact);
-  const double openblas = product_speed(Arithmetic::openblas);
+  const double openblas = blas ? product_speed(Arithmetic::openblas) : 0;
   const double exchange = exchange_milliseconds(world);
   const std::string mine =
       fmt::format("{} (node {}, may use {} cores, {:.0f} GFLOP/s exact, {:.0f} openblas)", world.host(),
@@ -106,7 +99,8 @@ nlohmann::ordered_json examine(const Communicator& world) {
       {"ranks", world.size()},
       {"nodes", world.nodes()},
       {"per_rank", ranks},
-      {"openblas", {{"version", blas.version}, {"core", blas.core_name}, {"threads", 1}}},
+      {"openblas", blas ? nlohmann::ordered_json{{"version", blas->version}, {"core", blas->core_name}}
+                        : nlohmann::ordered_json("not there")},
       {"instruction_set", instruction_set()},
       {"hdf5", hdf5_identity()},
       {"hdf5_file_locking", locking == nullptr ? "default (files are read without locks)" : locking},

@@ -84,10 +84,10 @@ std::string value_text(const nlohmann::ordered_json& value) {
   return join(parts);
 }
 
-std::string to_text(const nlohmann::ordered_json& json, const std::string& indent = "") {
+std::string indented_text(const nlohmann::ordered_json& json, const std::string& indent = "") {
   std::string text;
   for (const auto& [key, value] : json.items()) {
-    text += value.is_object() ? fmt::format("{}{}\n{}", indent, key, to_text(value, indent + "  "))
+    text += value.is_object() ? fmt::format("{}{}\n{}", indent, key, indented_text(value, indent + "  "))
                               : fmt::format("{}{:<20} {}\n", indent, key, value_text(value));
   }
   return text;
@@ -115,7 +115,7 @@ void inspect(const InspectArguments& arguments) {
   if (arguments.format == "json") {
     std::cout << json_text(json, 2) << std::endl;
   } else {
-    std::cout << to_text(json) << std::flush;
+    std::cout << indented_text(json) << std::flush;
   }
 }
 

@@ -71,12 +71,6 @@ void examine_end_of_job(Findings& findings) {
 
 // Cores.
 
-int cores_of_this_rank() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
-}
-
 void examine_cores(const Communicator& world, Findings& findings) {
   const unsigned cores = std::thread::hardware_concurrency();
   const double ranks = static_cast<double>(world.size()) / world.nodes();
@@ -311,6 +305,20 @@ void refuse_separate_programs(const Communicator& world) {
   });
 }
 
+int cores_of_this_rank() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
+std::optional<BlasIdentity> find_blas() {
+  try {
+    return blas_identity();
+  } catch (const std::runtime_error&) {
+    return std::nullopt;
+  }
+}
+
 std::vector<Finding> examine_host(const Communicator& world) {
   Findings findings;
   examine_launcher(world, findings);
@@ -322,6 +330,10 @@ std::vector<Finding> examine_host(const Communicator& world) {
   examine_limits(findings);
   examine_directory(findings);
   examine_network(world, findings);
+  if (!find_blas()) {
+    findings.push_back({Level::warning, "OpenBLAS is not there",
+                        "apt-get install libopenblas0; --arithmetic exact (the default) needs none"});
+  }
   if (hdf5_identity().find("parallel") == std::string::npos) {
     findings.push_back(
         {Level::error, "HDF5 is built without MPI", "apt-get install libhdf5-openmpi-dev, and build again"});
@@ -338,9 +350,10 @@ std::vector<Finding> compare_hosts(const Communicator& world) {
                 findings);
   compare_texts(world, hdf5_identity(), Level::warning, "HDF5",
                 "module load the same one everywhere; ldd lockstep shows which is taken", findings);
-  compare_texts(world, blas_identity().version + " " + blas_identity().core_name + " " + instruction_set(),
-                Level::warning, "OpenBLAS or instruction set",
-                "--arithmetic exact (the default) does not depend on them", findings);
+  const BlasIdentity blas = find_blas().value_or(BlasIdentity());
+  compare_texts(world, blas.version + " " + blas.core_name + " " + instruction_set(), Level::warning,
+                "OpenBLAS or instruction set", "--arithmetic exact (the default) does not depend on them",
+                findings);
   compare_directories(world, findings);
   return findings;
 }

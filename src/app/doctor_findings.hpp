@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "lockstep/core/products.hpp"
 #include "lockstep/dist/communicator.hpp"
 
 namespace lockstep {
@@ -21,6 +22,10 @@ struct Finding {
 std::optional<Finding> find_separate_programs(const Communicator& world);
 /// Throws AgreedError then. Collective.
 void refuse_separate_programs(const Communicator& world);
+/// Cores that this process may use; 0 if that is not known.
+int cores_of_this_rank();
+/// OpenBLAS, where it can be loaded.
+std::optional<BlasIdentity> find_blas();
 /// What this process finds on its own host. Not collective.
 std::vector<Finding> examine_host(const Communicator& world);
 /// What shows only when hosts are compared. Collective; the same on all ranks.

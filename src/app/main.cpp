@@ -39,7 +39,8 @@ Communicator join_ranks() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Each rank computes by one thread. OpenBLAS reads it when it is loaded; here is no other thread yet.
+  // OpenBLAS reads OPENBLAS_NUM_THREADS when it is loaded; a rank has one thread that computes. The
+  // environment may be changed as long as there is no other thread.
   ::setenv("OPENBLAS_NUM_THREADS", "1", /*overwrite=*/1);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {

@@ -25,11 +25,15 @@ void find(void* library, const char* name, F*& function) {
 }
 
 Library load() {
+  // The one that the system or the environment chooses, else the one of the build.
   void* library = nullptr;
-  for (const char* path : {LOCKSTEP_OPENBLAS, "libopenblas.so.0"}) {
+  std::string why;
+  for (const char* path : {"libopenblas.so.0", LOCKSTEP_OPENBLAS}) {
     if (library == nullptr) library = ::dlopen(path, RTLD_NOW);
+    if (library == nullptr) why += std::string(why.empty() ? "" : "; ") + ::dlerror();
   }
-  if (library == nullptr) throw std::runtime_error(std::string("OpenBLAS cannot be loaded: ") + ::dlerror());
+  if (library == nullptr)
+    throw std::runtime_error("OpenBLAS cannot be loaded: " + why + "; --arithmetic exact needs none");
   Library found{};
   find(library, "cblas_sgemm", found.sgemm);
   find(library, "cblas_dgemm", found.dgemm);
@@ -41,8 +45,8 @@ Library load() {
   return found;
 }
 
-/// Loaded at its first use, not with the program: it then starts a thread for every core, and with a rank for
-/// every core all of those would compete while the job starts, which `exact` needs none of.
+/// Loaded at its first use, not with the program: unless the environment says otherwise it then starts a
+/// thread for every core, and with a rank for every core all of those would compete while the job starts.
 const Library& library() {
   static const Library loaded = load();
   return loaded;

@@ -46,8 +46,8 @@ std::vector<Range> nodes_of_ranks(std::size_t shards, std::size_t ranks, Range s
 /// Where things stand in a group's memory, in bytes. What different ranks write starts on pages of its own.
 struct MemoryPlan {
   std::size_t lines = 0, block_sums = 0, parameters = 0;
-  std::vector<std::size_t>
-      parts;  // (members) each one's own: its sums over tree nodes, or pages of the factors
+  /// (members) each one's own: its sums over tree nodes, or pages of the factors
+  std::vector<std::size_t> parts;
   bool shares_factors = false;
   std::size_t total = 0;
 };
@@ -82,9 +82,9 @@ MemoryPlan plan_memory(const ParameterLayout& layout, std::size_t element_size, 
 std::vector<Range> bytes_of_member(const MemoryPlan& plan, std::size_t member) {
   const std::size_t members = plan.parts.size();
   if (member >= members) return {};
-  const Range part = block_partition(plan.parts.front() - plan.parameters, members, member);
+  const Range of_shared = block_partition(plan.parts.front() - plan.parameters, members, member);
   const std::size_t end = member + 1 < members ? plan.parts[member + 1] : plan.total;
-  std::vector<Range> bytes{{plan.parameters + part.begin, plan.parameters + part.end},
+  std::vector<Range> bytes{{plan.parameters + of_shared.begin, plan.parameters + of_shared.end},
                            {plan.parts[member], end}};
   if (member == 0) bytes.push_back({0, plan.parameters});
   return bytes;

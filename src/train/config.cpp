@@ -23,7 +23,7 @@ std::string with_hyphens(std::string_view name) {
   return result;
 }
 
-std::string quoted(std::string_view text) {
+std::string toml_quoted(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -50,7 +50,7 @@ bool is_toml_number(const std::string& text) {
 
 std::string toml_array(const std::string& text, bool of_numbers) {
   std::vector<std::string> items;
-  for (const std::string& item : split_list(text)) items.push_back(of_numbers ? item : quoted(item));
+  for (const std::string& item : split_list(text)) items.push_back(of_numbers ? item : toml_quoted(item));
   return "[" + join(items) + "]";
 }
 
@@ -59,15 +59,15 @@ std::string toml_value(const TrainOption& option, const std::string& text) {
     case Kind::on_off:
       return text == "on" ? "true" : "false";
     case Kind::number:
-      return is_toml_number(text) ? text : quoted(text);
+      return is_toml_number(text) ? text : toml_quoted(text);
     case Kind::number_list:
-      return std::isdigit(static_cast<unsigned char>(text[0])) ? toml_array(text, true) : quoted(text);
+      return std::isdigit(static_cast<unsigned char>(text[0])) ? toml_array(text, true) : toml_quoted(text);
     case Kind::text_list:
       return toml_array(text, false);
     case Kind::text:
       break;
   }
-  return quoted(text);
+  return toml_quoted(text);
 }
 
 }  // namespace

@@ -16,9 +16,9 @@ constexpr std::array watched{SIGTERM, SIGINT, SIGUSR1};
 // Handlers reach only what is global and lock-free.
 std::atomic<int> received = 0;
 std::atomic<int> interrupts = 0;
+std::atomic<bool> on_terminal = false;
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 std::array<struct sigaction, watched.size()> former;
-std::atomic<bool> on_terminal = false;
 int objects = 0;
 
 /// A step may last: whoever pressed Ctrl-C is told that it was seen. Only what a handler may call.

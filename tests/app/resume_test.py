@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 import unittest
 
@@ -136,9 +137,9 @@ class StopBySignal(ResumeTestCase):
         super().setUp()
         self.flags = lambda *more: ["--data", self.data, *self.FLAGS, *more]
 
-    def started(self, run_dir, ranks):
+    def started(self, run_dir, ranks, *more):
         """A run that has finished some epochs but not all of them."""
-        process = cli.start("train", "--run-dir", run_dir, "--quiet", *self.flags(), ranks=ranks)
+        process = cli.start("train", "--run-dir", run_dir, "--quiet", *self.flags(*more), ranks=ranks)
         table = pathlib.Path(run_dir, "metrics.csv")
         deadline = time.monotonic() + 30
         while not (table.exists() and table.read_text().count("\n") > 3):
@@ -164,12 +165,26 @@ class StopBySignal(ResumeTestCase):
         self.train(run_dir, *self.flags(), ranks=2)
         self.assert_same_run(run_dir, expected)
 
+    def test_exact_does_without_openblas(self):
+        for arithmetic in ("exact", "openblas"):
+            process = self.started(self.dir / arithmetic, 2, "--arithmetic", arithmetic)
+            loaded = ["openblas" in pathlib.Path(f"/proc/{rank}/maps").read_text() for rank in cli.rank_processes(process)]
+            for rank in cli.rank_processes(process):
+                os.kill(rank, signal.SIGKILL)
+            cli.finish(process)
+            self.assertEqual(loaded, [arithmetic == "openblas"] * 2)
+
     def test_ctrl_c_on_a_terminal(self):
         run_dir = self.dir / "run"
         command = cli.command(["train", "--run-dir", run_dir, *self.flags("--epochs", "100000")], 1, None)
         pid, terminal = pty.fork()
         if pid == 0:
-            os.execve(command[0], command, cli.environment())
+            try:
+                os.execve(command[0], command, cli.environment())
+            finally:
+                os._exit(127)
+        overdue = threading.Timer(60 * cli.SLOWDOWN, os.kill, (pid, signal.SIGKILL))
+        overdue.start()
         shown = b""
         pressed = False
         while True:
@@ -181,6 +196,7 @@ class StopBySignal(ResumeTestCase):
                 pressed = True
                 os.write(terminal, b"\x03")
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        overdue.cancel()
         os.close(terminal)
         self.assertEqual(status, cli.RESUMABLE, shown.decode())
         self.assertEqual(shown.decode().count("Ctrl-C again ends at once"), 1, shown.decode())

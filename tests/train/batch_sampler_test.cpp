@@ -36,7 +36,7 @@ std::vector<std::vector<std::size_t>> file_rows_of_epoch(const BatchPlan& plan, 
 }
 
 /// rows, batch size, shards
-class BatchSamplerTest : public testing::TestWithParam<std::tuple<std::size_t, std::size_t, std::size_t>> {
+class BatchSamplerTest : public ::testing::TestWithParam<std::tuple<std::size_t, std::size_t, std::size_t>> {
  protected:
   BatchPlan plan(bool drop_last = false) const {
     const auto [rows, batch_size, shards] = GetParam();
@@ -115,11 +115,11 @@ TEST_P(BatchSamplerTest, ShardsKeepTheirRowsWhenShuffled) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, BatchSamplerTest,
-                         testing::Values(std::tuple{1000, 100, 4},  // everything divides
-                                         std::tuple{1003, 100, 8},  // short last batch, S does not divide B
-                                         std::tuple{60, 128, 8},    // fewer rows than a batch: empty shards
-                                         std::tuple{37, 5, 5},      // one row a shard and step
-                                         std::tuple{101, 10, 1}, std::tuple{99, 33, 7}));
+                         ::testing::Values(std::tuple{1000, 100, 4},  // everything divides
+                                           std::tuple{1003, 100, 8},  // short last batch, S does not divide B
+                                           std::tuple{60, 128, 8},    // fewer rows than a batch: empty shards
+                                           std::tuple{37, 5, 5},      // one row a shard and step
+                                           std::tuple{101, 10, 1}, std::tuple{99, 33, 7}));
 
 TEST(BatchSampler, EpochsAndSeedsShuffleDifferently) {
   const BatchPlan plan{1000, 100, 2, false};

@@ -9,7 +9,7 @@
 namespace lockstep {
 namespace {
 
-class DivergenceGuard : public testing::Test {
+class DivergenceGuard : public ::testing::Test {
  protected:
   std::string message() {
     try {

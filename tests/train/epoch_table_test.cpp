@@ -12,7 +12,7 @@
 namespace lockstep {
 namespace {
 
-class EpochTableTest : public testing::Test {
+class EpochTableTest : public ::testing::Test {
  protected:
   TemporaryDirectory directory_;
   const std::string path_ = directory_ / "table.csv";

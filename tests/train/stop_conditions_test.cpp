@@ -17,7 +17,7 @@ std::string seconds_from_now(std::int64_t seconds) {
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now).count() + seconds);
 }
 
-class StopConditionsTest : public testing::Test {
+class StopConditionsTest : public ::testing::Test {
  protected:
   StopConditionsTest() { forget_variables(); }
   ~StopConditionsTest() override { forget_variables(); }

@@ -39,9 +39,9 @@ TEST(StopSignal, GivesTheFormerHandlersBack) {
   ::signal(SIGUSR1, SIG_DFL);
 }
 
-class StopSignalDeathTest : public testing::Test {
+class StopSignalDeathTest : public ::testing::Test {
  protected:
-  // OpenBLAS has started threads, which a mere fork would lose.
+  // MPI has started threads, which a mere fork would lose.
   void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
 };
 
@@ -52,7 +52,7 @@ TEST_F(StopSignalDeathTest, ASecondInterruptEndsTheProcessAtOnce) {
         ::raise(SIGINT);
         ::raise(SIGINT);
       },
-      testing::KilledBySignal(SIGINT), "");
+      ::testing::KilledBySignal(SIGINT), "");
 }
 
 TEST_F(StopSignalDeathTest, AnInterruptAfterAnotherSignalIsStillARequest) {
@@ -63,7 +63,7 @@ TEST_F(StopSignalDeathTest, AnInterruptAfterAnotherSignalIsStillARequest) {
         ::raise(SIGINT);
         ::_exit(stop.signal() == SIGTERM ? 0 : 1);
       },
-      testing::ExitedWithCode(0), "");
+      ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

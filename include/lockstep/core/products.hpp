@@ -12,7 +12,7 @@ namespace lockstep {
 
 /// How the products of a step are computed.
 ///  - openblas: OpenBLAS gemm, one thread, loaded when first used. Bits depend on OpenBLAS's version and
-///  kernel set.
+///    kernel set.
 ///  - exact: every output element is the chain of fused multiply-adds over the inner index in
 ///    ascending order, starting from +0, one rounding each. Bits are the same on every machine with
 ///    IEEE 754 arithmetic.

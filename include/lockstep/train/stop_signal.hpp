@@ -4,8 +4,8 @@ namespace lockstep {
 
 /// Turns SIGTERM, SIGINT and SIGUSR1 (what schedulers send before a time limit) into a request to stop after
 /// the current step. On a terminal, the first SIGINT is answered on stderr; a second ends the process at
-/// once. Objects may be nested: what an
-/// outer one received the inner ones have received, too. The former handlers come back with the last object.
+/// once. Objects may be nested: what an outer one received the inner ones have received, too. The former
+/// handlers come back with the last object.
 class StopSignal {
  public:
   StopSignal();
