@@ -20,18 +20,18 @@ namespace {
 
 constexpr std::chrono::seconds longest_wait{60};
 
-class RankListener : public testing::EmptyTestEventListener {
+class RankListener : public ::testing::EmptyTestEventListener {
  public:
   explicit RankListener(const Communicator& world) : world_(world) {}
 
-  void OnTestPartResult(const testing::TestPartResult& result) override {
+  void OnTestPartResult(const ::testing::TestPartResult& result) override {
     if (world_.is_root() || !result.failed()) return;
     std::fprintf(stderr, "rank %d: %s:%d: Failure\n%s\n", world_.rank(),
                  result.file_name() == nullptr ? "?" : result.file_name(), result.line_number(),
                  result.message());
   }
 
-  void OnTestEnd(const testing::TestInfo& test) override {
+  void OnTestEnd(const ::testing::TestInfo& test) override {
     const bool failed = test.result()->Failed();
     const int failures =
         count_over_ranks(failed ? 1 : 0, std::string(test.test_suite_name()) + "." + test.name());
@@ -61,7 +61,7 @@ class RankListener : public testing::EmptyTestEventListener {
 
 int run_tests() {
   const Communicator world = Communicator::world();
-  testing::TestEventListeners& listeners = testing::UnitTest::GetInstance()->listeners();
+  ::testing::TestEventListeners& listeners = ::testing::UnitTest::GetInstance()->listeners();
   if (!world.is_root()) {
     delete listeners.Release(listeners.default_result_printer());
     GTEST_FLAG_SET(output, "");
@@ -83,6 +83,6 @@ int run_tests() {
 
 int main(int argc, char** argv) {
   const lockstep::Environment environment;
-  testing::InitGoogleTest(&argc, argv);
+  ::testing::InitGoogleTest(&argc, argv);
   return lockstep::run_tests();
 }

@@ -8,7 +8,7 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t buffer_bytes = std::size_t{256} << 10;
+constexpr std::size_t source_buffer_bytes = std::size_t{256} << 10;
 constexpr int gzip_window_bits = 15 + 16;           // 16: gzip's header and check sum
 constexpr std::uint64_t most_expansion = 1032 + 1;  // deflate's limit
 
@@ -23,7 +23,7 @@ ByteSource::ByteSource(const std::string& path)
     : path_(path),
       file_bytes_(file_size_bytes(path)),
       file_(path, std::ios::binary),
-      buffer_(std::min<std::uint64_t>(buffer_bytes, file_bytes_ + 1)) {
+      buffer_(std::min<std::uint64_t>(source_buffer_bytes, file_bytes_ + 1)) {
   if (!file_) throw FileError(path + ": cannot be opened for reading");
   compressed_ = starts_as_gzip(path);
   if (compressed_ && inflateInit2(&stream_, gzip_window_bits) != Z_OK) {
@@ -59,7 +59,7 @@ std::size_t ByteSource::inflate_into(std::span<std::byte> out) {
   std::size_t done = 0;
   while (done < out.size() && !ended_) {
     if (!refill()) throw FileError(path_ + ": torn gzip file: it ends within the compressed data");
-    const std::size_t wanted = std::min<std::size_t>(out.size() - done, buffer_bytes);
+    const std::size_t wanted = std::min<std::size_t>(out.size() - done, source_buffer_bytes);
     stream_.next_out = reinterpret_cast<Bytef*>(out.data() + done);
     stream_.avail_out = static_cast<uInt>(wanted);
     const int status = inflate(&stream_, Z_NO_FLUSH);

@@ -10,8 +10,8 @@
 namespace lockstep {
 namespace {
 
-constexpr int most_depth = 8;
-constexpr std::size_t most_objects = 100'000;
+constexpr int digested_depth = 8;
+constexpr std::size_t digested_objects = 100'000;
 
 /// One of lockstep's types, by its name; throws for others.
 ElementType known_type(const std::string& name, const std::string& where) {
@@ -101,7 +101,7 @@ struct Walk {
 void Walk::add_object(const std::string& path, int depth) {
   const std::string where = file_name + ": " + path;
   // A damaged file may hold a group that contains itself.
-  if (depth > most_depth || ++objects > most_objects) {
+  if (depth > digested_depth || ++objects > digested_objects) {
     throw FileError(where + ": found more objects than lockstep writes");
   }
   const Hdf5Handle object(hdf5_check(H5Oopen(file, path.c_str(), H5P_DEFAULT), where, "cannot be opened"),

@@ -12,7 +12,7 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t buffer_bytes = std::size_t{1} << 20;
+constexpr std::size_t csv_buffer_bytes = std::size_t{1} << 20;
 constexpr std::size_t longest_field = std::size_t{1} << 20;
 constexpr std::size_t most_columns = 1'000'000;
 // What one byte of text may take as a field: of "1," the string, and that in a table.
@@ -55,7 +55,7 @@ void refuse_numbers_as_names(const std::string& path, const std::vector<std::str
 CsvReader::CsvReader(const std::string& path, char separator)
     : source_(path),
       separator_(separator),
-      buffer_(std::min<std::uint64_t>(buffer_bytes, source_.most_bytes() + 1)) {
+      buffer_(std::min<std::uint64_t>(csv_buffer_bytes, source_.most_bytes() + 1)) {
   const std::size_t columns = read_record(header_, most_columns);
   if (columns == 0) throw FileError(path + ": expected a header line with the columns' names, found nothing");
   if (columns > most_columns) {

@@ -34,8 +34,8 @@ constexpr rlim_t least_seconds = 10, bytes_per_second = 50'000'000;
 constexpr rlim_t least_new_bytes = rlim_t{1} << 30, new_bytes_per_byte = 16;
 // What is not read by then stays untried.
 constexpr std::clock_t enough_computing = 3 * CLOCKS_PER_SEC;
-constexpr int most_depth = 32;
-constexpr std::size_t most_objects = 10'000;
+constexpr int trial_depth = 32;
+constexpr std::size_t trial_objects = 10'000;
 constexpr std::size_t most_row_bytes = std::size_t{64} << 20;
 
 /// What the child says at its end.
@@ -95,7 +95,7 @@ struct Trial {
 
   void read_object(const std::string& path, int depth) {
     const bool enough = std::clock() > enough_computing;
-    if (enough || depth > most_depth || ++objects > most_objects) return;
+    if (enough || depth > trial_depth || ++objects > trial_objects) return;
     const Hdf5Handle object(H5Oopen(file, path.c_str(), H5P_DEFAULT), H5Oclose);
     if (!object) return;
     std::vector<std::string> names;

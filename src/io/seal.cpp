@@ -13,12 +13,12 @@ namespace {
 
 constexpr std::string_view mark = "lockstep sealed file, sha256 of all bytes from 512 on: ";
 constexpr std::size_t digest_digits = 64;
-constexpr std::size_t buffer_bytes = std::size_t{1} << 20;
+constexpr std::size_t seal_buffer_bytes = std::size_t{1} << 20;
 
 /// Digest of what follows the seal; the file stands behind it.
 std::string digest_of_rest(std::istream& file) {
   Sha256 digest;
-  std::vector<char> buffer(buffer_bytes);
+  std::vector<char> buffer(seal_buffer_bytes);
   while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || file.gcount() > 0) {
     digest.update(std::string_view(buffer.data(), static_cast<std::size_t>(file.gcount())));
   }

@@ -44,9 +44,9 @@ TEST(Communicator, BroadcastsTextsOfAnyLengthFromAnyRoot) {
 }
 
 template <class T>
-class CommunicatorOf : public testing::Test {};
-using Types = testing::Types<float, double, std::int32_t, std::int64_t, std::uint64_t>;
-TYPED_TEST_SUITE(CommunicatorOf, Types);
+class CommunicatorOf : public ::testing::Test {};
+using ElementTypes = ::testing::Types<float, double, std::int32_t, std::int64_t, std::uint64_t>;
+TYPED_TEST_SUITE(CommunicatorOf, ElementTypes);
 
 TYPED_TEST(CommunicatorOf, BroadcastsValues) {
   const Communicator world = Communicator::world();

@@ -104,8 +104,8 @@ std::size_t ranks_of(const Communicator& world) {
 }
 
 template <class T>
-class GradientExchangeOf : public testing::Test {};
-using Types = testing::Types<float, double>;
+class GradientExchangeOf : public ::testing::Test {};
+using Types = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(GradientExchangeOf, Types);
 
 constexpr Transport transports[] = {Transport::automatic, Transport::messages};

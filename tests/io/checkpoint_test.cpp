@@ -89,8 +89,8 @@ void expect_same(const CheckpointState& a, const CheckpointState& b) {
 }
 
 template <class T>
-class CheckpointOf : public testing::Test {};
-using Precisions = testing::Types<float, double>;
+class CheckpointOf : public ::testing::Test {};
+using Precisions = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(CheckpointOf, Precisions);
 
 TYPED_TEST(CheckpointOf, ReadsBackEveryBit) {

@@ -7,7 +7,7 @@
 namespace lockstep {
 namespace {
 
-class ConvertCsv : public testing::Test {
+class ConvertCsv : public ::testing::Test {
  protected:
   DatasetInfo convert(CsvSource source) {
     if (source.train.empty()) source.train = directory_ / "a.csv";

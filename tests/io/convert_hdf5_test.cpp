@@ -6,7 +6,7 @@
 namespace lockstep {
 namespace {
 
-class ConvertHdf5 : public testing::Test {
+class ConvertHdf5 : public ::testing::Test {
  protected:
   ConvertHdf5() { EXPECT_TRUE(run_python("make_sources.py", directory_.path())); }
 

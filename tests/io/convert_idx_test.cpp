@@ -14,7 +14,7 @@ std::string pixels(std::size_t count) {
 }
 
 /// A directory with four small IDX files: 5 and 3 images of 2 × 3, plain or compressed.
-class ConvertIdx : public testing::Test {
+class ConvertIdx : public ::testing::Test {
  protected:
   ConvertIdx() {
     write_text(directory_ / "train-images-idx3-ubyte", idx_bytes({5, 2, 3}, pixels(30)));

@@ -56,7 +56,7 @@ void write_rows(const std::string& path, std::size_t rows, std::vector<std::size
 }
 
 /// A directory that rank 0 makes and all ranks see.
-class ShardReader : public testing::Test {
+class ShardReader : public ::testing::Test {
  protected:
   ShardReader() : world_(Communicator::world()) {
     if (world_.is_root()) own_.emplace();

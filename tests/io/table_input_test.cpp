@@ -5,7 +5,7 @@
 namespace lockstep {
 namespace {
 
-class TableInput : public testing::Test {
+class TableInput : public ::testing::Test {
  protected:
   TableInput() { EXPECT_TRUE(run_python("make_sources.py", directory_.path())); }
 

@@ -15,7 +15,7 @@
 namespace lockstep {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double inf = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<std::string> all_names() {
@@ -39,7 +39,7 @@ Interval parse_range(const ActivationInfo& info) {
   const auto number = [&](std::string text) {
     const bool negative = text.front() == '-';
     if (negative) text.erase(0, 1);
-    const double magnitude = text == "inf"                 ? infinity
+    const double magnitude = text == "inf"                 ? inf
                              : text == info.parameter_name ? info.parameter_default
                                                            : std::stod(text);
     return negative ? -magnitude : magnitude;
@@ -129,7 +129,7 @@ TEST(Activation, TableTellsTheTruthAboutRange) {
     const Interval range = parse_range(f.info());
     std::vector<double> points = sweep();
     points.insert(points.end(), {-1e6, -1e4, 0, 1e4, 1e6});
-    double low = infinity, high = -infinity;
+    double low = inf, high = -inf;
     for (const double x : points) {
       low = std::min(low, f.value(x));
       high = std::max(high, f.value(x));
@@ -174,8 +174,8 @@ void expect_finite_far_out() {
       EXPECT_TRUE(std::isfinite(backward_one(f, static_cast<T>(x)))) << name << " at " << x;
     }
     if (name == "sine") continue;  // has no limit
-    for (const double x : {-infinity, infinity, double{std::numeric_limits<T>::max()},
-                           double{std::numeric_limits<T>::lowest()}}) {
+    for (const double x :
+         {-inf, inf, double{std::numeric_limits<T>::max()}, double{std::numeric_limits<T>::lowest()}}) {
       EXPECT_FALSE(std::isnan(forward_one(f, static_cast<T>(x)))) << name << " at " << x;
       EXPECT_TRUE(std::isfinite(backward_one(f, static_cast<T>(x)))) << name << " at " << x;
     }
@@ -191,20 +191,20 @@ TEST(Activation, StaysFiniteFarOutInFloat) {
 
 TEST(Activation, ReachesItsLimitsAtInfinity) {
   const auto at = [](const char* name, double x) { return Activation(name).value(x); };
-  EXPECT_EQ(at("sigmoid", -infinity), 0);
-  EXPECT_EQ(at("sigmoid", infinity), 1);
-  EXPECT_EQ(at("softsign", -infinity), -1);
-  EXPECT_EQ(at("softsign", infinity), 1);
-  EXPECT_EQ(at("gelu", -infinity), 0);
-  EXPECT_EQ(at("gelu_tanh", -infinity), 0);
-  EXPECT_EQ(at("silu", -infinity), 0);
-  EXPECT_EQ(at("mish", -infinity), 0);
-  EXPECT_EQ(at("hardswish", -infinity), 0);
-  EXPECT_EQ(at("mish", infinity), infinity);
-  EXPECT_EQ(at("softplus", -infinity), 0);
-  EXPECT_EQ(at("log_sigmoid", -infinity), -infinity);
-  EXPECT_EQ(at("elu(0.5)", -infinity), -0.5);
-  EXPECT_EQ(at("gaussian", infinity), 0);
+  EXPECT_EQ(at("sigmoid", -inf), 0);
+  EXPECT_EQ(at("sigmoid", inf), 1);
+  EXPECT_EQ(at("softsign", -inf), -1);
+  EXPECT_EQ(at("softsign", inf), 1);
+  EXPECT_EQ(at("gelu", -inf), 0);
+  EXPECT_EQ(at("gelu_tanh", -inf), 0);
+  EXPECT_EQ(at("silu", -inf), 0);
+  EXPECT_EQ(at("mish", -inf), 0);
+  EXPECT_EQ(at("hardswish", -inf), 0);
+  EXPECT_EQ(at("mish", inf), inf);
+  EXPECT_EQ(at("softplus", -inf), 0);
+  EXPECT_EQ(at("log_sigmoid", -inf), -inf);
+  EXPECT_EQ(at("elu(0.5)", -inf), -0.5);
+  EXPECT_EQ(at("gaussian", inf), 0);
 }
 
 TEST(Activation, NaNStaysNaN) {

@@ -13,15 +13,15 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t rows = testing::kernel_rows, columns = testing::kernel_columns;
+using testing::kernel_columns, testing::kernel_rows;
 
 /// NumPy's kernel without a constraint, under `constraint`.
 template <class T>
 std::vector<T> constrained(const Constraint& constraint) {
   const double* const start = testing::constraint_values[0].kernel;
-  std::vector<T> kernel(rows * columns);
+  std::vector<T> kernel(kernel_rows * kernel_columns);
   for (std::size_t i = 0; i < kernel.size(); ++i) kernel[i] = static_cast<T>(start[i]);
-  constraint.apply(MatrixView<T>(kernel.data(), rows, columns));
+  constraint.apply(MatrixView<T>(kernel.data(), kernel_rows, kernel_columns));
   return kernel;
 }
 

@@ -31,7 +31,7 @@ double slope(const char* formula, double x) {
   return at(Formula(formula), x).slope;
 }
 
-std::string error_of(const std::string& text) {
+std::string formula_error_of(const std::string& text) {
   try {
     return "no error: " + Formula(text).text();
   } catch (const UserError& error) {
@@ -225,7 +225,7 @@ TEST(Formula, TextParsesToTheSameFormula) {
 
 TEST(Formula, MistakesAreNamedWithTheirPlaces) {
   const auto expect = [](const std::string& text, const char* part) {
-    const std::string message = error_of(text);
+    const std::string message = formula_error_of(text);
     EXPECT_NE(message.find(part), std::string::npos) << text << " gave: " << message;
     EXPECT_EQ(message.find("no error"), std::string::npos) << text;
   };
@@ -275,10 +275,11 @@ std::string many_operations() {
 }
 
 TEST(Formula, SizeIsBounded) {
-  EXPECT_NE(error_of(many_operations()).find("2000 characters"), std::string::npos);
+  EXPECT_NE(formula_error_of(many_operations()).find("2000 characters"), std::string::npos);
   std::string text = "x";
   for (int i = 0; i < 150; ++i) text += "+selu(x*" + std::to_string(i) + ")";
-  EXPECT_NE(error_of(text).find("at most 1000 operations"), std::string::npos) << error_of(text);
+  EXPECT_NE(formula_error_of(text).find("at most 1000 operations"), std::string::npos)
+      << formula_error_of(text);
 }
 
 TEST(Formula, IsAnActivation) {

@@ -20,18 +20,18 @@
 namespace lockstep {
 namespace {
 
-constexpr std::size_t rows = 2010, pixels = 784, classes = 10;
+constexpr std::size_t dataset_rows = 2010, pixels = 784, classes = 10;
 constexpr std::size_t batch_size = 32, shards = 8;  // the last batch is short
 constexpr std::uint64_t seed = 0;
 
 /// Images of which about four fifths are zeros, drawn with integers.
 struct Images {
-  std::vector<std::uint8_t> x = std::vector<std::uint8_t>(rows * pixels);  // (rows, pixels)
-  std::vector<std::int32_t> y;                                             // (rows)
+  std::vector<std::uint8_t> x = std::vector<std::uint8_t>(dataset_rows * pixels);  // (rows, pixels)
+  std::vector<std::int32_t> y;                                                     // (dataset_rows)
 
   Images() {
     std::uint64_t state = 1;
-    for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t i = 0; i < dataset_rows; ++i) {
       y.push_back(static_cast<std::int32_t>(i % classes));
       for (int draw = 0; draw < 200; ++draw) {
         state = state * 6364136223846793005U + 1442695040888963407U;
@@ -45,7 +45,7 @@ struct Images {
 /// A shard's rows in the order of an epoch, as train/batch_sampler.hpp has them.
 std::vector<std::size_t> rows_of_shard(std::uint32_t epoch, std::size_t shard) {
   std::vector<std::size_t> own, shuffled;
-  for (std::size_t row = 0; row < rows; ++row) {
+  for (std::size_t row = 0; row < dataset_rows; ++row) {
     if (block_partition(batch_size, shards, shard).contains(row % batch_size)) own.push_back(row);
   }
   const Philox random(seed, RandomPurpose::shuffle, epoch, static_cast<std::uint32_t>(shard));
@@ -86,7 +86,7 @@ class Training {
     }
     const std::vector<Initializer> initializers(layout_.layers(), Initializer("glorot_uniform"));
     initialize_kernels<T>(initializers, InitGenerator::philox, seed, kernels);
-    for (std::size_t i = 0; i < rows && setting.leave_out_zeros; ++i) {
+    for (std::size_t i = 0; i < dataset_rows && setting.leave_out_zeros; ++i) {
       const std::vector<T> x = row_of(i);
       nonzeros_.append(std::span<const T>(x));
     }
@@ -97,7 +97,7 @@ class Training {
     return parameters_sha256<T>(layout_, parameters_);
   }
   /// Of the last epoch, taken during the updates.
-  double accuracy() const { return static_cast<double>(correct_) / rows; }
+  double accuracy() const { return static_cast<double>(correct_) / dataset_rows; }
 
  private:
   void run_epoch(std::uint32_t epoch) {
@@ -105,8 +105,8 @@ class Training {
     order_.clear();
     for (std::size_t shard = 0; shard < shards; ++shard) order_.push_back(rows_of_shard(epoch, shard));
     Workspace<T> workspace(spec_, batch_size);
-    for (std::size_t begin = 0; begin < rows; begin += batch_size) {
-      run_step(begin / batch_size, std::min(batch_size, rows - begin), workspace);
+    for (std::size_t begin = 0; begin < dataset_rows; begin += batch_size) {
+      run_step(begin / batch_size, std::min(batch_size, dataset_rows - begin), workspace);
     }
   }
 

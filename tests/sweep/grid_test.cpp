@@ -11,7 +11,7 @@
 namespace lockstep {
 namespace {
 
-SweepSpec parse(const std::string& toml) {
+SweepSpec parse_grid(const std::string& toml) {
   return parse_sweep(toml, "sweep.toml");
 }
 
@@ -27,23 +27,24 @@ std::vector<std::string> lines_of(const SweepSpec& spec) {
 }
 
 TEST(Grid, TheLastAxisChangesFastest) {
-  EXPECT_EQ(lines_of(parse("[grid]\nactivation = [\"relu\", \"tanh\"]\nseed = [1, 2]")),
+  EXPECT_EQ(lines_of(parse_grid("[grid]\nactivation = [\"relu\", \"tanh\"]\nseed = [1, 2]")),
             (std::vector<std::string>{"1 activation=relu seed=1", "2 activation=relu seed=2",
                                       "3 activation=tanh seed=1", "4 activation=tanh seed=2"}));
 }
 
 TEST(Grid, ASweepWithoutAxesIsOneTrial) {
-  EXPECT_EQ(lines_of(parse("[base]\nepochs = 3")), std::vector<std::string>{"1 "});
+  EXPECT_EQ(lines_of(parse_grid("[base]\nepochs = 3")), std::vector<std::string>{"1 "});
 }
 
 TEST(Grid, ZippedAxesGoTogether) {
-  EXPECT_EQ(lines_of(parse("[grid]\nseed = [1, 2]\n[[zip]]\nhidden = [\"8\", \"4x2\"]\nepochs = [1, 2]")),
-            (std::vector<std::string>{"1 seed=1 hidden=8 epochs=1", "2 seed=1 hidden=4x2 epochs=2",
-                                      "3 seed=2 hidden=8 epochs=1", "4 seed=2 hidden=4x2 epochs=2"}));
+  EXPECT_EQ(
+      lines_of(parse_grid("[grid]\nseed = [1, 2]\n[[zip]]\nhidden = [\"8\", \"4x2\"]\nepochs = [1, 2]")),
+      (std::vector<std::string>{"1 seed=1 hidden=8 epochs=1", "2 seed=1 hidden=4x2 epochs=2",
+                                "3 seed=2 hidden=8 epochs=1", "4 seed=2 hidden=4x2 epochs=2"}));
 }
 
 TEST(Grid, ExcludesWhatMeetsAllConditionsOfARuleInAnySpelling) {
-  const SweepSpec spec = parse(R"toml(
+  const SweepSpec spec = parse_grid(R"toml(
 [grid]
 activation = ["LeakyReLU", "tanh"]
 hidden = ["64", "64,64"]
@@ -59,11 +60,11 @@ learning_rate = { above = 0.05 }
                                                       "2 activation=LeakyReLU hidden=64 learning_rate=0.001",
                                                       "3 activation=tanh hidden=64 learning_rate=0.001",
                                                       "4 activation=tanh hidden=64,64 learning_rate=0.001"}));
-  EXPECT_THROW(expand(parse("[grid]\nseed = [1]\n[[exclude]]\nseed = 1")), UserError);
+  EXPECT_THROW(expand(parse_grid("[grid]\nseed = [1]\n[[exclude]]\nseed = 1")), UserError);
 }
 
 TEST(Grid, PositionsMakeAllPairsOfAList) {
-  const SweepSpec spec = parse(
+  const SweepSpec spec = parse_grid(
       "[base]\nhidden = \"8x2\"\n[grid]\nactivation.1 = [\"relu\", \"tanh\"]\nactivation.2 = [\"relu\", "
       "\"tanh\"]");
   const std::vector<TrialPoint> points = expand(spec);
@@ -76,24 +77,25 @@ TEST(Grid, PositionsMakeAllPairsOfAList) {
 
 TEST(Grid, AListWithinAListIsOneValue) {
   const SweepSpec spec =
-      parse("[base]\nhidden = [8, 8]\n[grid]\nactivation = [[\"relu\", \"tanh\"], \"elu\"]");
+      parse_grid("[base]\nhidden = [8, 8]\n[grid]\nactivation = [[\"relu\", \"tanh\"], \"elu\"]");
   EXPECT_EQ(lines_of(spec), (std::vector<std::string>{"1 activation=relu,tanh", "2 activation=elu"}));
 }
 
 TEST(Grid, MoreThanAMillionTrialsAreRefused) {
   std::string values = "0";
   for (int i = 1; i < 200; ++i) values += ", " + std::to_string(i);
-  EXPECT_THROW(expand(parse("[grid]\nseed = [" + values + "]\nl1 = [" + values + "]\nl2 = [" + values + "]")),
-               UserError);
+  EXPECT_THROW(
+      expand(parse_grid("[grid]\nseed = [" + values + "]\nl1 = [" + values + "]\nl2 = [" + values + "]")),
+      UserError);
 }
 
 TEST(RandomAxes, TrialKIsTheSameWhateverElseIsInTheSweep) {
   const std::string l2 = "l2 = { log_uniform = [1e-6, 1e-2] }\n";
-  const std::vector<TrialPoint> alone = expand(parse("[random]\ntrials = 3\n" + l2));
+  const std::vector<TrialPoint> alone = expand(parse_grid("[random]\ntrials = 3\n" + l2));
   const std::vector<TrialPoint> more =
-      expand(parse("[grid]\nactivation = [\"relu\", \"tanh\"]\n[random]\ntrials = 5\n"
-                   "dropout = { uniform = [0, 0.9] }\n" +
-                   l2));
+      expand(parse_grid("[grid]\nactivation = [\"relu\", \"tanh\"]\n[random]\ntrials = 5\n"
+                        "dropout = { uniform = [0, 0.9] }\n" +
+                        l2));
   ASSERT_EQ(more.size(), 10u);
   for (std::size_t k = 0; k < 3; ++k) {
     EXPECT_EQ(alone[k].settings[0], more[k].settings[2]) << k;
@@ -101,7 +103,7 @@ TEST(RandomAxes, TrialKIsTheSameWhateverElseIsInTheSweep) {
   }
   EXPECT_NE(alone[0].settings, alone[1].settings);
   const std::vector<TrialPoint> reseeded =
-      expand(parse("[random]\ntrials = 3\n" + l2 + "[sweep]\nrandom_seed = 1"));
+      expand(parse_grid("[random]\ntrials = 3\n" + l2 + "[sweep]\nrandom_seed = 1"));
   EXPECT_NE(alone[0].settings, reseeded[0].settings);
 }
 
