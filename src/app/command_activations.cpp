@@ -131,12 +131,12 @@ std::vector<Activation> chosen_activations(const Request& request) {
 
 /// x, f(x) and f'(x), in the order of the names.
 void write_table(const Request& request) {
-  constexpr int x_max = 5, steps_to_a_unit = 40;
+  constexpr int last_x = 5, rows_to_a_unit = 40;
   const std::vector<Activation> activations = chosen_activations(request);
   std::string text = "number,x,value,derivative\n";
   for (std::size_t number = 0; number < activations.size(); ++number) {
-    for (int i = -x_max * steps_to_a_unit; i <= x_max * steps_to_a_unit; ++i) {
-      const double x = static_cast<double>(i) / steps_to_a_unit;
+    for (int i = -last_x * rows_to_a_unit; i <= last_x * rows_to_a_unit; ++i) {
+      const double x = static_cast<double>(i) / rows_to_a_unit;
       text +=
           fmt::format("{},{},{},{}\n", number, format_exact(x), format_exact(activations[number].value(x)),
                       format_exact(activations[number].derivative(x)));

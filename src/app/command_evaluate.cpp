@@ -169,16 +169,16 @@ std::string to_text(const Report& report) {
   text += fmt::format("accuracy    {:.4f}\n", report.evaluation.accuracy);
   if (report.class_names.size() > 2)
     text += fmt::format("top-{}       {:.4f}\n", report.top_k, report.top_k_accuracy);
-  std::size_t width = 9;
-  for (const std::string& name : report.class_names) width = std::max(width, name.size());
-  text += fmt::format("\n{:>{}}  precision  recall      f1\n", "class", width);
+  std::size_t name_width = 9;
+  for (const std::string& name : report.class_names) name_width = std::max(name_width, name.size());
+  text += fmt::format("\n{:>{}}  precision  recall      f1\n", "class", name_width);
   for (std::size_t i = 0; i < confusion.classes(); ++i) {
-    text += fmt::format("{:>{}}     {:.4f}  {:.4f}  {:.4f}\n", report.class_names[i], width,
+    text += fmt::format("{:>{}}     {:.4f}  {:.4f}  {:.4f}\n", report.class_names[i], name_width,
                         confusion.precision(i), confusion.recall(i), confusion.f1(i));
   }
   text += "\nconfusion matrix (rows: true class, columns: predicted class)\n";
   for (std::size_t i = 0; i < confusion.classes(); ++i) {
-    text += fmt::format("{:>{}}", report.class_names[i], width);
+    text += fmt::format("{:>{}}", report.class_names[i], name_width);
     for (std::size_t j = 0; j < confusion.classes(); ++j)
       text += fmt::format(" {:>6}", confusion.count(i, j));
     text += "\n";

@@ -20,7 +20,7 @@ namespace {
 
 using testing::ElementaryValue;
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double inf = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 /// The distance between neighbouring numbers of type T at `x`.
@@ -150,7 +150,7 @@ TEST(Elementary, PowIsAccurateForTheRatesOfSchedules) {
   }
   EXPECT_EQ(elementary::pow(0, 0), 1);
   EXPECT_EQ(elementary::pow(0, 2), 0);
-  EXPECT_EQ(elementary::pow(0, -2), infinity);
+  EXPECT_EQ(elementary::pow(0, -2), inf);
   EXPECT_EQ(elementary::pow(1, 1e300), 1);
   EXPECT_TRUE(std::isnan(elementary::pow(not_a_number, 2)));
   EXPECT_TRUE(std::isnan(elementary::pow(2, not_a_number)));
@@ -185,46 +185,46 @@ void expect_special_values() {
     double x, value;
   };
   const Case cases[] = {
-      {"exp", elementary::exp, -infinity, 0},
-      {"exp", elementary::exp, infinity, infinity},
+      {"exp", elementary::exp, -inf, 0},
+      {"exp", elementary::exp, inf, inf},
       {"exp", elementary::exp, 0.0, 1},
       {"exp", elementary::exp, -0.0, 1},
-      {"exp", elementary::exp, 1e30, infinity},
+      {"exp", elementary::exp, 1e30, inf},
       {"exp", elementary::exp, -1e30, 0},
-      {"expm1", elementary::expm1, -infinity, -1},
-      {"expm1", elementary::expm1, infinity, infinity},
+      {"expm1", elementary::expm1, -inf, -1},
+      {"expm1", elementary::expm1, inf, inf},
       {"expm1", elementary::expm1, 0.0, 0.0},
       {"expm1", elementary::expm1, -0.0, -0.0},
       {"expm1", elementary::expm1, -1e30, -1},
-      {"expm1", elementary::expm1, 1e30, infinity},
-      {"log", elementary::log, 0.0, -infinity},
-      {"log", elementary::log, -0.0, -infinity},
+      {"expm1", elementary::expm1, 1e30, inf},
+      {"log", elementary::log, 0.0, -inf},
+      {"log", elementary::log, -0.0, -inf},
       {"log", elementary::log, -1.0, not_a_number},
-      {"log", elementary::log, -infinity, not_a_number},
-      {"log", elementary::log, infinity, infinity},
+      {"log", elementary::log, -inf, not_a_number},
+      {"log", elementary::log, inf, inf},
       {"log", elementary::log, 1.0, 0.0},
-      {"log1p", elementary::log1p, -1.0, -infinity},
+      {"log1p", elementary::log1p, -1.0, -inf},
       {"log1p", elementary::log1p, -1.5, not_a_number},
-      {"log1p", elementary::log1p, -infinity, not_a_number},
-      {"log1p", elementary::log1p, infinity, infinity},
+      {"log1p", elementary::log1p, -inf, not_a_number},
+      {"log1p", elementary::log1p, inf, inf},
       {"log1p", elementary::log1p, 0.0, 0.0},
       {"log1p", elementary::log1p, -0.0, -0.0},
-      {"tanh", elementary::tanh, -infinity, -1},
-      {"tanh", elementary::tanh, infinity, 1},
+      {"tanh", elementary::tanh, -inf, -1},
+      {"tanh", elementary::tanh, inf, 1},
       {"tanh", elementary::tanh, 0.0, 0.0},
       {"tanh", elementary::tanh, -0.0, -0.0},
       {"tanh", elementary::tanh, 1e30, 1},
-      {"erf", elementary::erf, -infinity, -1},
-      {"erf", elementary::erf, infinity, 1},
+      {"erf", elementary::erf, -inf, -1},
+      {"erf", elementary::erf, inf, 1},
       {"erf", elementary::erf, 0.0, 0.0},
       {"erf", elementary::erf, -0.0, -0.0},
       {"erf", elementary::erf, -1e30, -1},
       {"sin", elementary::sin, 0.0, 0.0},
       {"sin", elementary::sin, -0.0, -0.0},
-      {"sin", elementary::sin, infinity, not_a_number},
+      {"sin", elementary::sin, inf, not_a_number},
       {"cos", elementary::cos, 0.0, 1},
       {"cos", elementary::cos, -0.0, 1},
-      {"cos", elementary::cos, -infinity, not_a_number},
+      {"cos", elementary::cos, -inf, not_a_number},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.x);
