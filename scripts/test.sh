@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Builds and runs the tests. The last line counts them: "N passed, N failed" (", N skipped" may follow).
 #   scripts/test.sh [--full] [--real-task] [--builds] [--asan] [--werror] [ctest arguments, e.g. -R dist]
-#     --full    also the long tests (CTest labels "full" and "real-task") and those of --builds
+#     --full    also the long tests (CTest labels "full" and "real-task"), those of --builds, and core and nn without MPI
 #     --real-task  also whether MNIST is learned as well as published recipes do: some ten minutes
 #     --builds  core and nn, built by GCC and Clang, -O0 and -O3, and for aarch64 (emulated): the same bits, and nothing
 #               else
 #     --asan    the tests under AddressSanitizer and UndefinedBehaviorSanitizer, and nothing else (build/asan)
-#     --werror  warnings are errors (build/ci)
+#     --werror  warnings are errors (build/ci); also core and nn without MPI (build/core-only)
 # MNIST comes from $MNIST_DIR, else from scripts/get-mnist.sh; tests that need it are left out where there is none.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -123,9 +123,14 @@ if [ $preset = asan ]; then
   export LSAN_OPTIONS=suppressions=\'$project_dir/tests/lsan.supp\':print_suppressions=0:use_tls=0:${LSAN_OPTIONS:-}
 else
   check "Format" "$project_dir/scripts/format.sh" --check || true
+fi
+if [ $preset = ci ] || [ $full = yes ]; then
   check "Build of core and nn without MPI (build/core-only)" build core-only core_test nn_test &&
     run_ctest core-only -E '^bench\.' "${ctest_arguments[@]}"
 fi
 check "Build (build/$preset)" build $preset && run_ctest $preset "${labels[@]}" "${ctest_arguments[@]}"
+if [ $full = yes ]; then
+  check "Build file by file (build/debug)" build debug || true
+fi
 [ $other_builds = no ] || test_other_builds
 finish

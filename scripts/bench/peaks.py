@@ -31,10 +31,10 @@ def fastest(multiply, flops, repeats=REPEATS):
 
 
 def openblas_sgemm(cores):
-    """GFLOP/s of the largest of square products, by the OpenBLAS that lockstep loads."""
+    """GFLOP/s of the largest of square products, by the system's OpenBLAS."""
+    library = ctypes.CDLL("libopenblas.so.0")
     import numpy
 
-    library = ctypes.CDLL("libopenblas.so.0")
     library.openblas_set_num_threads(cores)
     pointer = ctypes.POINTER(ctypes.c_float)
     row_major, plain = 101, 111

@@ -100,7 +100,7 @@ nlohmann::ordered_json examine(const Communicator& world) {
       {"nodes", world.nodes()},
       {"per_rank", ranks},
       {"openblas", blas ? nlohmann::ordered_json{{"version", blas->version}, {"core", blas->core_name}}
-                        : nlohmann::ordered_json("not there")},
+                        : nlohmann::ordered_json(nullptr)},
       {"instruction_set", instruction_set()},
       {"hdf5", hdf5_identity()},
       {"hdf5_file_locking", locking == nullptr ? "default (files are read without locks)" : locking},

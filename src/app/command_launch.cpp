@@ -218,13 +218,11 @@ void rehearse(const std::string& launcher, std::size_t ranks, const std::vector<
               const SignalRelay& relay) {
   const std::vector<std::string> command = launcher_command(launcher, ranks, hosts, {"true"});
   if (succeeds_within(command, seconds_to_rehearse, &relay).value_or(true) || relay.count() > 0) return;
-  throw UserError(
-      fmt::format("--launcher: expected a command that starts {} ranks, found that `{}` fails like the first "
-                  "start did. Is a "
-                  "flag or a host wrong? If there are too few slots (cores): start fewer ranks, name --hosts "
-                  "a:4,b:4, or let "
-                  "them share cores by --launcher \"mpirun --oversubscribe\"",
-                  ranks, fmt::join(command, " ")));
+  const std::string found = fmt::format("{}", fmt::join(command, " "));
+  throw UserError("--launcher: expected a command that starts " + std::to_string(ranks) +
+                  " ranks, found that `" + found + "` fails like the first start did. Is a flag or a host " +
+                  "wrong? If there are too few slots (cores): start fewer ranks, name --hosts a:4,b:4, or " +
+                  "let them share cores by --launcher \"mpirun --oversubscribe\"");
 }
 
 ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
@@ -274,7 +272,8 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
         throw std::runtime_error("none of the hosts answers: " + arguments.hosts);
       ranks = std::min(arguments.ranks, total_slots(hosts));
     }
-    if (policy.restarts() == 1 && step == first_step) rehearse(launcher, ranks, hosts, relay);
+    if (relay.count() == 0 && policy.restarts() == 1 && step == first_step)
+      rehearse(launcher, ranks, hosts, relay);
     if (relay.count() > 0) return ExitStatus::resumable;
     now = program;
     const std::vector<std::string> more = run.flags_of_restart();

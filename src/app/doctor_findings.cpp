@@ -311,10 +311,11 @@ int cores_of_this_rank() {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
 }
 
-std::optional<BlasIdentity> find_blas() {
+std::optional<BlasIdentity> find_blas(std::string* why_not) {
   try {
     return blas_identity();
-  } catch (const std::runtime_error&) {
+  } catch (const std::runtime_error& error) {
+    if (why_not != nullptr) *why_not = error.what();
     return std::nullopt;
   }
 }
@@ -330,9 +331,9 @@ std::vector<Finding> examine_host(const Communicator& world) {
   examine_limits(findings);
   examine_directory(findings);
   examine_network(world, findings);
-  if (!find_blas()) {
-    findings.push_back({Level::warning, "OpenBLAS is not there",
-                        "apt-get install libopenblas0; --arithmetic exact (the default) needs none"});
+  std::string why_not;
+  if (!find_blas(&why_not)) {
+    findings.push_back({Level::warning, why_not, "apt-get install libopenblas0, for --arithmetic openblas"});
   }
   if (hdf5_identity().find("parallel") == std::string::npos) {
     findings.push_back(

@@ -25,7 +25,7 @@ void refuse_separate_programs(const Communicator& world);
 /// Cores that this process may use; 0 if that is not known.
 int cores_of_this_rank();
 /// OpenBLAS, where it can be loaded.
-std::optional<BlasIdentity> find_blas();
+std::optional<BlasIdentity> find_blas(std::string* why_not = nullptr);
 /// What this process finds on its own host. Not collective.
 std::vector<Finding> examine_host(const Communicator& world);
 /// What shows only when hosts are compared. Collective; the same on all ranks.

@@ -231,6 +231,7 @@ std::optional<bool> succeeds_within(const std::vector<std::string>& command, dou
     if (const auto status = status_of(child)) return *status == 0;
     std::this_thread::sleep_for(look_interval);
   }
+  if (const auto status = status_of(child)) return *status == 0;
   ::kill(-child, SIGKILL);
   int ignored = 0;
   ::waitpid(child, &ignored, 0);

@@ -1,5 +1,6 @@
 """Runs that stop anywhere and go on anywhere end with the bits of the run that never stopped."""
 
+import contextlib
 import os
 import pathlib
 import pty
@@ -168,10 +169,14 @@ class StopBySignal(ResumeTestCase):
     def test_exact_does_without_openblas(self):
         for arithmetic in ("exact", "openblas"):
             process = self.started(self.dir / arithmetic, 2, "--arithmetic", arithmetic)
-            loaded = ["openblas" in pathlib.Path(f"/proc/{rank}/maps").read_text() for rank in cli.rank_processes(process)]
-            for rank in cli.rank_processes(process):
-                os.kill(rank, signal.SIGKILL)
-            cli.finish(process)
+            try:
+                loaded = ["openblas" in pathlib.Path(f"/proc/{rank}/maps").read_text()
+                          for rank in cli.rank_processes(process)]
+            finally:
+                for rank in cli.rank_processes(process):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(rank, signal.SIGKILL)
+                cli.finish(process)
             self.assertEqual(loaded, [arithmetic == "openblas"] * 2)
 
     def test_ctrl_c_on_a_terminal(self):
@@ -184,6 +189,8 @@ class StopBySignal(ResumeTestCase):
             finally:
                 os._exit(127)
         overdue = threading.Timer(60 * cli.SLOWDOWN, os.kill, (pid, signal.SIGKILL))
+        overdue.daemon = True
+        self.addCleanup(overdue.cancel)
         overdue.start()
         shown = b""
         pressed = False
