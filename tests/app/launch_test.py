@@ -244,7 +244,7 @@ class Launch(cli.CliTestCase):
         fake = self.dir / "mpirun"
         train = f"{cli.BINARY} train --data {self.data} --run-dir {self.run_dir} {' '.join(map(str, TRAIN))}"
         steps = 20000 // cli.SLOWDOWN
-        fake.write_text(f"#!/bin/sh\n[ -e {fake}.second ] && exec {train} --max-steps {steps}\n"
+        fake.write_text(f"#!/bin/sh\nif [ -e {fake}.second ]; then {train} --max-steps {steps}; exit; fi\n"
                         f"touch {fake}.second\n{train} --max-steps {steps // 2} &\nexec sleep 1000\n")
         fake.chmod(0o755)
         result = cli.run(*self.launch_flags(launcher=str(fake)))
