@@ -14,10 +14,10 @@ constexpr double keras_epsilon = 1e-7;
 // In the order of Constraint::Kind.
 const std::vector<SettingForm>& forms() {
   static const std::vector<SettingForm> table = {
-      {"none", {"off"}, {}},
-      {"nonneg", {"non_negative"}, {}},
-      {"max_norm", {}, {{"limit", positive_number, 2}}},
-      {"unit_norm", {}, {}},
+      {"none", {"off"}, {}, "–"},
+      {"nonneg", {"non_negative"}, {}, "max(w, 0)"},
+      {"max_norm", {}, {{"limit", positive_number, 2}}, "w min(‖w‖, limit) / (‖w‖ + 1e-7)"},
+      {"unit_norm", {}, {}, "w / (‖w‖ + 1e-7)"},
   };
   return table;
 }
@@ -59,6 +59,10 @@ void scale_columns(MatrixView<T> kernel, const std::vector<double>& scales) {
 
 std::string constraint_forms() {
   return forms_text(forms());
+}
+
+std::vector<SettingInfo> constraint_table() {
+  return forms_table(forms());
 }
 
 Constraint::Constraint(std::string_view text) {

@@ -13,18 +13,27 @@ namespace {
 
 const std::vector<SettingForm>& forms() {
   static const std::vector<SettingForm> table = {
-      {"zeros", {}, {}},
-      {"constant", {}, {{"c", any_number, std::nullopt}}},
-      {"uniform", {"random_uniform"}, {{"a", any_number, -0.05}, {"b", any_number, 0.05}}},
-      {"normal", {"random_normal"}, {{"mean", any_number, 0}, {"sd", positive_number, 0.05}}},
-      {"truncated_normal", {"trunc_normal"}, {{"mean", any_number, 0}, {"sd", positive_number, 0.05}}},
-      {"glorot_uniform", {"xavier_uniform"}, {}},
-      {"glorot_normal", {"xavier_normal"}, {}},
-      {"he_uniform", {"kaiming_uniform"}, {}},
-      {"he_normal", {"kaiming_normal"}, {}},
-      {"lecun_uniform", {}, {}},
-      {"lecun_normal", {}, {}},
-      {"orthogonal", {}, {{"gain", positive_number, 1}}},
+      {"zeros", {}, {}, "0"},
+      {"constant", {}, {{"c", any_number, std::nullopt}}, "c"},
+      {"uniform",
+       {"random_uniform"},
+       {{"a", any_number, -0.05}, {"b", any_number, 0.05}},
+       "uniform in [a, b)"},
+      {"normal", {"random_normal"}, {{"mean", any_number, 0}, {"sd", positive_number, 0.05}}, "normal of that mean and standard deviation"},
+      {"truncated_normal",
+       {"trunc_normal"},
+       {{"mean", any_number, 0}, {"sd", positive_number, 0.05}},
+       "the same, drawn again beyond mean ± 2 sd"},
+      {"glorot_uniform", {"xavier_uniform"}, {}, "uniform in ±√(6 / (fan_in + fan_out))"},
+      {"glorot_normal", {"xavier_normal"}, {}, "truncated normal of variance 2 / (fan_in + fan_out)"},
+      {"he_uniform", {"kaiming_uniform"}, {}, "uniform in ±√(6 / fan_in)"},
+      {"he_normal", {"kaiming_normal"}, {}, "truncated normal of variance 2 / fan_in"},
+      {"lecun_uniform", {}, {}, "uniform in ±√(3 / fan_in)"},
+      {"lecun_normal", {}, {}, "truncated normal of variance 1 / fan_in"},
+      {"orthogonal",
+       {},
+       {{"gain", positive_number, 1}},
+       "gain times the Q of a normal matrix, R's diagonal positive"},
   };
   return table;
 }
@@ -145,6 +154,10 @@ void fill_kernel(const Initializer& initializer, MatrixView<T> kernel, KernelRan
 
 std::string initializer_forms() {
   return forms_text(forms());
+}
+
+std::vector<SettingInfo> initializer_table() {
+  return forms_table(forms());
 }
 
 Initializer::Initializer(std::string_view text) {

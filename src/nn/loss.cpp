@@ -24,19 +24,16 @@ const std::array<TaskName, 3> task_names = {{
     {Task::regression, "regression"},
 }};
 
-/// The sensible pairs; the first one of a task is its default.
-struct Pairing {
-  OutputLoss output_loss;
-  Task task;
-  std::string output;
-  std::string loss;
-};
-const std::array<Pairing, 5> pairings = {{
-    {OutputLoss::softmax_cross_entropy, Task::classification, "softmax", "cross_entropy"},
-    {OutputLoss::sigmoid_binary_cross_entropy, Task::binary, "sigmoid", "binary_cross_entropy"},
-    {OutputLoss::identity_mse, Task::regression, "identity", "mse"},
-    {OutputLoss::identity_mae, Task::regression, "identity", "mae"},
-    {OutputLoss::identity_huber, Task::regression, "identity", "huber"},
+// The first one of a task is its default.
+const std::array<OutputLossInfo, 5> pairings = {{
+    {OutputLoss::softmax_cross_entropy, Task::classification, "softmax", "cross_entropy",
+     "−log p of the true class"},
+    {OutputLoss::sigmoid_binary_cross_entropy, Task::binary, "sigmoid", "binary_cross_entropy",
+     "Σ −t log p − (1 − t) log(1 − p)"},
+    {OutputLoss::identity_mse, Task::regression, "identity", "mse", "½ Σ (y − ŷ)²"},
+    {OutputLoss::identity_mae, Task::regression, "identity", "mae", "Σ |y − ŷ|"},
+    {OutputLoss::identity_huber, Task::regression, "identity", "huber",
+     "Σ ½ d² where |d| ≤ 1, else |d| − ½; d = y − ŷ"},
 }};
 
 /// A name with other spellings of it: Keras's, PyTorch's.
@@ -80,13 +77,13 @@ std::string resolve_spelling(std::string_view text, const std::vector<Spellings>
 /// "softmax + cross_entropy (classification), …".
 std::string sensible_pairings() {
   std::vector<std::string> texts;
-  for (const Pairing& p : pairings)
+  for (const OutputLossInfo& p : pairings)
     texts.push_back(p.output + " + " + p.loss + " (" + task_name(p.task) + ")");
   return join(texts);
 }
 
-const Pairing& pairing_of(OutputLoss output_loss) {
-  for (const Pairing& p : pairings) {
+const OutputLossInfo& pairing_of(OutputLoss output_loss) {
+  for (const OutputLossInfo& p : pairings) {
     if (p.output_loss == output_loss) return p;
   }
   throw std::logic_error("an OutputLoss that the table of pairings lacks");
@@ -247,11 +244,15 @@ std::string task_name(Task task) {
   throw std::logic_error("a Task that the table of names lacks");
 }
 
+std::span<const OutputLossInfo> output_loss_table() {
+  return pairings;
+}
+
 OutputLoss resolve_output_loss(std::string_view output, std::string_view loss, Task task) {
   const std::string output_wanted =
       output.empty() ? "" : resolve_spelling(output, output_spellings, "output");
   const std::string loss_wanted = loss.empty() ? "" : resolve_spelling(loss, loss_spellings, "loss");
-  for (const Pairing& p : pairings) {
+  for (const OutputLossInfo& p : pairings) {
     if (p.task == task && (output.empty() || p.output == output_wanted) &&
         (loss.empty() || p.loss == loss_wanted)) {
       return p.output_loss;

@@ -146,7 +146,7 @@ bool adagrad(const Update<T>& u) {
   });
 }
 
-/// Tieleman & Hinton 2012, as Keras: v ← ρ·v + (1 − ρ)·g²,  increment = lr·g / √(v + ε);
+/// Tieleman & Hinton 2012, ε as PyTorch's: v ← ρ·v + (1 − ρ)·g²,  increment = lr·g / (√v + ε);
 /// with momentum: m ← μ·m + increment,  w ← w − m;  else w ← w − increment
 template <class T>
 bool rmsprop(const Update<T>& u) {

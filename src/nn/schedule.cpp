@@ -12,11 +12,20 @@ namespace {
 // In the order of Schedule::Kind.
 const std::vector<SettingForm>& forms() {
   static const std::vector<SettingForm> table = {
-      {"constant", {"none"}, {}},
-      {"step", {"step_lr"}, {{"every_epochs", {1, 1e9}, 10, true}, {"factor", positive_number, 0.1}}},
-      {"exponential", {"exponential_decay"}, {{"rate", positive_number, 0.95}}},
-      {"cosine", {"cosine_decay", "cosine_annealing_lr"}, {{"final", non_negative_number, 0}}},
-      {"linear", {}, {{"final", non_negative_number, 0}}},
+      {"constant", {"none"}, {}, "1"},
+      {"step",
+       {"step_lr"},
+       {{"every_epochs", {1, 1e9}, 10, true}, {"factor", positive_number, 0.1}},
+       "factor^⌊epoch / every_epochs⌋"},
+      {"exponential",
+       {"exponential_decay"},
+       {{"rate", positive_number, 0.95}},
+       "rate^epoch, epoch as a real number"},
+      {"cosine",
+       {"cosine_decay", "cosine_annealing_lr"},
+       {{"final", non_negative_number, 0}},
+       "final + (1 − final)(1 + cos(π t)) / 2"},
+      {"linear", {}, {{"final", non_negative_number, 0}}, "1 + (final − 1) t"},
   };
   return table;
 }
@@ -29,6 +38,10 @@ double ratio(std::uint64_t part, std::uint64_t whole) {
 
 std::string schedule_forms() {
   return forms_text(forms());
+}
+
+std::vector<SettingInfo> schedule_table() {
+  return forms_table(forms());
 }
 
 Schedule::Schedule(std::string_view text, std::uint64_t warmup_steps, std::uint64_t total_steps,

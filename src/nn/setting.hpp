@@ -9,6 +9,7 @@
 
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
+#include "lockstep/nn/setting_info.hpp"
 
 /// How texts such as "max_norm(2)", "cosine" or "uniform(-0.1,0.1)" are read: one table of forms for each
 /// kind of setting, one parser for all of them.
@@ -56,6 +57,7 @@ struct SettingForm {
   std::string name;
   std::vector<std::string> aliases;
   std::vector<SettingArgument> arguments;
+  std::string formula = {};  // for the documentation
 };
 
 /// A parsed setting: the row of its form, a value for each argument, and the canonical text.
@@ -74,6 +76,21 @@ inline std::string forms_text(std::span<const SettingForm> forms) {
     texts.push_back(names.empty() ? form.name : form.name + "(" + join(names, ",") + ")");
   }
   return join(texts);
+}
+
+/// The rows as the documentation prints them.
+inline std::vector<SettingInfo> forms_table(std::span<const SettingForm> forms) {
+  std::vector<SettingInfo> table;
+  for (const SettingForm& form : forms) {
+    std::vector<std::string> arguments;
+    for (const SettingArgument& argument : form.arguments) {
+      arguments.push_back(argument.name);
+      if (argument.default_value) arguments.back() += "=" + format_exact(*argument.default_value);
+    }
+    table.push_back(
+        {arguments.empty() ? form.name : form.name + "(" + join(arguments, ",") + ")", form.formula});
+  }
+  return table;
 }
 
 /// Row of `forms` with this name or alias. `kind` is for messages: "initializer". Throws UserError naming the

@@ -2,10 +2,15 @@
 //   build/release/tests/scripts/models_doc > docs/models.md
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "lockstep/core/text.hpp"
 #include "lockstep/nn/activation.hpp"
+#include "lockstep/nn/constraint.hpp"
+#include "lockstep/nn/initializer.hpp"
+#include "lockstep/nn/loss.hpp"
 #include "lockstep/nn/optimizer.hpp"
+#include "lockstep/nn/schedule.hpp"
 
 namespace {
 
@@ -50,6 +55,21 @@ void print_activations() {
   }
 }
 
+void print_losses() {
+  std::puts("| task | output | loss | of a row |");
+  std::puts("|---|---|---|---|");
+  for (const auto& info : lockstep::output_loss_table()) {
+    std::printf("| %s | `%s` | `%s` | %s |\n", lockstep::task_name(info.task).c_str(), info.output.c_str(),
+                info.loss.c_str(), cell(info.formula).c_str());
+  }
+}
+
+void print_settings(const char* kind, const char* meaning, const std::vector<lockstep::SettingInfo>& table) {
+  std::printf("| %s | %s |\n|---|---|\n", kind, meaning);
+  for (const auto& info : table)
+    std::printf("| `%s` | %s |\n", info.form.c_str(), cell(info.formula).c_str());
+}
+
 void print_optimizers() {
   std::puts("| optimizer | update | defaults | state starts with |");
   std::puts("|---|---|---|---|");
@@ -67,7 +87,7 @@ void print_optimizers() {
 }  // namespace
 
 int main() {
-  std::puts("# Activations, losses, initializers, optimizers\n");
+  std::puts("# Activations, losses, initializers, optimizers, schedules, constraints\n");
   std::puts("<!-- Printed by tests/scripts/models_doc.cpp from the tables in src/nn: change those. -->\n");
   std::puts("## Activations\n");
   std::puts(
@@ -81,18 +101,17 @@ int main() {
       "of your own: `formula(x*tanh(x))`.\n");
   print_activations();
   std::puts("\n## Outputs and losses\n");
+  print_losses();
   std::puts(
-      "| task | output | loss of a row |\n|---|---|---|\n"
-      "| classification | softmax | cross_entropy: −log p of the true class |\n"
-      "| binary | sigmoid | binary_cross_entropy: −t log p − (1 − t) log(1 − p) |\n"
-      "| regression | identity | mse: ½ Σ (y − ŷ)² · mae: Σ |y − ŷ| · huber: δ = 1 |\n");
+      "\n`--label-smoothing e` trains classes towards (1 − e) t + e / K, t being 1 for the true one of K, "
+      "else 0; binary\n"
+      "targets towards (1 − e) t + e / 2.\n");
   std::puts("## Initializers\n");
+  print_settings("initializer", "elements of a kernel (fan_in, fan_out)", lockstep::initializer_table());
   std::puts(
-      "zeros, constant(c), uniform(a,b), normal(mean,sd), truncated_normal(mean,sd), glorot_uniform, "
-      "glorot_normal,\n"
-      "he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal(gain). Biases start at zero. Without "
-      "`--init`\n"
-      "each layer takes the initializer of its activation, the output layer glorot_uniform.\n");
+      "\nBiases start at zero. Without `--init` each layer takes the initializer of its activation, the "
+      "output layer\n"
+      "glorot_uniform.\n");
   std::puts("## Optimizers\n");
   std::puts(
       "As Keras 3 defines them, the place of epsilon included; but rmsprop's stands outside the root, as in\n"
@@ -102,5 +121,17 @@ int main() {
   std::puts(
       "\nBefore the update the gradient (mean over the global batch) takes l1·sign(w) and 2·l2·w, kernels "
       "only, and is\n"
-      "then clipped by value and by norm. After it, constraints are enforced.");
+      "then clipped by value and by norm. `--dropout p` zeroes outputs of hidden layers with probability p "
+      "in training\n"
+      "and multiplies the others by 1 / (1 − p).\n");
+  std::puts("## Schedules\n");
+  print_settings("schedule", "factor of the learning rate at a step", lockstep::schedule_table());
+  std::puts(
+      "\nt = step / all steps of the run, epoch = step / steps of an epoch, steps from 0. During the first "
+      "`--warmup-steps N`\n"
+      "the rate is (step + 1) / N of that.\n");
+  std::puts("## Constraints\n");
+  print_settings("constraint", "w after every update; ‖w‖: norm of a unit's incoming weights",
+                 lockstep::constraint_table());
+  std::puts("\nBiases are left alone.");
 }

@@ -2,8 +2,10 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lockstep/core/matrix.hpp"
+#include "lockstep/nn/setting_info.hpp"
 
 namespace lockstep {
 
@@ -31,5 +33,6 @@ class Constraint {
 
 /// All there are: "none, nonneg, max_norm(limit), unit_norm".
 std::string constraint_forms();
+std::vector<SettingInfo> constraint_table();
 
 }  // namespace lockstep

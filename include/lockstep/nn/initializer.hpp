@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lockstep/core/matrix.hpp"
+#include "lockstep/nn/setting_info.hpp"
 
 namespace lockstep {
 
@@ -34,6 +35,7 @@ class Initializer {
 
 /// All there are: "zeros, constant(c), uniform(a,b), …".
 std::string initializer_forms();
+std::vector<SettingInfo> initializer_table();
 
 /// The generators of --init-generator.
 enum class InitGenerator { philox, mt19937 };

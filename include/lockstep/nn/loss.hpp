@@ -25,6 +25,16 @@ enum class OutputLoss {
   identity_huber,
 };
 
+/// One row of the table of sensible pairs.
+struct OutputLossInfo {
+  OutputLoss output_loss;
+  Task task;
+  std::string output;   // "softmax"
+  std::string loss;     // "cross_entropy"
+  std::string formula;  // loss of a row, as the documentation prints it
+};
+std::span<const OutputLossInfo> output_loss_table();
+
 /// Resolves the texts of --output and --loss for a task; either may be empty (the default of the task:
 /// softmax + cross_entropy, sigmoid + binary_cross_entropy, identity + mse). Keras's and PyTorch's names are
 /// accepted. Throws UserError for unknown names and for a pairing that makes no sense, naming the sensible

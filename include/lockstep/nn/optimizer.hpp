@@ -13,7 +13,8 @@
 #include "lockstep/core/partition.hpp"
 #include "lockstep/nn/parameters.hpp"
 
-/// Optimizers as Keras 3 defines them (placement of epsilon included). They work element by element on a
+/// Optimizers as Keras 3 defines them, placement of epsilon included but for rmsprop, whose epsilon stands
+/// outside the root as in PyTorch. They work element by element on a
 /// slice of the flat parameter vector; lars and lamb need norms of whole tensors too. To add one: its update
 /// in src/nn/optimizer_updates.hpp and its row in the table of src/nn/optimizer.cpp.
 namespace lockstep {

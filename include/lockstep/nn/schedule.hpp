@@ -3,6 +3,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "lockstep/nn/setting_info.hpp"
 
 namespace lockstep {
 
@@ -41,5 +44,6 @@ class Schedule {
 
 /// All there are: "constant, step(every_epochs,factor), …".
 std::string schedule_forms();
+std::vector<SettingInfo> schedule_table();
 
 }  // namespace lockstep
