@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <sstream>
 
 #include "lockstep/core/text.hpp"
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
+#include "lockstep/dist/environment.hpp"
 
 namespace lockstep {
 namespace {
@@ -82,8 +84,8 @@ bool parse_alone(CLI::App& app, std::span<const std::string> flags) {
 
 std::span<const Subcommand> subcommands() {
   static const std::vector<Subcommand> all{
-      {"train", "Train a network, on one rank or many", declare_train},
-      {"sweep", "Train many networks: every combination of some settings", declare_sweep},
+      {"train", "Train a network, on one rank or many", declare_train, true},
+      {"sweep", "Train many networks: every combination of some settings", declare_sweep, true},
       {"report", "Pictures and tables of runs and sweeps, in one HTML file", declare_report},
       {"evaluate", "Loss, accuracy and confusion matrix of a trained network", declare_evaluate},
       {"predict", "Classes and probabilities for new rows", declare_predict},
@@ -120,52 +122,85 @@ char parse_separator(const std::string& text) {
   return text.front();
 }
 
-ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments) {
-  // Every rank parses the same arguments, so all of them end alike.
-  CLI::App app(
-      "lockstep trains multilayer perceptrons: the same weights, bit for bit, on any number of ranks.",
-      "lockstep");
+namespace {
+
+struct ParsedCommand {
+  std::function<ExitStatus(const Communicator&)> run;
+  bool has_watchdog = false;
+};
+
+/// What ranks do together depends on the subcommand and on which flags are given: "train --data --config".
+std::string command_outline(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words;
+  for (const std::string& argument : arguments) {
+    if (argument.starts_with("--")) words.push_back(argument.substr(0, argument.find('=')));
+  }
+  words.insert(words.begin(), program_name(arguments));
+  return join(words, " ");
+}
+
+/// Throws UserError.
+ParsedCommand parse_command_line(CLI::App& app, const std::vector<std::string>& arguments) {
   app.formatter(std::make_shared<HelpFormatter>());  // for subcommands too
   app.set_version_flag("--version", "lockstep " + version());
   app.require_subcommand(0, 1);
   app.allow_extras();
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // for subcommands too
-  std::function<ExitStatus(const Communicator&)> run;
+  ParsedCommand parsed;
   for (const Subcommand& subcommand : subcommands()) {
     CLI::App* const sub = app.add_subcommand(subcommand.name, subcommand.summary);
     sub->allow_extras();
     sub->prefix_command(false);
     auto command = subcommand.declare(*sub);
-    sub->final_callback([&run, command, sub, name = subcommand.name] {
-      refuse_remaining(*sub, "lockstep " + name);
-      run = command;
+    sub->final_callback([&parsed, command, sub, &subcommand] {
+      refuse_remaining(*sub, "lockstep " + subcommand.name);
+      parsed = {command, subcommand.has_watchdog};
     });
   }
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     app.parse(reversed);
   } catch (const CLI::Success& request) {  // --help, --version
-    if (world.is_root()) app.exit(request, std::cout, std::cerr);
-    return ExitStatus::done;
+    std::ostringstream text;
+    app.exit(request, text, text);
+    return {[text = text.str()](const Communicator& world) {
+      if (world.is_root()) std::cout << text << std::flush;
+      return ExitStatus::done;
+    }};
   } catch (const CLI::ParseError& error) {
-    throw AgreedError(message_of(error), ExitStatus::user_error, 0, world.host());
-  } catch (const UserError& error) {
-    throw AgreedError(error.what(), ExitStatus::user_error, 0, world.host());
+    throw UserError(message_of(error));
   }
-  if (!run) {
-    const std::vector<std::string> remaining = app.remaining();
-    const std::string names = join(subcommand_names());
-    const bool is_flag = !remaining.empty() && remaining.front().starts_with("-");
-    const std::string kind = is_flag ? "flag" : "subcommand";
-    const std::string problem = remaining.empty() ? "expected a subcommand (" + names + "), found none"
-                                                  : "unknown " + kind + " '" + remaining.front() + "'" +
-                                                        suggestion(remaining.front(), subcommand_names()) +
-                                                        "; there are " + names;
-    throw AgreedError(problem + "; see lockstep --help", ExitStatus::user_error, 0, world.host());
-  }
-  // Not first where a rank computes, when others may wait for it already.
-  collectively(world, [] { instruction_set(); });
-  return run(world);
+  if (parsed.run) return parsed;
+
+  const std::vector<std::string> remaining = app.remaining();
+  const std::string names = join(subcommand_names());
+  const bool is_flag = !remaining.empty() && remaining.front().starts_with("-");
+  const std::string kind = is_flag ? "flag" : "subcommand";
+  const std::string problem = remaining.empty() ? "expected a subcommand (" + names + "), found none"
+                                                : "unknown " + kind + " '" + remaining.front() + "'" +
+                                                      suggestion(remaining.front(), subcommand_names()) +
+                                                      "; there are " + names;
+  throw UserError(problem + "; see lockstep --help");
+}
+
+}  // namespace
+
+ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments) {
+  CLI::App app(
+      "lockstep trains multilayer perceptrons: the same weights, bit for bit, on any number of ranks.",
+      "lockstep");
+  const std::string outline = command_outline(arguments), expected = world.broadcast(outline);
+  const ParsedCommand command = collectively(world, [&] {
+    if (outline != expected) {
+      throw UserError("ranks were started with different commands: expected '" + expected +
+                      "' as on rank 0, found '" + outline + "'");
+    }
+    ParsedCommand parsed = parse_command_line(app, arguments);
+    instruction_set();  // not first where a rank computes, when others may wait for it already
+    return parsed;
+  });
+  if (!command.has_watchdog) ranks_have_started();
+  return command.run(world);
 }
 
 }  // namespace lockstep

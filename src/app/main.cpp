@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
     const bool alone = launched_ranks() == 1;
     if (alone && is_launch(arguments)) return static_cast<int>(run_launch(arguments));
     if (alone && is_report(arguments)) return static_cast<int>(run_report(arguments));
+    expect_ranks_to_start();
     const Environment environment;
     const Communicator world = join_ranks();
     return static_cast<int>(run_and_report(world, arguments));

@@ -25,35 +25,30 @@ extern "C" void end_start(int) {
   ::_exit(static_cast<int>(ExitStatus::failure));
 }
 
-/// While it lives, SIGALRM ends the process after some seconds, and the launcher then the other ranks.
-class StartTimeout {
- public:
-  StartTimeout() {
-    const int seconds = start_timeout_seconds(), rank = launched_rank();
-    if (launched_ranks() == 1 || seconds <= 0) return;
-    start_timeout_message = "lockstep: rank " + std::to_string(rank) + " on " + host_name() +
-                            ": not all ranks have started within " + std::to_string(seconds) +
-                            " s (LOCKSTEP_START_TIMEOUT): one is stopped, or its host does not get on\n";
-    ::signal(SIGALRM, end_start);
-    // One of those that wait is enough to tell.
-    ::alarm(static_cast<unsigned>(seconds) + static_cast<unsigned>(std::min(rank, 2)));
-  }
-  ~StartTimeout() {
-    ::alarm(0);
-    ::signal(SIGALRM, SIG_DFL);
-  }
-  StartTimeout(const StartTimeout&) = delete;
-  StartTimeout& operator=(const StartTimeout&) = delete;
-
- private:
-  static std::string host_name() {
-    std::array<char, 256> name{};
-    ::gethostname(name.data(), name.size() - 1);
-    return name.data();
-  }
-};
+std::string own_host() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
 
 }  // namespace
+
+void expect_ranks_to_start() {
+  const int seconds = start_timeout_seconds(), rank = launched_rank();
+  if (launched_ranks() == 1 || seconds <= 0) return;
+  start_timeout_message =
+      "lockstep: rank " + std::to_string(rank) + " on " + own_host() +
+      ": not all ranks have started within " + std::to_string(seconds) +
+      " s (LOCKSTEP_START_TIMEOUT): one is stopped, its host does not get on, or hosts do "
+      "not reach each other (lockstep doctor on one of them says which networks it has)\n";
+  ::signal(SIGALRM, end_start);
+  // One of those that wait is enough to tell: the launcher ends the others within a few seconds.
+  ::alarm(static_cast<unsigned>(seconds + 5 * std::min(rank, 2)));
+}
+
+void ranks_have_started() {
+  ::alarm(0);
+}
 
 Environment::Environment() : exceptions_before_(std::uncaught_exceptions()) {
   int initialized = 0;
@@ -61,7 +56,6 @@ Environment::Environment() : exceptions_before_(std::uncaught_exceptions()) {
   if (initialized != 0) throw std::logic_error("MPI can be initialized only once in a process");
 
   set_launch_settings();
-  const StartTimeout timeout;
   int provided = MPI_THREAD_SINGLE;
   check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   check_mpi(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");

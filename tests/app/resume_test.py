@@ -313,14 +313,31 @@ def damage(path):
 
 
 class MixedRanks(ResumeTestCase):
-    def test_other_flags_on_one_rank_are_refused(self):
+    def refusal(self, root, other):
+        """What two ranks with other flags than each other say on stderr; they have to end with status 2."""
         one = [cli.BINARY, "train", "--run-dir", self.dir / "run", *self.flags()]
-        result = subprocess.run([*map(str, cli.command([], 1, True)[:-1]), *map(str, one), ":", "-n", "1",
-                                 *map(str, one), "--checkpoint-every", "3steps"],
+        result = subprocess.run([*map(str, cli.command([], 1, True)[:-1]), *map(str, [*one, *root]), ":", "-n", "1",
+                                 *map(str, [*one, *other])],
                                 env=cli.environment(), capture_output=True, text=True, timeout=120 * cli.SLOWDOWN)
         self.assertEqual(result.returncode, cli.USER_ERROR, result.stderr)
-        self.assertIn("expected '--checkpoint-every 60s' as on rank 0, found '--checkpoint-every 3steps'", result.stderr)
         self.assertFalse((self.dir / "run").exists())
+        return result.stderr
+
+    def test_other_values_on_one_rank_are_refused(self):
+        self.assertIn("expected '--checkpoint-every 4steps' as on rank 0, found '--checkpoint-every 3steps'",
+                      self.refusal(["--checkpoint-every", "4steps"], ["--checkpoint-every", "3steps"]))
+
+    def test_other_flags_on_one_rank_are_refused(self):
+        config = self.dir / "run.toml"
+        config.write_text("momentum = 0.5\n")
+        for other in (["--config", config], ["--sed", 1], ["--help"]):
+            with self.subTest(other[0]):
+                said = self.refusal([], other)
+                self.assertIn("ranks were started with different commands: expected 'lockstep train ", said)
+                self.assertRegex(said, rf"found 'lockstep train .* {other[0]}'")
+
+    def test_a_mistake_on_one_rank_is_told(self):
+        self.assertIn("rank 1 on ", self.refusal(["--max-steps", 1], ["--max-steps"]))
 
 
 class Stalls(ResumeTestCase):
@@ -340,6 +357,15 @@ class Stalls(ResumeTestCase):
         self.assertEqual(result.status, 1, str(result))
         self.assertEqual(result.err.count("not all ranks have started within 2 s (LOCKSTEP_START_TIMEOUT)"), 1, str(result))
         self.assertFalse((self.dir / "run").exists())
+
+
+    def test_a_config_file_that_cannot_be_read_on_many_ranks(self):
+        config = self.dir / "run.toml"
+        os.mkfifo(config)  # as a file of a server that does not answer
+        result = cli.run("train", "--config", config, "--run-dir", self.dir / "run", *self.flags(), ranks=2,
+                         env={"LOCKSTEP_START_TIMEOUT": "2"}, timeout=60)
+        self.assertEqual(result.status, 1, str(result))
+        self.assertEqual(result.err.count("not all ranks have started within 2 s (LOCKSTEP_START_TIMEOUT)"), 1, str(result))
 
 
 class DamagedCheckpoints(ResumeTestCase):

@@ -22,6 +22,7 @@ struct Subcommand {
   std::string summary;
   /// Declares its flags and returns what runs after they are parsed (collective).
   std::function<std::function<ExitStatus(const Communicator&)>(CLI::App&)> declare;
+  bool has_watchdog = false;  // once it runs, a rank that hangs is noticed
 };
 std::span<const Subcommand> subcommands();
 

@@ -13,8 +13,6 @@ namespace lockstep {
 /// job, because the other ranks may wait for this one.
 class Environment {
  public:
-  /// Ends the process with status 1, by which launchers end the job, if the ranks have not met after
-  /// LOCKSTEP_START_TIMEOUT seconds (300; 0: never): one that is stopped holds up all others in MPI_Init.
   /// Throws MpiError, and std::logic_error if MPI is or was initialized already.
   Environment();
   ~Environment();
@@ -24,6 +22,14 @@ class Environment {
  private:
   int exceptions_before_;
 };
+
+/// From now until ranks_have_started(): if LOCKSTEP_START_TIMEOUT seconds (300; 0: never) pass, an alarm
+/// (SIGALRM) ends the process with status 1, by which launchers end the job. One rank that is stopped, or a
+/// host that the others do not reach, holds up all of them in MPI_Init or in their first messages, before a
+/// Watchdog can see it.
+void expect_ranks_to_start();
+/// Called by watched() too.
+void ranks_have_started();
 
 /// How many ranks mpirun, srun or another launcher says that it started; 1 without any.
 int launched_ranks();

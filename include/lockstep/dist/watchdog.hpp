@@ -10,6 +10,7 @@
 
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/communicator.hpp"
+#include "lockstep/dist/environment.hpp"
 #include "lockstep/dist/progress_board.hpp"
 
 namespace lockstep {
@@ -48,6 +49,7 @@ auto watched(const Communicator& world, double timeout_seconds, F&& work) {
   std::optional<std::invoke_result_t<F, ProgressBoard&>> result;
   try {
     const Watchdog watchdog(world, *board, timeout_seconds);
+    ranks_have_started();
     result.emplace(work(*board));
   } catch (const AgreedError& error) {
     failure = error;
