@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <memory>
 
 #include "lockstep/app/command_line.hpp"
@@ -64,9 +65,13 @@ void declare_flags(CLI::App& app, LaunchArguments& arguments) {
   option("-n,--ranks", arguments.ranks, "Ranks to start", "P");
   option("--max-restarts", arguments.max_restarts, "Restarts after failures", "N");
   option("--restart-delay", arguments.restart_delay,
-         "Seconds before the first restart; doubled, up to a minute, while there is no progress", "SECONDS");
+         "Seconds before a restart, twice as many where the start before brought no checkpoint; a minute at "
+         "most",
+         "SECONDS");
   option("--hosts", arguments.hosts,
-         "Hosts and their ranks, as a:4,b:4; those that do not answer are left out at a restart", "LIST");
+         "Hosts and their ranks, as a:4,b:4; those that do not answer are left out at a restart, not at the "
+         "first start",
+         "LIST");
   option("--launcher", arguments.launcher,
          "Command that starts the ranks, with flags of your own, as \"mpirun --oversubscribe\"; auto: srun "
          "in a Slurm job, else mpirun",
@@ -113,6 +118,7 @@ class LaunchedRun {
     const TrainConfig config = read_train_config({command.begin() + 1, command.end()});
     resume_ = config.resume;
     run_dir_ = resolve(config, read_dataset_info(config.data)).run_dir;
+    for (const std::string& path : checkpoints_of_run()) found_at_start_[path] = written_at(path);
   }
 
   /// Of the newest valid checkpoint that the job itself wrote, or goes on from; of a sweep, the sum of those
@@ -161,15 +167,25 @@ class LaunchedRun {
   }
 
  private:
-  bool is_new(const std::string& path) const {
+  std::vector<std::string> checkpoints_of_run() const {
+    return checkpoints_to_resume(run_dir_ + "/checkpoints");
+  }
+
+  static std::filesystem::file_time_type written_at(const std::string& path) {
     std::error_code unknown;
-    return std::filesystem::last_write_time(path, unknown) >= started_;
+    return std::filesystem::last_write_time(path, unknown);
+  }
+
+  /// A file server's clock may differ from this host's: its times are only compared with each other.
+  bool is_new(const std::string& path) const {
+    const auto before = found_at_start_.find(path);
+    return before == found_at_start_.end() || before->second != written_at(path);
   }
 
   std::optional<std::uint64_t> find_step() const {
     if (!sweep_dir_.empty()) return step_of_trials();
     if (run_dir_.empty()) return std::nullopt;
-    for (const std::string& path : checkpoints_to_resume(run_dir_ + "/checkpoints")) {
+    for (const std::string& path : checkpoints_of_run()) {
       if (resume_ == "never" && !is_new(path)) continue;
       try {
         return read_checkpoint_state(path).step;
@@ -195,7 +211,7 @@ class LaunchedRun {
 
   std::string run_dir_, sweep_dir_, resume_;
   std::optional<std::uint64_t> step_;
-  std::filesystem::file_time_type started_ = std::filesystem::file_time_type::clock::now();
+  std::map<std::string, std::filesystem::file_time_type> found_at_start_;
 };
 
 /// Another start cannot help, or is not wanted. What did not keep a job from its first steps is no mistake of
@@ -247,7 +263,7 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
       return static_cast<ExitStatus>(status);
     const std::string what = fmt::format("the job ended with status {} {}", status, run.standing(step));
     if (relay.count() > 0) {
-      if (was_ended_by_signal(status)) return ExitStatus::resumable;
+      if (relay.count() == 1 && was_ended_by_signal(status)) return ExitStatus::resumable;
       say(what + "; not started again after a signal");
       return ExitStatus::failure;
     }

@@ -80,7 +80,11 @@ std::vector<std::string> launcher_command(const std::string& launcher, std::size
   if (srun) {
     // The ranks end together, as under mpirun.
     command.push_back("--kill-on-bad-exit=1");
-    if (!hosts.empty()) command.push_back("--nodelist=" + joined_hosts(hosts, false));
+    // In an allocation of more hosts, Slurm would take others besides.
+    if (!hosts.empty()) {
+      command.insert(command.end(),
+                     {"--nodes=" + std::to_string(hosts.size()), "--nodelist=" + joined_hosts(hosts, false)});
+    }
   } else {
     if (!hosts.empty()) command.insert(command.end(), {"--host", joined_hosts(hosts, true)});
     // A host that is gone is noticed within seconds.

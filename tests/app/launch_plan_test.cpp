@@ -38,6 +38,9 @@ TEST(LaunchPlan, CommandOfSrun) {
   const std::vector<std::string> expected{"/usr/bin/srun",        "--mpi=pmix", "-n", "4",
                                           "--kill-on-bad-exit=1", "lockstep"};
   EXPECT_EQ(launcher_command("/usr/bin/srun --mpi=pmix", 4, {}, {"lockstep"}), expected);
+  const std::vector<std::string> on_hosts{
+      "srun", "-n", "3", "--kill-on-bad-exit=1", "--nodes=2", "--nodelist=a,b", "lockstep"};
+  EXPECT_EQ(launcher_command("srun", 3, {{"a", 2}, {"b", 1}}, {"lockstep"}), on_hosts);
 }
 
 TEST(RestartPolicy, WaitsLongerWithoutProgressAndNotLongerThanAMinute) {
