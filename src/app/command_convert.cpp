@@ -73,8 +73,7 @@ Hdf5Source hdf5_source(const ConvertArguments& arguments) {
   return source;
 }
 
-/// Whether there is a dataset file, or a damaged HDF5 file, that gets replaced. Throws UserError if there is
-/// anything else to lose.
+/// Whether there is a dataset file that gets replaced. Throws UserError if there is anything else to lose.
 bool replaces_dataset(const ConvertArguments& arguments) {
   namespace fs = std::filesystem;
   const std::string& output = arguments.output;
@@ -89,8 +88,8 @@ bool replaces_dataset(const ConvertArguments& arguments) {
   } else if (is_file && is_hdf5(output)) {
     try {
       if (file_format(output) == "lockstep-dataset") return true;
-    } catch (const FileError&) {
-      return true;
+    } catch (const FileError& error) {
+      found += std::string(", or a damaged one (") + error.what() + ")";
     }
   }
   throw UserError("--output " + output + ": expected a new file, or a dataset file to replace, found " +

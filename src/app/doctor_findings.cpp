@@ -12,7 +12,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
@@ -174,11 +173,17 @@ void examine_limits(Findings& findings) {
   }
 }
 
+/// Makes a file, which must not be there: others may write in this directory, too. Returns its descriptor, or
+/// -1.
+int make_probe(const std::string& path) {
+  return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
 /// What checkpoints and locks of run directories need, tried with a file of this process.
 void try_file_system(const std::string& here, Findings& findings) {
   const std::string path =
       fmt::format("{}/.lockstep-doctor-{}-{}", here, static_cast<long>(::gethostid()), ::getpid());
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const int file = make_probe(path);
   const auto report = [&](const char* what, const char* consequence) {
     findings.push_back({Level::warning, fmt::format("{} has no {}: {}", here, what, std::strerror(errno)),
                         std::string(consequence) + "; --run-dir on another file system"});
@@ -251,7 +256,9 @@ void compare_directories(const Communicator& world, Findings& findings) {
   std::string probe;
   if (world.is_root()) {
     probe = (fs::current_path() / fmt::format(".lockstep-doctor-{}", ::getpid())).string();
-    if (!std::ofstream(probe)) probe.clear();
+    const int file = make_probe(probe);
+    if (file < 0) probe.clear();
+    if (file >= 0) ::close(file);
   }
   const std::string path = world.broadcast(probe);
   if (path.empty()) return;  // what rank 0 cannot write is no other host's fault

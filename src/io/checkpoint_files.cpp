@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +20,21 @@ namespace fs = std::filesystem;
 
 void mark(const std::string& path, const char* name) {
   link_file_atomically(path, (fs::path(path).parent_path() / name).string());
+}
+
+/// Pipes and devices: read to their end, they may never come to it.
+bool is_stream(int file) {
+  struct stat status {};
+  return ::fstat(file, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
+/// Reads to the end. Returns 0, or the error that it meets.
+int read_to_end(int file) {
+  std::vector<char> buffer(1 << 20);
+  ssize_t count = 0;
+  do count = ::read(file, buffer.data(), buffer.size());
+  while (count > 0 || (count < 0 && errno == EINTR));
+  return count < 0 ? errno : 0;
 }
 
 }  // namespace
@@ -70,17 +86,12 @@ std::vector<std::string> checkpoints_to_resume(const std::string& directory) {
 }
 
 std::string why_unreadable(const std::string& path) {
-  const auto reason = [] { return std::string(errno == ENOENT ? "" : std::strerror(errno)); };
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return reason();
+  const int file = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // a FIFO is not to block it
+  if (file < 0) return errno == ENOENT ? "" : std::strerror(errno);
   ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);  // what the disk has counts, not what was read before
-  std::vector<char> buffer(1 << 20);
-  ssize_t count = 0;
-  do count = ::read(file, buffer.data(), buffer.size());
-  while (count > 0 || (count < 0 && errno == EINTR));
-  const std::string found = count < 0 ? reason() : "";
+  const int error = is_stream(file) ? 0 : read_to_end(file);
   ::close(file);
-  return found;
+  return error == 0 ? "" : std::strerror(error);
 }
 
 std::string damage_found(const std::string& path, const std::function<void()>& read) {

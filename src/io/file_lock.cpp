@@ -19,6 +19,15 @@ std::string host_and_process() {
   return "process " + std::to_string(::getpid()) + " on " + host;
 }
 
+/// Of the lock that another process has.
+std::string owner_in(const std::string& path) {
+  try {
+    return read_text_file(path);
+  } catch (const std::runtime_error&) {
+    return "another process";
+  }
+}
+
 }  // namespace
 
 FileLock::FileLock(const std::string& path, IfHeld if_held)
@@ -33,7 +42,7 @@ FileLock::FileLock(const std::string& path, IfHeld if_held)
   if (failed != 0) {
     if (errno != EWOULDBLOCK) return;
     ::close(descriptor_);
-    throw LockedError("in use by " + read_text_file(path));
+    throw LockedError("in use by " + owner_in(path));
   }
   const std::string owner = host_and_process();
   const int error = ::ftruncate(descriptor_, 0) == 0 ? write_all(descriptor_, owner) : errno;

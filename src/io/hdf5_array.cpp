@@ -277,9 +277,9 @@ Hdf5Array open_array(hid_t file, const std::string& path, const std::string& fil
   }
   array.id = {hdf5_check(H5Dopen2(file, path.c_str(), H5P_DEFAULT), array.where, "is not a readable array"),
               H5Dclose};
+  check_storage(array);  // first: to ask for a virtual array's shape opens the files that it names
   read_type(array);
   read_shape(array);
-  check_storage(array);
   check_size(array, file);
   return array;
 }

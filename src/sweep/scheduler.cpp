@@ -68,6 +68,9 @@ class TrialWatch : public TrainObserver {
     } catch (const FileError& error) {
       refused_ = error.what();
       throw;
+    } catch (const UnreadableError& error) {
+      refused_ = error.what();
+      throw;
     }
   }
 

@@ -70,6 +70,41 @@ std::string toml_value(const TrainOption& option, const std::string& text) {
   return toml_quoted(text);
 }
 
+/// Behind the end of the string that begins at `begin`, or where its line or the text ends without one.
+std::size_t end_of_string(std::string_view text, std::size_t begin) {
+  const char quote = text[begin];
+  const std::string three(3, quote);
+  const bool many_lines = text.substr(begin).starts_with(three);
+  const std::string_view end = std::string_view(three).substr(0, many_lines ? 3 : 1);
+  std::size_t i = begin + end.size();
+  while (i < text.size() && !text.substr(i).starts_with(end)) {
+    if (!many_lines && text[i] == '\n') return i;
+    i += quote == '"' && text[i] == '\\' ? 2 : 1;
+  }
+  i = std::min(i + end.size(), text.size());
+  // Of five quotes the first two belong to the string.
+  for (int more = 0; many_lines && more < 2 && i < text.size() && text[i] == quote; ++more) ++i;
+  return i;
+}
+
+/// toml++ frees tables within tables by recursion, for which some 100,000 parts of a key leave no stack.
+void refuse_deep_keys(std::string_view text, std::string_view source_name) {
+  constexpr std::size_t most_parts = 16;
+  std::size_t parts = 1;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (std::string_view("=,{[#\n").find(c) != std::string_view::npos) parts = 1;
+    if (c == '.' && ++parts > most_parts) {
+      const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(i), '\n');
+      throw UserError(std::string(source_name) + ", line " + std::to_string(line) +
+                      ": expected keys of at most " + std::to_string(most_parts) +
+                      " parts (a.b has two), found more");
+    }
+    if (c == '"' || c == '\'') i = end_of_string(text, i) - 1;
+    if (c == '#') i = std::min(text.find('\n', i), text.size());
+  }
+}
+
 }  // namespace
 
 std::string TrainOption::key() const {
@@ -106,6 +141,7 @@ std::string option_text(const toml::node& node) {
 }
 
 toml::table parse_toml(std::string_view text, std::string_view source_name) {
+  refuse_deep_keys(text, source_name);
   try {
     return toml::parse(text, source_name);
   } catch (const toml::parse_error& error) {
@@ -141,8 +177,8 @@ void apply_config_file(TrainConfig& config, const std::string& path) {
 }
 
 std::string config_toml(const TrainConfig& config) {
-  std::string result =
-      "# lockstep " + version() + ": `lockstep train --config FILE` with this file repeats the run.\n";
+  std::string result = "# lockstep " + version() +
+                       ": `lockstep train --config FILE --run-dir DIR` with this file repeats the run.\n";
   std::string group;
   for (const TrainOption& option : train_options()) {
     const std::string text = option.get(config);

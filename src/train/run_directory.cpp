@@ -72,12 +72,30 @@ std::string local_time() {
   return text;
 }
 
-/// A run directory from elsewhere is not to have other files written into. What is replaced as a whole may be
-/// a link.
-void refuse_links(const std::string& path, std::initializer_list<std::string> files) {
-  std::error_code ignored;
+std::string kind_name(fs::file_type type) {
+  switch (type) {
+    case fs::file_type::symlink:
+      return "a symbolic link";
+    case fs::file_type::directory:
+      return "a directory";
+    case fs::file_type::fifo:
+      return "a FIFO";
+    case fs::file_type::socket:
+      return "a socket";
+    default:
+      return "a device";
+  }
+}
+
+/// A run directory from elsewhere is not to have other files written into, nor to block who opens them. What
+/// is replaced as a whole may be a link.
+void refuse_special_files(std::initializer_list<std::string> files) {
+  using Type = fs::file_type;
   for (const std::string& file : files) {
-    if (fs::is_symlink(file, ignored)) refuse(path, "'" + file + "' is a symbolic link");
+    std::error_code ignored;
+    const Type type = fs::symlink_status(file, ignored).type();
+    if (type == Type::regular || type == Type::not_found || type == Type::none) continue;
+    throw UserError("--run-dir: " + file + ": expected a regular file, found " + kind_name(type));
   }
 }
 
@@ -113,8 +131,8 @@ RunDirectory::RunDirectory(const std::string& path)
     std::error_code error;
     fs::create_directories(path_, error);
     if (error) refuse(path_, error.message());
+    refuse_special_files({path_ + "/.lock", metrics_path(), diagnostics_.path(), log_path()});
     lock();
-    refuse_links(path_, {metrics_path(), diagnostics_.path(), log_path()});
     fs::create_directories(checkpoints_path(), error);
     if (error) refuse(checkpoints_path(), error.message());
   } catch (...) {

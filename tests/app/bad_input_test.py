@@ -442,7 +442,10 @@ class CsvFiles(BadInputTestCase):
         (self.dir / "rows.csv").write_text("a,b,y\n1,2,0\n3,4,1\n")
         with h5py.File(self.dir / "mine.h5", "w") as file:
             file["precious"] = [1, 2, 3]
-        for output in ("rows.csv", "mine.h5"):
+        with h5py.File(self.dir / "seven.h5", "w") as file:
+            file.attrs["format"] = 7
+        (self.dir / "torn.h5").write_bytes(self.data.read_bytes()[:1000])
+        for output in ("rows.csv", "mine.h5", "seven.h5", "torn.h5"):
             self.refused(["convert", "--csv", "rows.csv", "--target", "y", "--output", output], f"--output {output}",
                          "expected a new file, or a dataset file", "found another file", "remove it", ranks=(1,))
         self.refused(["convert", "--hdf5", self.data, "--output", "good.h5"], "--output good.h5",

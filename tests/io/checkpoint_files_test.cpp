@@ -1,5 +1,6 @@
 #include <dirent.h>
 #include <dlfcn.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 
@@ -78,6 +79,18 @@ TEST(CheckpointFiles, WhatCannotBeReadIsToldFromWhatIsDamagedOrGone) {
   std::filesystem::create_symlink(loop, loop);
   EXPECT_EQ(why_unreadable(loop), "Too many levels of symbolic links");
   EXPECT_EQ(why_unreadable(directory / "."), "Is a directory");
+  EXPECT_EQ(why_unreadable("/proc/self/mem"), "Input/output error");  // nothing is at address 0
+}
+
+TEST(CheckpointFiles, PipesAndDevicesAreDamagedAndNotWaitedFor) {
+  const TemporaryDirectory directory;
+  const std::string pipe = directory / checkpoint_file_name(1), zeros = directory / checkpoint_file_name(2);
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  std::filesystem::create_symlink("/dev/zero", zeros);
+  for (const std::string& path : {pipe, zeros}) {
+    EXPECT_EQ(why_unreadable(path), "");
+    expect_parts(damage_found(path, [&] { read_checkpoint_state(path); }), {path, "expected a regular file"});
+  }
 }
 
 TEST(CheckpointFiles, AreDamagedIfTwoReadsSaySoAndTheBytesAreThere) {

@@ -90,6 +90,7 @@ TEST(Dataset, NamesFileArrayExpectedAndFound) {
       {"soft_link", {"/train/x", "link"}},
       {"external_storage", {"/train/x", "reference to other files"}},
       {"virtual", {"/train/x", "reference to other files"}},
+      {"virtual_unlimited", {"/train/x", "reference to other files"}},
       {"group_for_array", {"/train/x", "is not a readable array"}},
       {"never_written", {"/train/x", "none were ever written"}},
       {"mostly_never_written", {"/train/x", "most were never written"}},

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Writes dataset files with h5py: make_datasets.py DIRECTORY. good_*.h5 are in order, the others each have one fault."""
 import hashlib
+import os
 import sys
 
 import h5py
@@ -124,6 +125,14 @@ file.close()
 file = dataset("virtual", train_x=None)
 layout = h5py.VirtualLayout((50, 4, 3), dtype="u1")
 layout[:] = h5py.VirtualSource("good_plain.h5", "/train/x", (50, 4, 3), dtype="u1")
+file.create_virtual_dataset("/train/x", layout)
+file.close()
+# Whoever opens the file that it names, which its shape depends on, waits for ever.
+os.mkfifo(f"{directory}/pipe")
+file = dataset("virtual_unlimited", train_x=None)
+layout = h5py.VirtualLayout((50, 4, 3), dtype="u1", maxshape=(None, 4, 3))
+source = h5py.VirtualSource(f"{directory}/pipe", "/train/x", (50, 4, 3), dtype="u1", maxshape=(None, 4, 3))
+layout[:h5py.h5s.UNLIMITED] = source[:h5py.h5s.UNLIMITED]
 file.create_virtual_dataset("/train/x", layout)
 file.close()
 file = dataset("group_for_array", train_x=None)

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "io_fixture.hpp"
+#include "lockstep/io/checkpoint.hpp"
 
 namespace lockstep {
 namespace {
@@ -22,6 +23,15 @@ TEST(TextFile, SaysWhyItCannotBeRead) {
   expect_parts(message_of([&] { read_text_file(directory / "none"); }), {directory / "none", "no such file"});
   expect_parts(message_of([&] { read_text_file(directory.path()); }),
                {directory.path(), "found a directory"});
+  std::filesystem::create_symlink("loop", directory / "loop");
+  expect_parts(message_of([&] { read_text_file(directory / "loop"); }),
+               {directory / "loop", "Too many levels of symbolic links"});
+}
+
+TEST(TextFile, ThatTheDiskDoesNotGiveIsNotTheUsersMistake) {
+  // Nothing is at address 0.
+  expect_parts(message_of<UnreadableError>([] { read_text_file("/proc/self/mem"); }),
+               {"/proc/self/mem", "expected a readable file, found: Input/output error"});
 }
 
 TEST(TextFile, AsksForNoMemoryThatItDoesNotNeed) {

@@ -284,6 +284,47 @@ TEST(ConfigToml, ErrorsNameSourceLineAndKey) {
                   "/nonexistent/run.toml");
 }
 
+std::string repeated(std::string_view text, std::size_t times) {
+  std::string result;
+  for (std::size_t i = 0; i < times; ++i) result += text;
+  return result;
+}
+
+TEST(ConfigToml, KeysOfManyPartsAreRefusedBeforeTheyCostTheStack) {
+  const std::string key = repeated("a.", 499'999) + "a", quoted = repeated("\"a\" . ", 499'999) + "a";
+  // Ends of strings and comments that are easily missed.
+  const std::vector<std::string> before{"seed = 1",         "# it's",        "x = ''",
+                                        R"(x = "\"")",      R"(x = '\')",    R"(x = """"a"""")",
+                                        "x = '''''a'''''",  R"(x = """""")", R"(x = """a\"""")",
+                                        R"(x = """a\\""")", R"("'" = "'")"};
+  for (const std::string& line : {key + " = 1", quoted + " = 1", "[" + key + "]", "[[ " + key + " ]]",
+                                  "y = [{" + key + " = 1}]", "y = {a.a = 1.5, " + key + " = 1}"}) {
+    for (const std::string& first : before) {
+      TrainConfig config;
+      EXPECT_MENTIONS(
+          user_error_message([&] { apply_config_toml(config, first + "\n" + line + "\n", "run.toml"); }),
+          "run.toml, line 2: expected keys of at most 16 parts");
+    }
+  }
+}
+
+TEST(ConfigToml, DotsThatSeparateNoPartsOfAKeyCountAsNone) {
+  const std::string dots = repeated("a.", 100);
+  for (const std::string& value : {'"' + dots + '"', "'" + dots + "'", R"(""")" + dots + R"(""")",
+                                   "'''\n" + dots + "'''", R"("\")" + dots + "\" # " + dots}) {
+    TrainConfig config;
+    apply_config_toml(config, "run_dir = " + value + "\nseed = 3\n", "run.toml");
+    EXPECT_MENTIONS(config.run_dir, dots);
+    EXPECT_EQ(config.seed, 3u);
+  }
+  TrainConfig config;
+  const std::string floats = repeated("0.5, ", 10'000) + "\n" + repeated("0.5,\n", 100);
+  apply_config_toml(config, "dropout = [" + floats + "]\n", "run.toml");
+  EXPECT_EQ(config.dropout.size(), 10'100u);
+  const std::string sixteen = repeated("a.", 15) + "a = 1\n";
+  EXPECT_MENTIONS(user_error_message([&] { apply_config_toml(config, sixteen, "run.toml"); }), "key 'a'");
+}
+
 TEST(Resolve, FillsInDefaultsThatFitTheTaskAndTheActivation) {
   const TrainConfig config = resolved({"hidden=64,32", "activation=relu,tanh"});
   EXPECT_EQ(text(config, "init"), "he_uniform,glorot_uniform,glorot_uniform");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -163,6 +164,18 @@ TEST(RunDirectory, WritesNothingThroughALink) {
     fs::remove_all(directory / "run");
   }
   EXPECT_EQ(read_text(directory / "precious"), "text");
+}
+
+TEST(RunDirectory, WaitsForNoFifo) {
+  const TemporaryDirectory directory;
+  for (const char* name : {"metrics.csv", "diagnostics.csv", "log.txt", ".lock"}) {
+    fs::create_directory(directory / "run");
+    const std::string path = directory / "run/" + name;
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    EXPECT_EQ(user_error_message([&] { RunDirectory(directory / "run"); }),
+              "--run-dir: " + path + ": expected a regular file, found a FIFO");
+    fs::remove_all(directory / "run");
+  }
 }
 
 TEST(RunDirectory, LosesWhatAKilledProcessLeftUnfinished) {

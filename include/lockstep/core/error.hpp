@@ -22,6 +22,13 @@ class FileError : public UserError {
   using UserError::UserError;
 };
 
+/// A file that the disk does not give now (an I/O error, a file server that is away), and that may be good.
+/// Exit status 1.
+class UnreadableError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// A loss, gradient or weight stopped being finite. Exit status 1.
 class NonFiniteError : public std::runtime_error {
  public:

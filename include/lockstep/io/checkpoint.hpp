@@ -99,12 +99,6 @@ std::optional<std::uint64_t> step_of_checkpoint(const std::string& name);
 /// Throws FileError if it cannot be read.
 std::vector<std::string> checkpoints_newest_first(const std::string& directory);
 
-/// A checkpoint that the disk does not give now, as after an I/O error; it may be whole. Exit status 1.
-class UnreadableError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 /// Those that a run may go on from, latest step first: with them `last`, where it is a file of its own (in a
 /// copied directory, or without hard links) and is not damaged. Throws FileError if the directory may not be
 /// read, UnreadableError if `last` cannot be read now.
