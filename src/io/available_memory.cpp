@@ -1,4 +1,4 @@
-#include "available_memory.hpp"
+#include "lockstep/io/available_memory.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -7,6 +7,7 @@
 #include "lockstep/core/control_group.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
+#include "lockstep/dist/agreement.hpp"
 
 namespace lockstep {
 namespace {
@@ -33,6 +34,22 @@ void check_memory_available(std::size_t bytes, const std::string& what) {
     throw UserError(what + ": needs " + format_bytes(bytes) + " of memory, " + format_bytes(available) +
                     " are available");
   }
+}
+
+std::size_t sum_over_node(const Communicator& world, std::size_t mine) {
+  const std::uint64_t node_and_mine[] = {static_cast<std::uint64_t>(world.node()), mine};
+  const std::vector<std::uint64_t> all = world.all_gather_v<std::uint64_t>(node_and_mine);
+  std::size_t sum = 0;
+  for (std::size_t i = 0; i < all.size(); i += 2) {
+    if (all[i] == node_and_mine[0]) sum += all[i + 1];
+  }
+  return sum;
+}
+
+void check_memory_of_nodes(const Communicator& world, std::size_t own_bytes, std::size_t shared_bytes,
+                           const std::string& what) {
+  const std::size_t bytes = sum_over_node(world, own_bytes) + shared_bytes;
+  collectively(world, [&] { check_memory_available(bytes, what); });
 }
 
 }  // namespace lockstep

@@ -4,11 +4,11 @@
 #include <numeric>
 #include <set>
 
-#include "available_memory.hpp"
 #include "csv_reader.hpp"
 #include "lockstep/core/checked_cast.hpp"
 #include "lockstep/core/random.hpp"
 #include "lockstep/core/text.hpp"
+#include "lockstep/io/available_memory.hpp"
 #include "lockstep/io/converters.hpp"
 #include "lockstep/io/dataset_writer.hpp"
 #include "row_passes.hpp"

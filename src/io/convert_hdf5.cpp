@@ -2,11 +2,11 @@
 #include <cmath>
 #include <limits>
 
-#include "available_memory.hpp"
 #include "class_names.hpp"
 #include "finite_check.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
+#include "lockstep/io/available_memory.hpp"
 #include "lockstep/io/converters.hpp"
 #include "lockstep/io/dataset_writer.hpp"
 #include "lockstep/io/hdf5.hpp"

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "available_memory.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
+#include "lockstep/io/available_memory.hpp"
 
 namespace lockstep {
 namespace {

@@ -4,11 +4,11 @@
 #include <cmath>
 #include <limits>
 
-#include "available_memory.hpp"
 #include "class_names.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/sha256.hpp"
 #include "lockstep/core/text.hpp"
+#include "lockstep/io/available_memory.hpp"
 #include "lockstep/io/hdf5.hpp"
 #include "row_passes.hpp"
 

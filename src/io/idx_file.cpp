@@ -3,8 +3,8 @@
 #include <array>
 #include <cstdio>
 
-#include "available_memory.hpp"
 #include "lockstep/core/error.hpp"
+#include "lockstep/io/available_memory.hpp"
 #include "lockstep/io/hdf5.hpp"
 
 namespace lockstep {

@@ -6,10 +6,10 @@
 #include <span>
 #include <type_traits>
 
-#include "available_memory.hpp"
 #include "lockstep/core/checked_cast.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/dist/agreement.hpp"
+#include "lockstep/io/available_memory.hpp"
 #include "lockstep/io/hdf5.hpp"
 #include "row_pattern.hpp"
 
@@ -202,15 +202,14 @@ Rows<T> read_selected(const SplitArrays& arrays, const DatasetInfo& info, const 
   return rows;
 }
 
-template <class T>
-void check_request(const DatasetInfo& info, Split split, const RowRuns& runs) {
+void check_runs(const DatasetInfo& info, Split split, const RowRuns& runs) {
   check_runs(runs, info.rows(split), info.path + ": /" + split_name(split));
-  check_rows_fit<T>(info, split, row_count(runs));
 }
 
 template <class T>
 Rows<T> read_alone(const DatasetInfo& info, Split split, const RowRuns& runs, ProgressBoard* board) {
-  check_request<T>(info, split, runs);
+  check_runs(info, split, runs);
+  check_rows_fit<T>(info, split, row_count(runs));
   const Hdf5Handle file = open_hdf5(info.path);
   return read_selected<T>(open_split(file.get(), info, split, board), info, runs);
 }
@@ -228,6 +227,12 @@ void check_rows_fit(const DatasetInfo& info, Split split, std::size_t rows) {
 }
 
 template <class T>
+void check_rows_fit(const Communicator& world, const DatasetInfo& info, Split split, std::size_t rows) {
+  const std::size_t rows_of_node = sum_over_node(world, rows);
+  collectively(world, [&] { check_rows_fit<T>(info, split, rows_of_node); });
+}
+
+template <class T>
 Rows<T> read_rows_serial(const DatasetInfo& info, Split split, const RowRuns& runs) {
   return read_alone<T>(info, split, runs, nullptr);
 }
@@ -240,9 +245,10 @@ Rows<T> read_rows(const Communicator& world, const DatasetInfo& info, Split spli
   }
   // A rank that does not see the file must be found before the others wait for it in MPI-IO.
   collectively(world, [&] {
-    check_request<T>(info, split, mine);
+    check_runs(info, split, mine);
     check_hdf5_signature(info.path);
   });
+  check_rows_fit<T>(world, info, split, row_count(mine));
   // Opening is collective, and every rank meets the same errors in it; reading is not.
   const Hdf5Handle file = collectively(world, [&] { return open_hdf5_parallel(info.path, world.handle()); });
   const SplitArrays arrays = collectively(world, [&] { return open_split(file.get(), info, split, board); });
@@ -263,6 +269,8 @@ std::vector<std::int32_t> read_classes_serial(const DatasetInfo& info, Split spl
 
 template void check_rows_fit<float>(const DatasetInfo&, Split, std::size_t);
 template void check_rows_fit<double>(const DatasetInfo&, Split, std::size_t);
+template void check_rows_fit<float>(const Communicator&, const DatasetInfo&, Split, std::size_t);
+template void check_rows_fit<double>(const Communicator&, const DatasetInfo&, Split, std::size_t);
 template Rows<float> read_rows_serial<float>(const DatasetInfo&, Split, const RowRuns&);
 template Rows<double> read_rows_serial<double>(const DatasetInfo&, Split, const RowRuns&);
 template Rows<float> read_rows<float>(const Communicator&, const DatasetInfo&, Split, const RowRuns&,

@@ -2,12 +2,12 @@
 
 #include <cmath>
 
-#include "available_memory.hpp"
 #include "csv_reader.hpp"
 #include "finite_check.hpp"
 #include "idx_file.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
+#include "lockstep/io/available_memory.hpp"
 #include "lockstep/io/hdf5.hpp"
 
 namespace lockstep {

@@ -217,7 +217,8 @@ Options batch_options() {
           "on it; auto: 8, at most the batch size",
           &TrainConfig::shards, "auto"),
       count_option("epochs", "Passes over the training rows", &TrainConfig::epochs, 1),
-      optional_count_option("max-steps", "Stop after N steps, resumably", &TrainConfig::max_steps, "none"),
+      optional_count_option("max-steps", "Stop after N steps, status 0; raise it to go on",
+                            &TrainConfig::max_steps, "none"),
       optional_number_option("max-seconds", "Stop after X seconds, resumably", &TrainConfig::max_seconds,
                              positive, "none"),
       on_off_option("shuffle", "Permute the rows of each shard anew in every epoch", &TrainConfig::shuffle),
@@ -241,8 +242,11 @@ Options regularization_options() {
                                    &TrainConfig::constraint, "none"),
       count_option("early-stopping", "Stop after N evaluations without improvement of --monitor",
                    &TrainConfig::early_stopping, 0, "off"),
-      choice_option<std::string>("monitor", "What early stopping and the best checkpoint go by",
-                                 &TrainConfig::monitor, monitors),
+      choice_option<std::string>(
+          "monitor",
+          "What early stopping and the best checkpoint go by; loss or accuracy of the training rows without "
+          "--validation-split",
+          &TrainConfig::monitor, monitors),
   };
 }
 
@@ -276,8 +280,10 @@ Options run_options() {
                                     {"bar", ProgressStyle::bar},
                                     {"lines", ProgressStyle::lines},
                                     {"off", ProgressStyle::off}}),
-      on_off_option("quiet", "Print errors only", &TrainConfig::quiet),
-      choice_option<std::string>("log-level", "What goes to log.txt", &TrainConfig::log_level, log_levels),
+      on_off_option("quiet", "Print errors and warnings only", &TrainConfig::quiet),
+      choice_option<std::string>(
+          "log-level", "What goes to log.txt; debug: also how far a run is, ten times a second at most",
+          &TrainConfig::log_level, log_levels),
   };
 }
 

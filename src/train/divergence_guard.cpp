@@ -11,11 +11,13 @@
 namespace lockstep {
 namespace {
 
-/// The first 64 bits of the SHA-256 of a layer's kernel and bias.
+/// The first 64 bits of the SHA-256 of a layer's tensors.
 template <class T>
 std::uint64_t layer_digest(const ParameterLayout& layout, std::span<const T> parameters, std::size_t layer) {
   Sha256 digest;
-  for (const Tensor& tensor : {layout.kernel(layer), layout.bias(layer)}) {
+  const Range tensors = layout.layer_tensors(layer);
+  for (std::size_t i = tensors.begin; i < tensors.end; ++i) {
+    const Tensor& tensor = layout.tensors()[i];
     digest.update(std::as_bytes(parameters.subspan(tensor.offset, tensor.size())));
   }
   return std::stoull(digest.hex_digest().substr(0, 16), nullptr, 16);

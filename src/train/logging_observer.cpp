@@ -37,6 +37,7 @@ void LoggingObserver::started(const TrainConfig& config, std::uint64_t first_ste
 }
 
 void LoggingObserver::progressed(std::uint64_t step, double local_mean_loss, double samples_per_second) {
+  log(Level::debug, progress_line(step, local_mean_loss, samples_per_second));
   next_.progressed(step, local_mean_loss, samples_per_second);
 }
 
@@ -58,6 +59,11 @@ void LoggingObserver::message(const std::string& text) {
 void LoggingObserver::ended(const TrainResult& result) {
   log(Level::info, closing_summary(result));
   next_.ended(result);
+}
+
+void LoggingObserver::failed(const std::string& error) {
+  log(Level::error, "error: " + error);
+  next_.failed(error);
 }
 
 }  // namespace lockstep

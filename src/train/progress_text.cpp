@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "lockstep/core/text.hpp"
+#include "lockstep/core/version.hpp"
 
 namespace lockstep {
 namespace {
@@ -31,10 +32,11 @@ std::string layer_texts(const std::vector<Item>& items) {
 std::string opening_lines(const TrainConfig& config) {
   return fmt::format(
       "hidden {}  activation {}  init {}  optimizer {}  learning rate {}\n"
-      "batch {}  shards {}  {}  {} arithmetic  seed {}  run directory {}",
+      "batch {}  shards {}  {}  {} arithmetic on {}  seed {}  run directory {}",
       find_train_option("hidden").get(config), layer_texts(config.activation), layer_texts(config.init),
       config.optimizer, config.learning_rate.value_or(0), config.batch_size, config.shards.value_or(0),
-      precision_name(config.precision), arithmetic_name(config.arithmetic), config.seed, config.run_dir);
+      precision_name(config.precision), arithmetic_name(config.arithmetic), instruction_set(), config.seed,
+      config.run_dir);
 }
 
 std::string epoch_line(const EpochMetrics& metrics, std::uint64_t epochs) {
@@ -47,6 +49,11 @@ std::string epoch_line(const EpochMetrics& metrics, std::uint64_t epochs) {
   append(line, "test_accuracy", metrics.test_accuracy);
   line += fmt::format("  {:.0f} rows/s  {:.1f} s", metrics.samples_per_second, metrics.seconds);
   return line;
+}
+
+std::string progress_line(std::uint64_t step, double local_mean_loss, double samples_per_second) {
+  return fmt::format("step {}  loss of rank 0's rows {:.4f}  {:.0f} rows/s", step, local_mean_loss,
+                     samples_per_second);
 }
 
 std::string checkpoint_line(const std::string& path, double seconds, std::uint64_t bytes) {

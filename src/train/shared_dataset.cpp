@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "lockstep/core/text.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/mpi_error.hpp"
 #include "lockstep/io/shard_reader.hpp"
@@ -64,6 +65,25 @@ std::size_t most_bytes(const DatasetInfo& info, Split split, std::size_t number_
   const double elements = static_cast<double>(rows) * static_cast<double>(info.features);
   const auto nonzeros = static_cast<std::size_t>(sparse_share * elements) * sizeof(std::uint16_t);
   return rows * (info.features * x_bytes + y_bytes + sizeof(std::size_t)) + nonzeros + 8 * alignment;
+}
+
+/// Memory of which each of the sharers has taken a part from the operating system: what others took since the
+/// room was looked at would else end the process that writes. Nothing, on all of them, without room.
+/// Collective.
+std::optional<SharedMemory> take_shared_memory(const Communicator& sharers, std::size_t bytes) {
+  if (sharers.size() == 1) return SharedMemory(sharers, bytes);
+  const Range part = block_partition(bytes, static_cast<std::size_t>(sharers.size()),
+                                     static_cast<std::size_t>(sharers.rank()));
+  std::optional<SharedMemory> memory;
+  bool taken = false;
+  try {
+    memory.emplace(sharers, bytes);
+    taken = take_pages({memory->data() + part.begin, part.size()}) && shared_memory_shortage(0).empty();
+  } catch (const MpiError&) {
+    // No room for the window.
+  }
+  if (sharers.all_reduce_min(taken ? 1 : 0) == 0) memory.reset();
+  return memory;
 }
 
 /// Why the ranks of a node cannot share so many bytes; empty if they can. Collective.
@@ -132,25 +152,45 @@ SharedDataset::SharedDataset(const Communicator& world, DatasetInfo info, bool f
     if (float64) bytes += most_bytes(info_, split, sizeof(double));
   }
   fallback_ = why_not_shared(node, bytes);
-  const Communicator& sharers = fallback_.empty() ? node : alone;
   // The ranks that share fail together; so do all.
   collectively(world, [&] {
-    if (float32) float32_.emplace(load<float>(sharers, board));
-    if (float64) float64_.emplace(load<double>(sharers, board));
+    if (fallback_.empty() && !load_all(node, float32, float64, board)) {
+      fallback_ = "there was no room left for " + format_bytes(bytes) + " of shared memory";
+    }
+  });
+  // Then the ranks of the node need a copy each, at the same time.
+  const std::size_t copies = fallback_.empty() ? 0 : 1;
+  for (const Split split : {Split::train, Split::test}) {
+    if (float32) check_rows_fit<float>(world, info_, split, copies * info_.rows(split));
+    if (float64) check_rows_fit<double>(world, info_, split, copies * info_.rows(split));
+  }
+  collectively(world, [&] {
+    if (!fallback_.empty()) load_all(alone, float32, float64, board);
   });
 }
 
-template <class T>
-SharedDataset::AllRows<T> SharedDataset::load(const Communicator& sharers, ProgressBoard* board) const {
-  AllRows<T> all;
-  all.train.emplace(load_split<T>(sharers, Split::train, board));
-  if (info_.test_rows > 0) all.test.emplace(load_split<T>(sharers, Split::test, board));
-  return all;
+bool SharedDataset::load_all(const Communicator& sharers, bool float32, bool float64, ProgressBoard* board) {
+  const bool loaded = (!float32 || load<float>(sharers, board, float32_)) &&
+                      (!float64 || load<double>(sharers, board, float64_));
+  if (!loaded) float32_.reset();
+  return loaded;
 }
 
 template <class T>
-SharedDataset::SplitRows<T> SharedDataset::load_split(const Communicator& sharers, Split split,
-                                                      ProgressBoard* board) const {
+bool SharedDataset::load(const Communicator& sharers, ProgressBoard* board,
+                         std::optional<AllRows<T>>& rows) const {
+  std::optional<SplitRows<T>> train = load_split<T>(sharers, Split::train, board);
+  if (!train) return false;
+  const bool has_test = info_.test_rows > 0;
+  std::optional<SplitRows<T>> test = has_test ? load_split<T>(sharers, Split::test, board) : std::nullopt;
+  if (has_test && !test) return false;
+  rows.emplace(AllRows<T>{std::move(train), std::move(test)});
+  return true;
+}
+
+template <class T>
+std::optional<SharedDataset::SplitRows<T>> SharedDataset::load_split(const Communicator& sharers, Split split,
+                                                                     ProgressBoard* board) const {
   const std::size_t rows = info_.rows(split);
   const Range part = block_partition(rows, static_cast<std::size_t>(sharers.size()),
                                      static_cast<std::size_t>(sharers.rank()));
@@ -164,16 +204,17 @@ SharedDataset::SplitRows<T> SharedDataset::load_split(const Communicator& sharer
                                     : placement.place<T>(rows * info_.features);
   const std::size_t y_start =
       classes ? placement.place<std::int32_t>(rows) : placement.place<T>(rows * mine.value_columns);
-  SharedMemory numbers(sharers, placement.bytes());
+  std::optional<SharedMemory> numbers = take_shared_memory(sharers, placement.bytes());
+  if (!numbers) return std::nullopt;
   RowsView<T> view;
   view.count = rows;
   view.features = info_.features;
   view.x_scale = info_.x_scale;
   view.value_columns = mine.value_columns;
-  view.x_u8 = share_array(numbers, x_start, mine.x_u8, part.begin, rows, bytes ? info_.features : 0);
-  view.x_real = share_array(numbers, x_start, mine.x_real, part.begin, rows, bytes ? 0 : info_.features);
-  view.classes = share_array(numbers, y_start, mine.classes, part.begin, rows, classes ? 1 : 0);
-  view.values = share_array(numbers, y_start, mine.values, part.begin, rows, mine.value_columns);
+  view.x_u8 = share_array(*numbers, x_start, mine.x_u8, part.begin, rows, bytes ? info_.features : 0);
+  view.x_real = share_array(*numbers, x_start, mine.x_real, part.begin, rows, bytes ? 0 : info_.features);
+  view.classes = share_array(*numbers, y_start, mine.classes, part.begin, rows, classes ? 1 : 0);
+  view.values = share_array(*numbers, y_start, mine.values, part.begin, rows, mine.value_columns);
 
   const NonZeroView found = mine.nonzeros.view();
   const std::uint64_t mine_count = found.columns.size();
@@ -186,16 +227,18 @@ SharedDataset::SplitRows<T> SharedDataset::load_split(const Communicator& sharer
   Placement index;
   const std::size_t columns_start = index.place<std::uint16_t>(all_nonzeros);
   const std::size_t starts_start = index.place<std::size_t>(rows + 1);
-  SharedMemory nonzeros(sharers, all_nonzeros > 0 ? index.bytes() : alignment);
+  std::optional<SharedMemory> nonzeros =
+      take_shared_memory(sharers, all_nonzeros > 0 ? index.bytes() : alignment);
+  if (!nonzeros) return std::nullopt;
   if (all_nonzeros > 0) {
-    auto* const columns = at<std::uint16_t>(nonzeros, columns_start);
-    auto* const starts = at<std::size_t>(nonzeros, starts_start);
+    auto* const columns = at<std::uint16_t>(*nonzeros, columns_start);
+    auto* const starts = at<std::size_t>(*nonzeros, starts_start);
     std::copy(found.columns.begin(), found.columns.end(), columns + first);
     for (std::size_t i = 0; i < part.size(); ++i) starts[part.begin + i + 1] = first + found.starts[i + 1];
     view.nonzeros = {{starts, rows + 1}, {columns, all_nonzeros}};
   }
   publish(sharers);
-  return {std::move(numbers), std::move(nonzeros), view};
+  return SplitRows<T>{*std::move(numbers), *std::move(nonzeros), view};
 }
 
 template <class T>

@@ -7,6 +7,8 @@
 
 #include "lockstep/core/instruction_set.hpp"
 #include "lockstep/dist/agreement.hpp"
+#include "lockstep/io/available_memory.hpp"
+#include "lockstep/train/divergence_guard.hpp"
 
 namespace lockstep {
 
@@ -89,14 +91,34 @@ std::size_t shared_factors(const TrainConfig& config, const ModelSpec& spec, con
   return size <= 2 * layout.size() ? size : 0;
 }
 
+/// Throws AgreedError where a node has no room for the weights, sums of gradients and optimizer state of its
+/// ranks. What ranks of a node may share counts once. Collective.
+template <class T>
+void refuse_more_than_memory(const Communicator& world, const TrainConfig& config,
+                             const ParameterLayout& layout, std::size_t shards, std::size_t factor_elements) {
+  const auto ranks = static_cast<std::size_t>(world.size());
+  const Range own_shards = block_partition(shards, ranks, static_cast<std::size_t>(world.rank()));
+  const bool share = config.transport != Transport::messages || ranks == 1;
+  const bool one_node = world.all_reduce_min(world.node()) == world.all_reduce_max(world.node());
+  const bool share_factors = share && one_node && factor_elements > 0;
+  const std::size_t sums = share_factors ? 0 : tree_nodes_inside(shards, own_shards).size();
+  const std::size_t slots = find_optimizer(config.optimizer).slots.size();
+  const std::size_t own = (sums + (share ? 0 : 1)) * layout.size() + (1 + slots) * (layout.size() / ranks);
+  const std::size_t shared = share ? layout.size() + (share_factors ? factor_elements : 0) : 0;
+  check_memory_of_nodes(world, own * sizeof(T), shared * sizeof(T),
+                        "--hidden: weights, sums of gradients and optimizer state of a host's ranks");
+}
+
 }  // namespace
 
 template <class T>
 TrainState<T> make_train_state(const Communicator& world, const TrainConfig& config, const ModelSpec& spec,
                                const ParameterLayout& layout, const GradientRules& rules,
                                const BatchPlan& plan, ProgressBoard* board) {
+  const std::size_t factor_elements = shared_factors<T>(config, spec, layout, plan);
+  refuse_more_than_memory<T>(world, config, layout, plan.shards, factor_elements);
   GradientExchange<T> exchange(world, layout, plan.shards, config.reduction, config.transport, {},
-                               shared_factors<T>(config, spec, layout, plan));
+                               factor_elements);
   collectively(world, [&] {
     if (!exchange.is_first_of_group()) return;
     if (board != nullptr) board->reach(0, Phase::drawing_weights);
@@ -125,7 +147,8 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
       factors = GradientFactors<T>(spec, std::min(plan.batch_size, plan.rows), exchange.factors().data());
       slice_gradient.emplace(spec, layout, exchange.own_slice());
     }
-    return {spec,
+    return {world,
+            spec,
             layout,
             rules,
             config.constraint,
@@ -300,6 +323,8 @@ StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const Ro
 
   reach(state, plan, Phase::adding_gradients);
   const StepFlags all = state.exchange.share_sums(mine);
+  // After the update every copy has the owners' values.
+  if (plan.compares_copies) refuse_differing_copies<T>(state.world, state.exchange, state.layout, plan.step);
   if (all & step_flag_non_finite) return all;
   reach(state, plan, Phase::updating);
   const std::size_t global_rows = sampler.global_rows(plan.step_in_epoch);

@@ -16,10 +16,10 @@
 #include "lockstep/dist/progress_board.hpp"
 #include "lockstep/dist/watchdog.hpp"
 #include "lockstep/io/atomic_file.hpp"
+#include "lockstep/io/checkpoint.hpp"
 #include "lockstep/nn/schedule.hpp"
 #include "lockstep/train/checkpointer.hpp"
 #include "lockstep/train/diagnostics.hpp"
-#include "lockstep/train/divergence_guard.hpp"
 #include "lockstep/train/evaluator.hpp"
 #include "lockstep/train/logging_observer.hpp"
 #include "lockstep/train/run_directory.hpp"
@@ -214,6 +214,8 @@ TrainResult Training<T>::train_epochs() {
 template <class T>
 void Training<T>::start_or_resume() {
   resumed_ = checkpointer_.restore(state_, progress_);
+  last_metrics_.epoch = progress_.epoch;
+  last_metrics_.step = progress_.step;
   on_root(world_, [&] {
     if (!state_.exchange.fallback().empty()) {
       observer_.message(
@@ -228,13 +230,12 @@ void Training<T>::start_or_resume() {
     if (config_.diagnostics) run_directory_->diagnostics().open_after(progress_.epoch);
     observer_.started(config_, progress_.step, config_.epochs * sampler_.steps_per_epoch(),
                       sampler_.steps_per_epoch());
+    const EpochMetrics stored = run_directory_->last_metrics();
+    if (resumed_ && stored.epoch == progress_.epoch) last_metrics_ = stored;
   });
-  first_epoch_ = last_metrics_.epoch = progress_.epoch;
-  first_step_ = last_metrics_.step = progress_.step;
+  first_epoch_ = progress_.epoch;
+  first_step_ = progress_.step;
   hosts_ = world_.gather_text(world_.host());
-  if (!world_.is_root()) return;
-  const EpochMetrics stored = run_directory_->last_metrics();
-  if (resumed_ && stored.epoch == progress_.epoch) last_metrics_ = stored;
 }
 
 template <class T>
@@ -247,8 +248,9 @@ StepFlags Training<T>::own_flags() {
 
 template <class T>
 StepFlags Training<T>::take_step() {
+  const bool verified = config_.verify_every > 0 && (progress_.step + 1) % config_.verify_every == 0;
   const StepPlan plan{progress_.step, progress_.step_in_epoch,
-                      schedule_.factor(progress_.step) * *config_.learning_rate, config_.seed};
+                      schedule_.factor(progress_.step) * *config_.learning_rate, config_.seed, verified};
   const bool last_of_epoch = plan.step_in_epoch + 1 == sampler_.steps_per_epoch();
   state_.diagnosis = config_.diagnostics && last_of_epoch ? &diagnosis_ : nullptr;
   if (state_.diagnosis != nullptr) diagnosis_.start();
@@ -257,9 +259,6 @@ StepFlags Training<T>::take_step() {
   rows_since_epoch_start_ += sampler_.global_rows(plan.step_in_epoch);
   ++progress_.step;
   ++progress_.step_in_epoch;
-  if (config_.verify_every > 0 && progress_.step % config_.verify_every == 0) {
-    refuse_differing_copies<T>(world_, state_.exchange, layout_, progress_.step);
-  }
 
   if (world_.is_root() && seconds() - last_report_ >= progress_interval_seconds) {
     last_report_ = seconds();
@@ -428,6 +427,7 @@ void Training<T>::write_summary(const TrainResult& result) const {
 template <class T>
 void Training<T>::record_failure(const AgreedError& error) const {
   if (!world_.is_root()) return;
+  observer_.failed(error.what());
   TrainResult result;
   result.status = error.status();
   result.reason = error.what();
@@ -491,10 +491,16 @@ void refuse_mixed_datasets(const Communicator& world, const DatasetInfo& dataset
   refuse_differing(world, mine, "--data has to name the same data on every host, found " + dataset.path);
 }
 
+/// The directory, which may be a link to another disk, and what others put into it stay.
+void remove_checkpoints(const std::string& directory) {
+  for (const std::string& path : checkpoints_newest_first(directory)) std::filesystem::remove(path);
+  for (const char* name : {"/best", "/last"}) std::filesystem::remove(directory + name);
+}
+
 /// A run that starts anew leaves nothing of an earlier one.
 void prepare(RunDirectory& directory, const TrainConfig& config) {
   if (config.resume == "never") {
-    std::filesystem::remove_all(directory.checkpoints_path());
+    remove_checkpoints(directory.checkpoints_path());
     std::filesystem::remove(directory.summary_path());
     std::filesystem::remove(directory.diagnostics().path());
   }

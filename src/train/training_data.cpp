@@ -157,7 +157,7 @@ TrainingData<T> load_training_data(const Communicator& world, const TrainConfig&
   data.test_rows = config.limit_test ? std::min(*config.limit_test, info.test_rows) : info.test_rows;
 
   // Before the rows are listed, which takes memory and time for a file that promises more than there can be.
-  collectively(world, [&] { check_rows_fit<T>(info, Split::train, rows_of(data.plan, data.own_shards)); });
+  if (shared == nullptr) check_rows_fit<T>(world, info, Split::train, rows_of(data.plan, data.own_shards));
   const RowRuns train = rows_of_shards(data.plan, data.own_shards, split.training);
   const RowRuns validation =
       take(split.validation, evaluation_rows(data.validation_rows, world, all_evaluate));

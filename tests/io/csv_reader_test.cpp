@@ -1,7 +1,7 @@
 #include "csv_reader.hpp"
 
-#include "available_memory.hpp"
 #include "io_fixture.hpp"
+#include "lockstep/io/available_memory.hpp"
 
 namespace lockstep {
 namespace {

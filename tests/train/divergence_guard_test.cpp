@@ -24,7 +24,7 @@ class DivergenceGuard : public ::testing::Test {
   }
 
   const Communicator world_ = Communicator::world();
-  const ParameterLayout layout_{{5, 4, 3}, sizeof(float)};
+  const ParameterLayout layout_{{5, 4, 3}, sizeof(float), {4}};
   GradientExchange<float> exchange_{world_, layout_, 8, Reduction::reproducible, Transport::messages};
 };
 
@@ -43,11 +43,17 @@ TEST_F(DivergenceGuard, NamesRankHostLayerAndStep) {
 }
 
 TEST_F(DivergenceGuard, PaddingDoesNotCount) {
-  const Tensor bias = layout_.bias(0);
-  const std::size_t padding = bias.offset + bias.size();
-  ASSERT_LT(padding, layout_.kernel(1).offset);
-  if (world_.rank() == 0) flip_a_bit(padding);
+  for (const Tensor& tensor : layout_.tensors()) {
+    if (tensor.size() % 16 != 0 && world_.rank() == 0) flip_a_bit(tensor.offset + tensor.size());
+  }
   EXPECT_EQ(message(), "");
+}
+
+TEST_F(DivergenceGuard, ComparesWhatActivationsTrain) {
+  if (world_.size() == 1) GTEST_SKIP() << "one copy";
+  if (world_.rank() == 1) flip_a_bit(layout_.activation(0)->offset + 3);
+  const std::string found = message();
+  EXPECT_NE(found.find("layer dense_0 of "), std::string::npos) << found;
 }
 
 }  // namespace

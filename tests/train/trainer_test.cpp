@@ -183,6 +183,28 @@ TEST_F(Trainer, ARunThatStartsAnewLeavesNothingOfAnEarlierOne) {
   EXPECT_EQ(text_of(path + "/anew/metrics.csv").find("\n1,"), std::string::npos);
 }
 
+TEST_F(Trainer, ARunThatStartsAnewLeavesTheDirectoryOfItsCheckpointsAndWhatOthersPutThere) {
+  const std::filesystem::path checkpoints = path + "/linked/checkpoints", disk = path + "/disk";
+  if (world.is_root()) {
+    std::filesystem::create_directories(checkpoints.parent_path());
+    std::filesystem::create_directory(disk);
+    std::filesystem::create_directory_symlink(disk, checkpoints);
+    std::ofstream(disk / "notes.txt") << "of somebody else";
+  }
+  world.barrier();
+  run(config("linked"));
+  if (world.is_root()) std::ofstream(disk / ".last.tmp-host-1-1") << "unfinished";
+  world.barrier();
+  run(config("linked", {{"resume", "never"}, {"max-steps", "2"}}));
+  if (!world.is_root()) return;
+  EXPECT_TRUE(std::filesystem::is_symlink(checkpoints));
+  EXPECT_EQ(checkpoints_newest_first(disk), std::vector<std::string>{disk / "step-00000002.h5"});
+  EXPECT_EQ(read_checkpoint_state(disk / "last").step, 2U);
+  EXPECT_FALSE(std::filesystem::exists(disk / "best"));
+  EXPECT_FALSE(std::filesystem::exists(disk / ".last.tmp-host-1-1"));
+  EXPECT_TRUE(std::filesystem::exists(disk / "notes.txt"));
+}
+
 TEST_F(Trainer, RefusesARunDirectoryOfAnotherConfig) {
   run(config("other"));
   try {

@@ -21,6 +21,11 @@ std::size_t row_count(const RowRuns& runs);
 template <class T>
 void check_rows_fit(const DatasetInfo& info, Split split, std::size_t rows);
 
+/// The same for the rows of all ranks of a node together, of which this one has so many. Collective. Throws
+/// AgreedError.
+template <class T>
+void check_rows_fit(const Communicator& world, const DatasetInfo& info, Split split, std::size_t rows);
+
 /// Reads the rows `mine` of a split through parallel HDF5 (collective; every rank gives its own runs,
 /// possibly none) and checks them: every x and regression target finite, classes in [0, outputs), binary
 /// targets 0 or 1. A rank reads the bytes of its own rows and no others. Rows go straight into the result;

@@ -8,7 +8,8 @@
 namespace lockstep {
 
 /// Compares the copies of the weights that nodes (or ranks that exchange messages) have, layer by layer, by
-/// digests. Collective. Throws AgreedError naming the ranks and the first layer that differ: bad memory, or
+/// digests. Each share_slices() makes them equal again: what has happened to a copy before is seen before
+/// only. Collective. Throws AgreedError naming the ranks and the first layer that differ: bad memory, or
 /// libraries that compute differently. `step`: finished ones, for the message.
 template <class T>
 void refuse_differing_copies(const Communicator& world, const GradientExchange<T>& exchange,

@@ -22,6 +22,7 @@ class LoggingObserver : public TrainObserver {
   void checkpoint_written(const std::string& path, double seconds, std::uint64_t bytes) override;
   void message(const std::string& text) override;
   void ended(const TrainResult& result) override;
+  void failed(const std::string& error) override;
 
  private:
   enum class Level { error, warn, info, debug };

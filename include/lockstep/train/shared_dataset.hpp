@@ -37,10 +37,13 @@ class SharedDataset {
   struct AllRows {
     std::optional<SplitRows<T>> train, test;
   };
+  // These return whether, or give something only if, there was room in shared memory, on all sharers alike.
+  bool load_all(const Communicator& sharers, bool float32, bool float64, ProgressBoard* board);
   template <class T>
-  AllRows<T> load(const Communicator& sharers, ProgressBoard* board) const;
+  bool load(const Communicator& sharers, ProgressBoard* board, std::optional<AllRows<T>>& rows) const;
   template <class T>
-  SplitRows<T> load_split(const Communicator& sharers, Split split, ProgressBoard* board) const;
+  std::optional<SplitRows<T>> load_split(const Communicator& sharers, Split split,
+                                         ProgressBoard* board) const;
 
   DatasetInfo info_;
   std::string fallback_;

@@ -43,11 +43,13 @@ struct StepPlan {
   std::uint64_t step_in_epoch = 0;  // 0-based
   double learning_rate = 0;
   std::uint64_t seed = 0;
+  bool compares_copies = false;  // of the weights, once the gradients were computed from them
 };
 
 /// Everything of one rank that a step reads or changes.
 template <class T>
 struct TrainState {
+  const Communicator& world;
   const ModelSpec& spec;
   const ParameterLayout& layout;
   const GradientRules& rules;
@@ -78,7 +80,8 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
 
 /// One synchronized update (collective). `mine` are this rank's flags; the flags of all ranks together are
 /// returned. If any rank met a non-finite loss, or the update before left a non-finite weight, the parameters
-/// are left as they were, on every rank.
+/// are left as they were, on every rank. Throws AgreedError where the plan has the copies of the weights
+/// compared and they differ.
 template <class T>
 StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const RowsView<T>& rows,
                      const StepPlan& plan, StepFlags mine, EpochSums& sums);

@@ -62,6 +62,8 @@ class TrainObserver {
   /// A line for the user, e.g. "resumed from …", "damaged checkpoint … skipped".
   virtual void message(const std::string& /*text*/) {}
   virtual void ended(const TrainResult& /*result*/) {}
+  /// Instead of ended(): train() is about to throw this, after the first step was in reach.
+  virtual void failed(const std::string& /*error*/) {}
 };
 
 /// Trains as the config says. Collective. `config` is what the user gave; it is resolved here against the
