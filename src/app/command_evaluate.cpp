@@ -137,6 +137,13 @@ Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& a
   return report;
 }
 
+std::vector<std::int64_t> row_of(const ConfusionMatrix& confusion, std::size_t true_class) {
+  std::vector<std::int64_t> counts;
+  for (std::size_t j = 0; j < confusion.classes(); ++j) counts.push_back(confusion.count(true_class, j));
+  return counts;
+}
+
+/// `confusion_matrix` is null for more classes than are counted in pairs.
 nlohmann::ordered_json to_json(const Report& report) {
   nlohmann::ordered_json json{{"checkpoint", report.checkpoint},
                               {"data", report.data},
@@ -148,16 +155,32 @@ nlohmann::ordered_json to_json(const Report& report) {
   json["accuracy"] = report.evaluation.accuracy;
   if (report.class_names.size() > 2)
     json["top_k"] = {{"k", report.top_k}, {"accuracy", report.top_k_accuracy}};
+  json["confusion_matrix"] = nullptr;
   for (std::size_t i = 0; i < confusion.classes(); ++i) {
-    nlohmann::ordered_json counts = nlohmann::ordered_json::array();
-    for (std::size_t j = 0; j < confusion.classes(); ++j) counts.push_back(confusion.count(i, j));
-    json["confusion_matrix"].push_back(counts);
+    if (confusion.has_counts()) json["confusion_matrix"].push_back(row_of(confusion, i));
     json["classes"].push_back({{"name", report.class_names[i]},
                                {"precision", confusion.precision(i)},
                                {"recall", confusion.recall(i)},
                                {"f1", confusion.f1(i)}});
   }
   return json;
+}
+
+/// Up to as many classes as a screen may show.
+std::string matrix_text(const Report& report, std::size_t name_width) {
+  constexpr std::size_t most_columns = 100;
+  const ConfusionMatrix& confusion = *report.confusion;
+  if (confusion.classes() > most_columns) {
+    return fmt::format("\nconfusion matrix: left out, it has {} classes{}\n", confusion.classes(),
+                       confusion.has_counts() ? "; --format json prints it" : "");
+  }
+  std::string text = "\nconfusion matrix (rows: true class, columns: predicted class)\n";
+  for (std::size_t i = 0; i < confusion.classes(); ++i) {
+    text += fmt::format("{:>{}}", report.class_names[i], name_width);
+    for (const std::int64_t count : row_of(confusion, i)) text += fmt::format(" {:>6}", count);
+    text += "\n";
+  }
+  return text;
 }
 
 std::string to_text(const Report& report) {
@@ -176,14 +199,7 @@ std::string to_text(const Report& report) {
     text += fmt::format("{:>{}}     {:.4f}  {:.4f}  {:.4f}\n", report.class_names[i], name_width,
                         confusion.precision(i), confusion.recall(i), confusion.f1(i));
   }
-  text += "\nconfusion matrix (rows: true class, columns: predicted class)\n";
-  for (std::size_t i = 0; i < confusion.classes(); ++i) {
-    text += fmt::format("{:>{}}", report.class_names[i], name_width);
-    for (std::size_t j = 0; j < confusion.classes(); ++j)
-      text += fmt::format(" {:>6}", confusion.count(i, j));
-    text += "\n";
-  }
-  return text;
+  return text + matrix_text(report, name_width);
 }
 
 }  // namespace

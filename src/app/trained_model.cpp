@@ -24,6 +24,13 @@ void check_holds_weights(const std::string& path, const ModelDescription& model)
                   std::to_string(found) + " bytes");
 }
 
+void check_class_names(const std::string& path, const ModelDescription& model) {
+  const std::size_t classes = model.task == Task::binary ? 2 : model.widths.back();
+  if (model.task == Task::regression || model.class_names.size() <= classes) return;
+  throw FileError(path + ": /model: attribute 'class_names': expected at most " + std::to_string(classes) +
+                  " names, found " + std::to_string(model.class_names.size()));
+}
+
 }  // namespace
 
 ModelSpec model_spec_of(const ModelDescription& model, const std::string& checkpoint_path) {
@@ -34,6 +41,7 @@ ModelSpec model_spec_of(const ModelDescription& model, const std::string& checkp
                     std::to_string(spec.widths.size()) + " widths), found " +
                     std::to_string(model.activations.size()));
   }
+  check_class_names(checkpoint_path, model);
   for (const std::string& text : model.activations) spec.activations.emplace_back(text);
   check_holds_weights(checkpoint_path, model);
   spec.dropout.assign(model.activations.size(), 0.0);

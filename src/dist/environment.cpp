@@ -47,7 +47,9 @@ void expect_ranks_to_start() {
 }
 
 void ranks_have_started() {
+  if (start_timeout_message.empty()) return;  // an alarm, if there is one, is somebody else's
   ::alarm(0);
+  start_timeout_message.clear();
 }
 
 Environment::Environment() : exceptions_before_(std::uncaught_exceptions()) {

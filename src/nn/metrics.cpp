@@ -1,5 +1,7 @@
 #include "lockstep/nn/metrics.hpp"
 
+#include <numeric>
+
 namespace lockstep {
 namespace {
 
@@ -9,40 +11,41 @@ double ratio_or_zero(std::int64_t part, std::int64_t whole) {
 
 }  // namespace
 
-ConfusionMatrix::ConfusionMatrix(std::size_t classes) : classes_(classes), counts_(classes * classes) {}
+ConfusionMatrix::ConfusionMatrix(std::size_t classes)
+    : correct_(classes),
+      actual_(classes),
+      predicted_(classes),
+      counts_(has_counts() ? classes * classes : 0) {}
 
 void ConfusionMatrix::add(std::size_t true_class, std::size_t predicted_class) {
-  ++counts_[true_class * classes_ + predicted_class];
+  ++actual_[true_class];
+  ++predicted_[predicted_class];
+  if (true_class == predicted_class) ++correct_[true_class];
+  if (has_counts()) ++counts_[true_class * classes() + predicted_class];
 }
 
 std::int64_t ConfusionMatrix::count(std::size_t true_class, std::size_t predicted_class) const {
-  return counts_[true_class * classes_ + predicted_class];
+  return counts_[true_class * classes() + predicted_class];
 }
 
 double ConfusionMatrix::precision(std::size_t of_class) const {
-  std::int64_t predicted = 0;
-  for (std::size_t c = 0; c < classes_; ++c) predicted += count(c, of_class);
-  return ratio_or_zero(count(of_class, of_class), predicted);
+  return ratio_or_zero(correct_[of_class], predicted_[of_class]);
 }
 
 double ConfusionMatrix::recall(std::size_t of_class) const {
-  std::int64_t actual = 0;
-  for (std::size_t c = 0; c < classes_; ++c) actual += count(of_class, c);
-  return ratio_or_zero(count(of_class, of_class), actual);
+  return ratio_or_zero(correct_[of_class], actual_[of_class]);
 }
 
 // 2 TP / (2 TP + FP + FN): the harmonic mean without a division by zero in between.
 double ConfusionMatrix::f1(std::size_t of_class) const {
-  std::int64_t predicted_plus_actual = 0;
-  for (std::size_t c = 0; c < classes_; ++c) predicted_plus_actual += count(c, of_class) + count(of_class, c);
-  return ratio_or_zero(2 * count(of_class, of_class), predicted_plus_actual);
+  return ratio_or_zero(2 * correct_[of_class], predicted_[of_class] + actual_[of_class]);
 }
 
 double ConfusionMatrix::accuracy() const {
-  std::int64_t correct = 0, all = 0;
-  for (std::size_t c = 0; c < classes_; ++c) correct += count(c, c);
-  for (const std::int64_t n : counts_) all += n;
-  return ratio_or_zero(correct, all);
+  const auto sum = [](const std::vector<std::int64_t>& counts) {
+    return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+  };
+  return ratio_or_zero(sum(correct_), sum(actual_));
 }
 
 template <class T>

@@ -27,5 +27,14 @@ TEST(TrainedModel, AsksForNoMemoryThatTheFileCannotFill) {
   }
 }
 
+TEST(TrainedModel, RefusesMoreNamesThanClasses) {
+  ModelDescription model;
+  model.task = Task::classification;
+  model.widths = {4, 2};
+  model.class_names = {"a", "b", "c"};
+  EXPECT_EQ(user_error_message([&] { model_spec_of(model, "a.h5"); }),
+            "a.h5: /model: attribute 'class_names': expected at most 2 names, found 3");
+}
+
 }  // namespace
 }  // namespace lockstep

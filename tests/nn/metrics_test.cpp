@@ -50,6 +50,22 @@ TEST(ConfusionMatrix, ClassesNeverSeenGiveZero) {
   EXPECT_EQ(ConfusionMatrix(2).accuracy(), 0);
 }
 
+TEST(ConfusionMatrix, OfManyClassesHasTheFiguresOfEachWithoutTheCountsOfPairs) {
+  const ConfusionMatrix most(ConfusionMatrix::most_classes);
+  EXPECT_TRUE(most.has_counts());
+  EXPECT_EQ(most.count(999, 999), 0);
+  // The example above, at the end of so many classes that their pairs would take 8 TiB.
+  const std::size_t classes = 1 << 20, a = classes - 3, b = classes - 2, c = classes - 1;
+  const ConfusionMatrix matrix = confusion(classes, {a, b, c, c, c}, {a, a, c, c, b});
+  EXPECT_FALSE(matrix.has_counts());
+  EXPECT_EQ(matrix.classes(), classes);
+  EXPECT_DOUBLE_EQ(matrix.precision(a), 0.5);
+  EXPECT_DOUBLE_EQ(matrix.recall(c), 2.0 / 3);
+  EXPECT_DOUBLE_EQ(matrix.f1(c), 0.8);
+  EXPECT_EQ(matrix.f1(b), 0);
+  EXPECT_DOUBLE_EQ(matrix.accuracy(), 0.6);
+}
+
 TEST(Argmax, TakesTheFirstOfEquals) {
   const std::vector<float> row = {1, 3, 2, 3};
   EXPECT_EQ(argmax(std::span<const float>(row)), 1U);

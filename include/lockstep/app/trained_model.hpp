@@ -9,8 +9,8 @@
 namespace lockstep {
 
 /// The network that a checkpoint's description names. Throws UserError if it is none that this version knows,
-/// or FileError if the file at `checkpoint_path` is too small for its weights: a forged description may ask
-/// for any amount of memory.
+/// or FileError if it names more classes than there are, or if the file at `checkpoint_path` is too small for
+/// its weights: a forged description may ask for any amount of memory.
 ModelSpec model_spec_of(const ModelDescription& model, const std::string& checkpoint_path);
 
 /// A trained network from a checkpoint file or run directory, for evaluate and predict.

@@ -8,13 +8,19 @@
 
 namespace lockstep {
 
-/// Counts of (true class, predicted class): (classes, classes), rows are the true ones.
+/// Counts of (true class, predicted class): (classes, classes), rows are the true ones. Of more than
+/// `most_classes`, whose pairs would fill the memory and be read by nobody, only what single classes' figures
+/// need.
 class ConfusionMatrix {
  public:
+  static constexpr std::size_t most_classes = 1000;
+
   explicit ConfusionMatrix(std::size_t classes);
   void add(std::size_t true_class, std::size_t predicted_class);
+  bool has_counts() const { return classes() <= most_classes; }
+  /// Requires has_counts().
   std::int64_t count(std::size_t true_class, std::size_t predicted_class) const;
-  std::size_t classes() const { return classes_; }
+  std::size_t classes() const { return correct_.size(); }
 
   /// Of one class: TP / (TP + FP), TP / (TP + FN), harmonic mean of both; 0 where a denominator is 0.
   double precision(std::size_t of_class) const;
@@ -23,8 +29,8 @@ class ConfusionMatrix {
   double accuracy() const;
 
  private:
-  std::size_t classes_;
-  std::vector<std::int64_t> counts_;
+  std::vector<std::int64_t> correct_, actual_, predicted_;  // (classes)
+  std::vector<std::int64_t> counts_;                        // (classes, classes), or empty
 };
 
 /// Index of the largest element, the first of equals. Requires a non-empty row.

@@ -62,8 +62,9 @@ def mistakes_section(run, label, data, program, suffix=""):
         predictions, _ = program.predict(run.checkpoint, x)
         return Section(f"Predictions: {label}",
                        [regression_figure(predictions, y.reshape(len(y), -1), "predictions" + suffix)])
-    section = Section(f"Mistakes: {label}",
-                      [confusion_figure(program.evaluate(run.checkpoint, data.path, limit), "confusion" + suffix)])
+    found = program.evaluate(run.checkpoint, data.path, limit)
+    too_many_classes = found["confusion_matrix"] is None
+    section = Section(f"Mistakes: {label}", [] if too_many_classes else [confusion_figure(found, "confusion" + suffix)])
     section.notes.append("The run's best checkpoint; the ranking is by the last epoch.")
     probabilities = both_classes(program.predict(run.checkpoint, x)[0])
     worst = worst_rows(probabilities, y.astype(int), WORST)
