@@ -118,7 +118,10 @@ class LaunchedRun {
     const TrainConfig config = read_train_config({command.begin() + 1, command.end()});
     resume_ = config.resume;
     run_dir_ = resolve(config, read_dataset_info(config.data)).run_dir;
-    for (const std::string& path : checkpoints_of_run()) found_at_start_[path] = written_at(path);
+    if (resume_ != "never") return;
+    for (const std::string& path : checkpoints_newest_first(run_dir_ + "/checkpoints")) {
+      found_at_start_[path] = written_at(path);
+    }
   }
 
   /// Of the newest valid checkpoint that the job itself wrote, or goes on from; of a sweep, the sum of those
@@ -167,10 +170,6 @@ class LaunchedRun {
   }
 
  private:
-  std::vector<std::string> checkpoints_of_run() const {
-    return checkpoints_to_resume(run_dir_ + "/checkpoints");
-  }
-
   static std::filesystem::file_time_type written_at(const std::string& path) {
     std::error_code unknown;
     return std::filesystem::last_write_time(path, unknown);
@@ -185,7 +184,7 @@ class LaunchedRun {
   std::optional<std::uint64_t> find_step() const {
     if (!sweep_dir_.empty()) return step_of_trials();
     if (run_dir_.empty()) return std::nullopt;
-    for (const std::string& path : checkpoints_of_run()) {
+    for (const std::string& path : checkpoints_to_resume(run_dir_ + "/checkpoints")) {
       if (resume_ == "never" && !is_new(path)) continue;
       try {
         return read_checkpoint_state(path).step;

@@ -2,8 +2,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <iostream>
 #include <memory>
+#include <set>
 #include <sstream>
 
 #include "lockstep/core/text.hpp"
@@ -131,12 +133,16 @@ struct ParsedCommand {
 
 /// What ranks do together depends on the subcommand and on which flags are given: "train --data --config".
 std::string command_outline(const std::vector<std::string>& arguments) {
-  std::vector<std::string> words;
+  std::set<std::string> flags;
   for (const std::string& argument : arguments) {
-    if (argument.starts_with("--")) words.push_back(argument.substr(0, argument.find('=')));
+    const std::size_t name = argument.find_first_not_of('-');
+    const bool is_flag = name == 1 || name == 2;
+    if (is_flag && std::isalpha(static_cast<unsigned char>(argument[name])) != 0)
+      flags.insert(argument.substr(0, argument.find('=')));
   }
-  words.insert(words.begin(), program_name(arguments));
-  return join(words, " ");
+  std::string outline = program_name(arguments);
+  for (const std::string& flag : flags) outline += " " + flag;
+  return outline;
 }
 
 /// Throws UserError.
@@ -170,7 +176,10 @@ ParsedCommand parse_command_line(CLI::App& app, const std::vector<std::string>& 
   } catch (const CLI::ParseError& error) {
     throw UserError(message_of(error));
   }
-  if (parsed.run) return parsed;
+  if (parsed.run) {
+    instruction_set();  // not first where a rank computes, when others may wait for it already
+    return parsed;
+  }
 
   const std::vector<std::string> remaining = app.remaining();
   const std::string names = join(subcommand_names());
@@ -195,9 +204,7 @@ ExitStatus run_command_line(const Communicator& world, const std::vector<std::st
       throw UserError("ranks were started with different commands: expected '" + expected +
                       "' as on rank 0, found '" + outline + "'");
     }
-    ParsedCommand parsed = parse_command_line(app, arguments);
-    instruction_set();  // not first where a rank computes, when others may wait for it already
-    return parsed;
+    return parse_command_line(app, arguments);
   });
   if (!command.has_watchdog) ranks_have_started();
   return command.run(world);

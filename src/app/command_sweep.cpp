@@ -61,6 +61,7 @@ std::string read_sweep_file(const SweepArguments& arguments) {
 SweepPlan read_plan(const Communicator& world, const SweepArguments& arguments) {
   const auto text = on_root(world, [&] { return read_sweep_file(arguments); });
   const std::string toml = world.broadcast(text.value_or(""));
+  ranks_have_started();  // a plan of many trials, and a dry run that measures, may take longer than a start
   return collectively(world, [&] { return make_plan(read_spec(arguments, toml)); });
 }
 

@@ -188,6 +188,16 @@ std::int64_t Communicator::all_reduce_sum(std::int64_t mine) const {
   return all_reduce(mine, MPI_SUM, handle_);
 }
 
+std::size_t Communicator::node_sum(std::size_t mine) const {
+  const std::uint64_t node_and_mine[] = {static_cast<std::uint64_t>(node_), mine};
+  const std::vector<std::uint64_t> all = all_gather_v<std::uint64_t>(node_and_mine);
+  std::size_t sum = 0;
+  for (std::size_t i = 0; i < all.size(); i += 2) {
+    if (all[i] == node_and_mine[0]) sum += all[i + 1];
+  }
+  return sum;
+}
+
 template void Communicator::broadcast(std::span<float>, int) const;
 template void Communicator::broadcast(std::span<double>, int) const;
 template void Communicator::broadcast(std::span<std::int32_t>, int) const;

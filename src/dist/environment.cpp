@@ -39,8 +39,8 @@ void expect_ranks_to_start() {
   start_timeout_message =
       "lockstep: rank " + std::to_string(rank) + " on " + own_host() +
       ": not all ranks have started within " + std::to_string(seconds) +
-      " s (LOCKSTEP_START_TIMEOUT): one is stopped, its host does not get on, or hosts do "
-      "not reach each other (lockstep doctor on one of them says which networks it has)\n";
+      " s (LOCKSTEP_START_TIMEOUT): one is stopped or cannot read --config, its host does not get on, or "
+      "hosts do not reach each other (lockstep doctor on one of them says which networks it has)\n";
   ::signal(SIGALRM, end_start);
   // One of those that wait is enough to tell: the launcher ends the others within a few seconds.
   ::alarm(static_cast<unsigned>(seconds + 5 * std::min(rank, 2)));

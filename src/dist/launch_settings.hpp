@@ -12,7 +12,7 @@ bool started_by_launcher();
 /// The number that the launcher gave this process among the ranks, from 0.
 int launched_rank();
 
-/// How long ranks may wait in MPI_Init for each other: LOCKSTEP_START_TIMEOUT, else 300.
+/// See expect_ranks_to_start(): LOCKSTEP_START_TIMEOUT, else 300.
 int start_timeout_seconds();
 
 /// Whether this node has more ranks than cores that they may use. It has `known` ranks at least.

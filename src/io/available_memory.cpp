@@ -36,19 +36,9 @@ void check_memory_available(std::size_t bytes, const std::string& what) {
   }
 }
 
-std::size_t sum_over_node(const Communicator& world, std::size_t mine) {
-  const std::uint64_t node_and_mine[] = {static_cast<std::uint64_t>(world.node()), mine};
-  const std::vector<std::uint64_t> all = world.all_gather_v<std::uint64_t>(node_and_mine);
-  std::size_t sum = 0;
-  for (std::size_t i = 0; i < all.size(); i += 2) {
-    if (all[i] == node_and_mine[0]) sum += all[i + 1];
-  }
-  return sum;
-}
-
 void check_memory_of_nodes(const Communicator& world, std::size_t own_bytes, std::size_t shared_bytes,
                            const std::string& what) {
-  const std::size_t bytes = sum_over_node(world, own_bytes) + shared_bytes;
+  const std::size_t bytes = world.node_sum(own_bytes) + shared_bytes;
   collectively(world, [&] { check_memory_available(bytes, what); });
 }
 

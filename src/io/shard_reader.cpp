@@ -228,7 +228,7 @@ void check_rows_fit(const DatasetInfo& info, Split split, std::size_t rows) {
 
 template <class T>
 void check_rows_fit(const Communicator& world, const DatasetInfo& info, Split split, std::size_t rows) {
-  const std::size_t rows_of_node = sum_over_node(world, rows);
+  const std::size_t rows_of_node = world.node_sum(rows);
   collectively(world, [&] { check_rows_fit<T>(info, split, rows_of_node); });
 }
 

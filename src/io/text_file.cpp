@@ -9,7 +9,6 @@
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/io/available_memory.hpp"
-#include "lockstep/io/checkpoint.hpp"
 #include "lockstep/io/hdf5.hpp"
 
 namespace lockstep {

@@ -6,7 +6,6 @@
 #include <limits>
 
 #include "lockstep/core/checked_cast.hpp"
-#include "lockstep/core/control_group.hpp"
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/sha256.hpp"
 #include "lockstep/core/text.hpp"
@@ -150,16 +149,12 @@ void resolve_monitor(TrainConfig& config, Task task) {
   config.monitor = config.monitor.substr(4);
 }
 
-/// What this machine, or the control group, could give to one process if others left it alone: whether a
-/// config can be run does not depend on the moment.
-std::size_t largest_memory_bytes() {
-  constexpr std::size_t unknown = std::numeric_limits<std::size_t>::max();
+std::uint64_t physical_memory_bytes() {
   const long pages = ::sysconf(_SC_PHYS_PAGES);
   const long page_bytes = ::sysconf(_SC_PAGESIZE);
-  const std::size_t machine = pages > 0 && page_bytes > 0
-                                  ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(page_bytes)
-                                  : unknown;
-  return std::min(machine, control_group_limits().memory_bytes.value_or(unknown));
+  return pages > 0 && page_bytes > 0
+             ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_bytes)
+             : 0;
 }
 
 /// What one process needs at the very least: weights, a gradient and its sum, and the activations of a
@@ -181,13 +176,14 @@ std::size_t least_memory_bytes(const TrainConfig& config, const std::vector<std:
 
 void check_memory(const TrainConfig& config, const DatasetInfo& dataset,
                   const std::vector<std::size_t>& widths) {
-  const std::size_t memory = largest_memory_bytes();
+  const std::uint64_t memory = physical_memory_bytes();
   const std::string expected =
       "--hidden, --batch-size: expected a network that fits into this machine's memory of " +
       format_bytes(memory);
   try {
     const std::size_t least = least_memory_bytes(config, widths, limited_train_rows(config, dataset));
-    if (least > memory) throw UserError(expected + ", found one that needs at least " + format_bytes(least));
+    if (memory > 0 && least > memory)
+      throw UserError(expected + ", found one that needs at least " + format_bytes(least));
   } catch (const OverflowError&) {
     throw UserError(expected + ", found one whose size does not even fit into 64 bits");
   }

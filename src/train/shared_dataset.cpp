@@ -68,20 +68,16 @@ std::size_t most_bytes(const DatasetInfo& info, Split split, std::size_t number_
 }
 
 /// Memory of which each of the sharers has taken a part from the operating system: what others took since the
-/// room was looked at would else end the process that writes. Nothing, on all of them, without room.
-/// Collective.
+/// room was looked at would else end the process that writes. Nothing, on all of them, without room, which is
+/// looked at again: where MPI finds none, one rank alone gets to know it. Collective.
 std::optional<SharedMemory> take_shared_memory(const Communicator& sharers, std::size_t bytes) {
   if (sharers.size() == 1) return SharedMemory(sharers, bytes);
+  if (!sharers.broadcast(shared_memory_shortage(bytes)).empty()) return std::nullopt;
+  std::optional<SharedMemory> memory(std::in_place, sharers, bytes);
   const Range part = block_partition(bytes, static_cast<std::size_t>(sharers.size()),
                                      static_cast<std::size_t>(sharers.rank()));
-  std::optional<SharedMemory> memory;
-  bool taken = false;
-  try {
-    memory.emplace(sharers, bytes);
-    taken = take_pages({memory->data() + part.begin, part.size()}) && shared_memory_shortage(0).empty();
-  } catch (const MpiError&) {
-    // No room for the window.
-  }
+  const bool taken =
+      take_pages({memory->data() + part.begin, part.size()}) && shared_memory_shortage(0).empty();
   if (sharers.all_reduce_min(taken ? 1 : 0) == 0) memory.reset();
   return memory;
 }

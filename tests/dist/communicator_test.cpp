@@ -90,6 +90,9 @@ TEST(Communicator, ReducesIntegers) {
   EXPECT_EQ(world.all_reduce_max(large - world.rank()), large);
   EXPECT_EQ(world.all_reduce_min(large - world.rank()), large - (size - 1));
   EXPECT_EQ(world.all_reduce_sum(large + world.rank()), size * large + size * (size - 1) / 2);
+  ASSERT_EQ(world.nodes(), 1);
+  EXPECT_EQ(world.node_sum(static_cast<std::size_t>(world.rank())),
+            static_cast<std::size_t>(size * (size - 1) / 2));
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "io_fixture.hpp"
-#include "lockstep/io/checkpoint.hpp"
 
 namespace lockstep {
 namespace {

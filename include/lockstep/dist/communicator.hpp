@@ -59,6 +59,8 @@ class Communicator {
   std::int64_t all_reduce_max(std::int64_t mine) const;
   std::int64_t all_reduce_min(std::int64_t mine) const;
   std::int64_t all_reduce_sum(std::int64_t mine) const;
+  /// The sum over the ranks of this rank's node.
+  std::size_t node_sum(std::size_t mine) const;
 
  private:
   Communicator() = default;

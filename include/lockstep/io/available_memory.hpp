@@ -5,16 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "lockstep/dist/communicator.hpp"
-
 namespace lockstep {
+
+class Communicator;
 
 /// Throws UserError "what: needs … of memory, … are available" if `bytes` cannot be had on this machine or in
 /// its control group. Linux would hand out the addresses and end the process later.
 void check_memory_available(std::size_t bytes, const std::string& what);
-
-/// Over the ranks of this rank's node. Collective.
-std::size_t sum_over_node(const Communicator& world, std::size_t mine);
 
 /// Throws AgreedError, as above, if a node has no room for what its ranks need, of which `own_bytes` are this
 /// rank's and `shared_bytes` exist once. Collective.
