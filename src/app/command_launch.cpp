@@ -135,23 +135,30 @@ class LaunchedRun {
     return step_;
   }
 
+  /// Which process has the run directory now, "in use by process 7 on a"; empty if none.
+  std::string user() const {
+    const std::string path = run_dir_ + "/.lock";
+    std::error_code unknown;
+    if (run_dir_.empty() || !std::filesystem::exists(path, unknown)) return "";
+    try {
+      const FileLock free(path);
+    } catch (const LockedError& error) {
+      return error.what();
+    } catch (const FileError&) {
+      // The ranks will say it.
+    }
+    return "";
+  }
+
   /// Ranks of the start before may still be there, on a host that was cut off, and write: waits until they
   /// let go of the run directory, for some minutes.
   void wait_until_free(const SignalRelay& relay) const {
-    const std::string path = run_dir_ + "/.lock";
-    std::error_code unknown;
-    if (run_dir_.empty() || !std::filesystem::exists(path, unknown)) return;
     for (double waited = 0; waited < seconds_for_the_lock && relay.count() == 0; ++waited) {
-      try {
-        const FileLock free(path);
-        return;
-      } catch (const LockedError& error) {
-        if (waited == 0)
-          say(fmt::format("{} is {}: waiting for that, {:.0f} s at most", run_dir_, error.what(),
-                          seconds_for_the_lock));
-      } catch (const FileError&) {
-        return;  // the ranks will say it
-      }
+      const std::string other = user();
+      if (other.empty()) return;
+      if (waited == 0)
+        say(fmt::format("{} is {}: waiting for that, {:.0f} s at most", run_dir_, other,
+                        seconds_for_the_lock));
       sleep_unless_signalled(1, relay);
     }
   }
@@ -258,7 +265,9 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
   for (std::vector<std::string> now = program;;) {
     const int status = run_supervised(launcher_command(launcher, ranks, hosts, now), relay);
     const std::optional<std::uint64_t> step = run.step();
-    if (is_final(status, policy.restarts() == 0 && step == first_step))
+    const bool first_start = policy.restarts() == 0;
+    // Another job's steps are none of this one's.
+    if (is_final(status, first_start && (step == first_step || !run.user().empty())))
       return static_cast<ExitStatus>(status);
     const std::string what = fmt::format("the job ended with status {} {}", status, run.standing(step));
     if (relay.count() > 0) {

@@ -1,5 +1,8 @@
 #include "lockstep/app/command_line.hpp"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
@@ -192,6 +195,14 @@ ParsedCommand parse_command_line(CLI::App& app, const std::vector<std::string>& 
   throw UserError(problem + "; see lockstep --help");
 }
 
+/// What a full disk did not take. A reader that went away has read what it wanted.
+void refuse_lost_output() {
+  std::cout.flush();
+  pollfd output{STDOUT_FILENO, 0, 0};
+  const bool reader_is_gone = ::poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+  if (!std::cout && !reader_is_gone) throw std::runtime_error("standard output: cannot be written");
+}
+
 }  // namespace
 
 ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments) {
@@ -206,8 +217,11 @@ ExitStatus run_command_line(const Communicator& world, const std::vector<std::st
     }
     return parse_command_line(app, arguments);
   });
-  if (!command.has_watchdog) ranks_have_started();
-  return command.run(world);
+  if (command.has_watchdog) return command.run(world);  // what they print stands in files, too
+  ranks_have_started();
+  const ExitStatus status = command.run(world);
+  on_root(world, [] { refuse_lost_output(); });
+  return status;
 }
 
 }  // namespace lockstep

@@ -127,6 +127,13 @@ SweepPlan make_plan(const SweepSpec& spec) {
                                         [](const Trial& trial) { return trial.invalid.empty(); });
   if (first_valid == plan.trials.end())
     throw UserError("expected a trial whose config is valid, found none: " + plan.trials.front().invalid);
+  const bool some_validate = std::any_of(plan.trials.begin(), plan.trials.end(), [](const Trial& trial) {
+    return trial.config.validation_split > 0;
+  });
+  if (spec.metric.starts_with("val_") && !some_validate) {
+    throw UserError("[sweep] metric: expected a trial with validation_split for " + spec.metric +
+                    ", found none");
+  }
   plan.metric =
       spec.metric.empty() ? default_metric(*first_valid, plan.datasets[first_valid->dataset]) : spec.metric;
   return plan;

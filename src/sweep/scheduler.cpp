@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -25,6 +26,8 @@
 
 namespace lockstep {
 namespace {
+
+constexpr double no_value = std::numeric_limits<double>::quiet_NaN();  // of a trial's metric
 
 using Clock = std::chrono::steady_clock;
 
@@ -410,10 +413,10 @@ void SweepJob::run_one(const Communicator& group, std::size_t run) {
   if (group.all_reduce_max(lock.has_value() ? 1 : 0) == 0) {
     const bool refused = record.status == TrialStatus::stopped;
     if (group.is_root())
-      board_->set(run, {refused ? TrialStatus::stopped : TrialStatus::waiting, !refused, 0});
+      board_->set(run, {refused ? TrialStatus::stopped : TrialStatus::waiting, !refused, no_value});
     return;
   }
-  if (group.is_root()) board_->set(run, {TrialStatus::running, false, 0});
+  if (group.is_root()) board_->set(run, {TrialStatus::running, false, no_value});
   tick(true);
   const Clock::time_point start = Clock::now();
   progress_board_.reach(0, Phase::running_trials);
@@ -438,7 +441,10 @@ void SweepJob::end_one(const Communicator& group, std::size_t run, TrialRecord& 
       record.status = TrialStatus::stopped;
     }
   });
-  if (group.is_root()) board_->set(run, {record.status, false, metric_value(record.last, plan_.metric)});
+  if (group.is_root()) {
+    const double value = record.last.epoch > 0 ? metric_value(record.last, plan_.metric) : no_value;
+    board_->set(run, {record.status, false, value});
+  }
   tick(true);
 }
 

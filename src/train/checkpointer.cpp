@@ -202,12 +202,12 @@ void Checkpointer<T>::save(const Snapshot& snapshot) {
   beat();
   last_path_ = path;
   has_written_ = true;
+  warns_if_refused(observer_, "the checkpoint itself is saved", [&] { mark_last_checkpoint(path); });
   warns_if_refused(observer_, "the checkpoint itself is saved", [&] {
     if (best_ && best_->state.step == snapshot.state.step) {
       mark_best_checkpoint(path);
       best_.reset();
     }
-    mark_last_checkpoint(path);
   });
   warns_if_refused(observer_, "checkpoints that are no longer needed stay", [&] {
     // Damaged ones that were left out, and those of a run that went back to an older one: the next run would

@@ -60,6 +60,14 @@ class HelpAndVersion(cli.CliTestCase):
 
 
 class ActivationsAndDoctor(cli.CliTestCase):
+    def test_output_that_a_full_disk_does_not_take(self):
+        for arguments in (["activations"], ["--help"], ["train", "--help"], ["doctor", "--json"]):
+            with open("/dev/full", "w") as full:
+                result = subprocess.run([cli.BINARY, *arguments], env=cli.environment(), stdout=full,
+                                        stderr=subprocess.PIPE, text=True, timeout=60 * cli.SLOWDOWN)
+            self.assertEqual(result.returncode, 1, arguments)
+            self.assertIn("standard output: cannot be written", result.stderr)
+
     def test_activations_lists_the_table(self):
         names = [line.split()[0] for line in cli.run_well("activations").out.splitlines()[1:]]
         self.assertTrue({"relu", "tanh", "sigmoid", "gelu", "mish", "softplus", "step"} <= set(names))

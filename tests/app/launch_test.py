@@ -1,5 +1,6 @@
 """lockstep launch: ranks that die are started again, and the run ends with the bits of one that never failed."""
 
+import fcntl
 import os
 import signal
 import time
@@ -99,6 +100,19 @@ class Launch(cli.CliTestCase):
         self.assertEqual(result.err.count("waiting for that, 300 s at most"), 1, str(result))
         self.assertIn("restart 1 of 10", result.err)
         self.assertNotIn("restart 2", result.err)
+
+    def test_another_job_that_gets_further_is_no_progress(self):
+        cli.run_well("train", "--data", self.data, "--run-dir", self.run_dir, "--batch-size", 20, "--hidden", 8, "--quiet",
+                     "--max-steps", 1)
+        checkpoints, later = self.run_dir / "checkpoints", self.dir / "later"
+        checkpoints.rename(later)
+        checkpoints.mkdir()
+        with open(self.run_dir / ".lock", "r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            result = cli.run(*self.launch_flags(launcher=self.fake_launcher(f"mv {later}/* {checkpoints}; exec $train")))
+        self.assertEqual(result.status, cli.USER_ERROR, str(result))
+        self.assertIn("in use by", result.err)
+        self.assertNotIn("restart", result.err)
 
     def test_wrong_flags_of_its_own(self):
         for arguments, expected in ((["launch", "-n", 2], "expected -- and a command"),

@@ -147,6 +147,8 @@ over = ["shards"]
             ("[grid]\nseed = [1]", "expected `data = \"FILE\"`"),
             (f"[base]\ndata = \"{self.dir}/none.h5\"", "none.h5"),
             (f"[base]\ndata = \"{self.data}\"\nshards = 129", "expected a trial whose config is valid"),
+            (f"[base]\ndata = \"{self.data}\"\n[sweep]\nmetric = \"val_accuracy\"",
+             "[sweep] metric: expected a trial with validation_split for val_accuracy, found none"),
         ]
         for text, message in cases:
             for ranks in (1, 2):
@@ -236,21 +238,25 @@ class Interruption(SweepTestCase):
         self.assertEqual(result.status, RESUMABLE, str(result))
         self.assertEqual({row["status"] for row in self.trials()}, {"stopped"})
 
-    def test_a_ledger_that_cannot_be_written(self):
+    def test_a_ledger_and_tables_that_cannot_be_written(self):
         path = self.long_sweep()
         ledger = self.out / "ledger"
         process = start("sweep", path, "--sweep-dir", self.out, ranks=2, launcher=bound_by_permissions(2))
         deadline = time.monotonic() + 60
         while len(list((self.out / "trials").glob("*/metrics.csv"))) < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
-        ledger.chmod(0o555)
-        self.addCleanup(ledger.chmod, 0o755)
+        for directory in (ledger, self.out):
+            directory.chmod(0o555)
+            self.addCleanup(directory.chmod, 0o755)
         # A trial that ends: its record is refused. Then one that would begin.
         result = finish(process, timeout=200)
         self.assertEqual(result.status, RESUMABLE, str(result))
         self.assertIn("the trials that this stopped are for the next job", result.out + result.err)
+        self.assertIn("sweep.csv: cannot be written", result.err)
+        self.assertNotIn("stopped  test_accuracy 0.0000", result.out)
         self.assertEqual(len(list((self.out / "trials").glob("*/summary.json"))), 2, str(result))
-        ledger.chmod(0o755)
+        for directory in (ledger, self.out):
+            directory.chmod(0o755)
         self.sweep_well(path, ranks=2)
         self.assertEqual({row["status"] for row in self.trials()}, {"finished"})
 
