@@ -11,6 +11,7 @@
 #include "lockstep/io/dataset_writer.hpp"
 #include "lockstep/io/hdf5.hpp"
 #include "row_passes.hpp"
+#include "x_scale.hpp"
 
 namespace lockstep {
 namespace {
@@ -106,7 +107,7 @@ double choose_x_scale(const Hdf5Source& source, hid_t file, ElementType x_type) 
                     format_exact(*source.x_scale));
   }
   const std::string where = source.path + ": /";
-  if (has_attribute(file, "x_scale", where)) return read_number_attribute<double>(file, "x_scale", where);
+  if (const auto scale = read_x_scale(file, where)) return *scale;
   return x_type == ElementType::uint8 ? 1.0 / 255 : 1.0;
 }
 

@@ -11,6 +11,7 @@
 #include "lockstep/io/available_memory.hpp"
 #include "lockstep/io/hdf5.hpp"
 #include "row_passes.hpp"
+#include "x_scale.hpp"
 
 namespace lockstep {
 namespace {
@@ -43,12 +44,7 @@ void read_root_attributes(hid_t file, DatasetInfo& info) {
   if (has_attribute(file, "class_names", where)) {
     info.class_names = read_texts_attribute(file, "class_names", where);
   }
-  if (has_attribute(file, "x_scale", where))
-    info.x_scale = read_number_attribute<double>(file, "x_scale", where);
-  if (!(std::abs(info.x_scale) <= std::numeric_limits<float>::max()) || info.x_scale == 0) {
-    throw FileError(where + ": attribute 'x_scale': expected a finite number other than 0, found " +
-                    format_exact(info.x_scale));
-  }
+  info.x_scale = read_x_scale(file, where).value_or(info.x_scale);
   if (has_attribute(file, "source", where)) info.source = read_text_attribute(file, "source", where);
 }
 

@@ -60,10 +60,10 @@ std::vector<std::string> read_fixed_texts(const Attribute& attribute) {
 }
 
 std::vector<std::string> read_texts(const Attribute& attribute) {
+  if (attribute.count == 0) return {};  // h5py gives an empty list the type of numbers
   if (H5Tget_class(attribute.type.get()) != H5T_STRING) {
     throw FileError(attribute.place + ": expected a text, found something else");
   }
-  if (attribute.count == 0) return {};
   return H5Tis_variable_str(attribute.type.get()) > 0 ? read_variable_texts(attribute)
                                                       : read_fixed_texts(attribute);
 }

@@ -9,6 +9,7 @@
 #include "lockstep/core/text.hpp"
 #include "lockstep/io/available_memory.hpp"
 #include "lockstep/io/hdf5.hpp"
+#include "x_scale.hpp"
 
 namespace lockstep {
 namespace {
@@ -54,6 +55,8 @@ void read_hdf5_features(const FeatureSource& source, Rows<T>& rows) {
   if (array.shape[0] == 0) throw FileError(array.where + ": expected rows, found none");
   check_features(array.where, rows.features, array.row_elements());
   rows.count = array.shape[0];
+  // A dataset says so itself; other files hold numbers as those that the network was trained on.
+  rows.x_scale = read_x_scale(file.get(), source.path + ": /").value_or(rows.x_scale);
   const bool bytes = array.type_bytes == 1 && !array.is_signed;
   check_memory_available(array.elements() * (bytes ? 1 : sizeof(T)), array.where);
   if (bytes) {

@@ -18,14 +18,14 @@ const std::vector<SettingForm>& forms() {
        {{"every_epochs", {1, 1e9}, 10, true}, {"factor", positive_number, 0.1}},
        "factor^⌊epoch / every_epochs⌋"},
       {"exponential",
-       {"exponential_decay"},
+       {"exponential_decay", "exponential_lr"},
        {{"rate", positive_number, 0.95}},
        "rate^epoch, epoch as a real number"},
       {"cosine",
        {"cosine_decay", "cosine_annealing_lr"},
        {{"final", non_negative_number, 0}},
        "final + (1 − final)(1 + cos(π t)) / 2"},
-      {"linear", {}, {{"final", non_negative_number, 0}}, "1 + (final − 1) t"},
+      {"linear", {"linear_lr"}, {{"final", non_negative_number, 0}}, "1 + (final − 1) t"},
   };
   return table;
 }

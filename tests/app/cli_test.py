@@ -322,6 +322,17 @@ class TrainedNetwork(cli.CliTestCase):
                          self.dir / "found.csv")
             self.assertEqual((self.dir / "found.csv").read_text(), (self.dir / "expected.csv").read_text())
 
+    def test_predict_scales_as_the_input_says(self):
+        cli.write_classification(self.data)
+        self.train(self.run_dir, "--data", self.data, "--epochs", "1")
+        self.predict("expected.csv")
+        with h5py.File(self.data) as file, h5py.File(self.dir / "scaled.h5", "w") as scaled:
+            scaled["x"] = file["test/x"][...].astype(np.float32) * np.float32(file.attrs["x_scale"])
+            scaled.attrs["x_scale"] = 1.0
+        cli.run_well("predict", "--checkpoint", self.run_dir, "--input", self.dir / "scaled.h5", "--output",
+                     self.dir / "found.csv")
+        self.assertEqual((self.dir / "found.csv").read_text(), (self.dir / "expected.csv").read_text())
+
     def test_binary(self):
         cli.write_binary(self.data)
         self.train(self.run_dir, "--data", self.data, "--epochs", "2", "--hidden", "5", "--precision", "float64",

@@ -37,7 +37,7 @@ TEST(Dataset, DescribesFilesWrittenByH5py) {
 
 TEST(Dataset, ReadsEveryKindOfFileInOrder) {
   for (const char* name : {"good_plain", "good_gzip", "good_big_endian_labels", "good_without_test",
-                           "good_regression", "good_binary", "good_fixed_texts"}) {
+                           "good_regression", "good_binary", "good_fixed_texts", "good_empty_names"}) {
     SCOPED_TRACE(name);
     const DatasetInfo info = info_of(name);
     verify_dataset_digests(info);

@@ -43,6 +43,8 @@ TEST(Schedule, TextParsesToTheSameSchedule) {
   }
   EXPECT_EQ(Schedule("step", 0, 1, 1).text(), "step(10,0.1)");
   EXPECT_EQ(Schedule("StepLR(5)", 0, 1, 1).text(), "step(5,0.1)");
+  EXPECT_EQ(Schedule("ExponentialLR(0.9)", 0, 1, 1).text(), "exponential(0.9)");
+  EXPECT_EQ(Schedule("LinearLR", 0, 1, 1).text(), "linear(0)");
   EXPECT_EQ(Schedule("CosineDecay", 0, 1, 1).text(), "cosine(0)");
 }
 

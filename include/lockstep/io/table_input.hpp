@@ -16,9 +16,9 @@ struct FeatureSource {
   char separator = ',';                   // CSV: between fields
 };
 
-/// Reads features alone (no classes, no values), one process. `features` and `x_scale` are the model's; every
-/// number is checked to be finite. Throws FileError naming file, dataset or line, what was expected and what
-/// was found.
+/// Reads features alone (no classes, no values), one process. `features` and `x_scale` are the model's; an
+/// HDF5 file's own attribute x_scale comes first. Every number is checked to be finite. Throws FileError
+/// naming file, dataset or line, what was expected and what was found.
 template <class T>
 Rows<T> read_features(const FeatureSource& source, std::size_t features, double x_scale);
 
