@@ -23,7 +23,9 @@ using BitsOf = std::conditional_t<sizeof(T) == sizeof(float), std::uint32_t, std
 // A sum with skipped zeros is that with added ones, or both are zeros: adding fma(0, w, ·) with a finite w
 // can only turn −0 into +0. So it is enough to look at w beforehand, and for −0 at the end.
 
-constexpr std::size_t block_inner = 56, forward_vectors = 8;
+constexpr std::size_t forward_vectors = 8, block_bytes = 28 * 1024;
+template <class Row, class T>
+constexpr std::size_t block_inner = block_bytes / (Row::columns * sizeof(T));
 
 /// Whether no number is NaN or infinite.
 template <class T>
@@ -58,7 +60,7 @@ struct ForwardTask {
   SparseRows<T> x;
   MatrixView<const T> w;
   MatrixView<T> z;
-  T* packed;               // (block_inner, columns of a strip)
+  T* packed;               // (block_inner of a strip, its columns)
   T* sums;                 // (rows, columns of a strip)
   std::uint32_t* cursors;  // (rows) non-zeros of the blocks before
 
@@ -90,8 +92,9 @@ struct ForwardTask {
   template <std::size_t Vectors, std::size_t Bytes>
   [[gnu::always_inline]] void compute_strip(std::size_t column) const {
     using Row = Chains<1, Vectors, Bytes, T>;
-    for (std::size_t first = 0; first < w.rows; first += block_inner) {
-      compute_block<Row>({first, std::min(first + block_inner, w.rows)}, column);
+    constexpr std::size_t rows = block_inner<Row, T>;
+    for (std::size_t first = 0; first < w.rows; first += rows) {
+      compute_block<Row>({first, std::min(first + rows, w.rows)}, column);
     }
     const std::size_t columns = std::min(Row::columns, z.columns - column);
     for (std::size_t i = 0; i < z.rows; ++i) {
@@ -278,7 +281,7 @@ void sparse_forward_product(const SparseRows<T>& x, MatrixView<const T> w, Matri
   const ForwardTask<T> task{x,
                             w,
                             z,
-                            scratch<T, Packed>(block_inner * columns),
+                            scratch<T, Packed>(block_bytes / sizeof(T)),
                             scratch<T, Sums>(x.x.rows * columns),
                             scratch<std::uint32_t, Cursors>(x.x.rows)};
   run_vectorized([&](auto set) { for_strips<forward_vectors, vector_bytes<set>, T>(task, 0, z.columns); });
