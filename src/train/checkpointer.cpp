@@ -101,13 +101,6 @@ typename Checkpointer<T>::Snapshot Checkpointer<T>::take_snapshot(TrainState<T>&
   const std::span<const T> parameters = state.exchange.parameters();
   snapshot.parameters.assign(parameters.begin(), parameters.end());
   CheckpointState& stored = snapshot.state;
-  stored.model = describe_model(config_, dataset_);
-  stored.config_toml = config_toml(config_);
-  stored.config = config_map(config_);
-  stored.environment = arithmetic_environment(config_.arithmetic);
-  stored.environment["lockstep"] = version();
-  stored.dataset_sha256 = dataset_.sha256_all;
-  stored.parameters_sha256 = parameters_sha256<T>(layout_, snapshot.parameters);
   stored.epoch = progress.epoch;
   stored.step_in_epoch = progress.step_in_epoch;
   stored.step = progress.step;
@@ -120,6 +113,21 @@ typename Checkpointer<T>::Snapshot Checkpointer<T>::take_snapshot(TrainState<T>&
   stored.seconds = seconds;
   stored.finished = progress.epoch >= config_.epochs;
   return snapshot;
+}
+
+/// Rank 0 only. Adds what is the same for all states of a run, and the digest: of the best states, most are
+/// never written. Throws FileError.
+template <class T>
+void Checkpointer<T>::write_file(const std::string& path, const Snapshot& snapshot) const {
+  CheckpointState state = snapshot.state;
+  state.model = describe_model(config_, dataset_);
+  state.config_toml = config_toml(config_);
+  state.config = config_map(config_);
+  state.environment = arithmetic_environment(config_.arithmetic);
+  state.environment["lockstep"] = version();
+  state.dataset_sha256 = dataset_.sha256_all;
+  state.parameters_sha256 = parameters_sha256<T>(layout_, snapshot.parameters);
+  write_checkpoint<T>(path, layout_, state, snapshot.parameters, snapshot.slots);
 }
 
 /// What the first number that is not finite belongs to. Such a checkpoint could not be read again.
@@ -152,8 +160,7 @@ void Checkpointer<T>::remember_best(TrainState<T>& state, const TrainProgress& p
 template <class T>
 void Checkpointer<T>::save_best() {
   if (!best_) return;
-  write_checkpoint<T>(run_directory_->checkpoints_path() + "/best", layout_, best_->state, best_->parameters,
-                      best_->slots);
+  write_file(run_directory_->checkpoints_path() + "/best", *best_);
   beat();
   best_.reset();
 }
@@ -198,7 +205,7 @@ void Checkpointer<T>::save(const Snapshot& snapshot) {
   const std::string path = directory + "/" + checkpoint_file_name(snapshot.state.step);
   sync_tables();
   beat();
-  write_checkpoint<T>(path, layout_, snapshot.state, snapshot.parameters, snapshot.slots);
+  write_file(path, snapshot);
   beat();
   last_path_ = path;
   has_written_ = true;

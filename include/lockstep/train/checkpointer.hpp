@@ -78,13 +78,15 @@ class Checkpointer {
   std::string newest_text() const;
 
  private:
-  /// A state with all its tensors, on rank 0.
+  /// A state with all its tensors, on rank 0. What is the same for all states of a run is added by
+  /// write_file.
   struct Snapshot {
     CheckpointState state;
     std::vector<T> parameters;
     OptimizerSlots<T> slots;
   };
   Snapshot take_snapshot(TrainState<T>& state, const TrainProgress& progress, double seconds);
+  void write_file(const std::string& path, const Snapshot& snapshot) const;
   std::optional<std::string> nonfinite_tensor(const Snapshot& snapshot) const;
   void refuse_nonfinite(const Snapshot& snapshot, const TrainProgress& progress) const;
   void save_best();
