@@ -23,12 +23,25 @@ Range own_part(std::size_t shards, std::size_t ranks, std::size_t rank) {
   return block_partition(shards, ranks, rank);
 }
 
-/// The block boundary nearest to `element`.
-std::size_t nearest_boundary(const std::vector<std::size_t>& starts, std::size_t element) {
-  const auto above = std::lower_bound(starts.begin(), starts.end(), element);
-  const auto index = static_cast<std::size_t>(above - starts.begin());
+/// What all blocks before each boundary cost together.
+std::vector<double> costs_before(const ParameterLayout& layout, std::span<const double> layer_costs) {
+  std::vector<double> costs{0};
+  std::size_t layer = 0;
+  for (std::size_t block = 0; block < layout.blocks(); ++block) {
+    while (layout.block_tensors()[block] >= layout.layer_tensors(layer).end) ++layer;
+    const std::size_t elements = layout.block_starts()[block + 1] - layout.block_starts()[block];
+    costs.push_back(costs.back() +
+                    static_cast<double>(elements) * (layer_costs.empty() ? 1 : layer_costs[layer]));
+  }
+  return costs;
+}
+
+/// The index of the number nearest to `cost` in an ascending list that reaches it.
+std::size_t nearest(const std::vector<double>& costs, double cost) {
+  const auto above = std::lower_bound(costs.begin(), costs.end(), cost);
+  const auto index = static_cast<std::size_t>(above - costs.begin());
   if (index == 0) return 0;
-  return *above - element < element - *(above - 1) ? index : index - 1;
+  return *above - cost < cost - *(above - 1) ? index : index - 1;
 }
 
 void set_parts(const std::vector<Range>& ranges, std::vector<int>& counts, std::vector<int>& starts) {
@@ -123,18 +136,24 @@ void check_buffer_lengths(const std::vector<Range>& slices, std::size_t group_si
 
 }  // namespace
 
-Range slice_blocks(const ParameterLayout& layout, std::size_t parts, std::size_t index) {
-  const auto boundary = [&](std::size_t part) {
-    return nearest_boundary(layout.block_starts(),
-                            layout.size() / parts * part + layout.size() % parts * part / parts);
-  };
-  return {boundary(index), boundary(index + 1)};
+std::vector<Range> slice_blocks(const ParameterLayout& layout, std::size_t parts,
+                                std::span<const double> layer_costs) {
+  const std::vector<double> costs = costs_before(layout, layer_costs);
+  std::vector<Range> blocks;
+  std::size_t begin = 0;
+  for (std::size_t part = 1; part <= parts; ++part) {
+    const double share = static_cast<double>(part) / static_cast<double>(parts);
+    const std::size_t end = part < parts ? nearest(costs, costs.back() * share) : layout.blocks();
+    blocks.push_back({begin, end});
+    begin = end;
+  }
+  return blocks;
 }
 
 template <class T>
 GradientExchange<T>::GradientExchange(const Communicator& communicator, const ParameterLayout& layout,
                                       std::size_t shards, Reduction reduction, Transport transport,
-                                      HalvingRule halving_rule, std::size_t factor_elements)
+                                      HalvingRule halving_rule, const SharedFactors& factors)
     : communicator_(&communicator),
       rank_(static_cast<std::size_t>(communicator.rank())),
       ranks_(static_cast<std::size_t>(communicator.size())),
@@ -144,8 +163,8 @@ GradientExchange<T>::GradientExchange(const Communicator& communicator, const Pa
       groups_(make_rank_groups(communicator, transport,
                                [&](std::size_t first, std::size_t size) {
                                  const Range members{first, first + size};
-                                 const MemoryPlan plan =
-                                     plan_memory(layout, sizeof(T), shards, ranks_, members, factor_elements);
+                                 const MemoryPlan plan = plan_memory(layout, sizeof(T), shards, ranks_,
+                                                                     members, factors.elements);
                                  return GroupMemory{plan.total, bytes_of_member(plan, rank_ - first)};
                                })),
       group_(rank_ / groups_.group_size()),
@@ -153,13 +172,12 @@ GradientExchange<T>::GradientExchange(const Communicator& communicator, const Pa
       barrier_(nullptr, 0, 0),
       accumulator_(shards, own_shards_, 0, nullptr) {
   checked_cast<int>(layout.size(), "the number of parameters");
-  for (std::size_t rank = 0; rank < ranks_; ++rank) {
-    const Range blocks = slice_blocks(layout, ranks_, rank);
-    blocks_.push_back(blocks);
+  take_memory(layout, factors.elements);
+  blocks_ = slice_blocks(layout, ranks_, factors_.empty() ? std::span<const double>() : factors.layer_costs);
+  for (const Range& blocks : blocks_) {
     slices_.push_back({layout.block_starts()[blocks.begin], layout.block_starts()[blocks.end]});
   }
   set_parts(slices_, slice_counts_, slice_starts_);
-  take_memory(layout, factor_elements);
   collectively(communicator, [&] { plan_messages(halving_rule); });
 }
 

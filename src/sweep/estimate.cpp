@@ -34,7 +34,8 @@ double measure_step(const Communicator& alone, TrainConfig config, const Dataset
   const GradientRules rules = make_gradient_rules(config);
   BatchSampler sampler(data.plan, data.own_shards, config.shuffle, config.seed);
   sampler.start_epoch(0);
-  TrainState<T> state = make_train_state<T>(alone, config, spec, layout, rules, data.plan);
+  TrainState<T> state =
+      make_train_state<T>(alone, config, spec, layout, rules, data.plan, !data.train.nonzeros.empty());
   EpochSums sums(*config.shards);
   const auto step = [&](std::uint64_t number) {
     train_step(state, sampler, data.train, {number, number % sampler.steps_per_epoch(), 1e-3, config.seed}, 0,

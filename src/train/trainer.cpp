@@ -139,7 +139,8 @@ Training<T>::Training(const Communicator& world, const TrainConfig& config, cons
       sampler_(data_.plan, data_.own_shards, config.shuffle, config.seed),
       schedule_(config.schedule, config.warmup_steps, config.epochs * sampler_.steps_per_epoch(),
                 sampler_.steps_per_epoch()),
-      state_(make_train_state<T>(world, config, spec_, layout_, rules_, data_.plan, &board)),
+      state_(make_train_state<T>(world, config, spec_, layout_, rules_, data_.plan,
+                                 !data_.train.nonzeros.empty(), &board)),
       checkpointer_(world, config, dataset, layout_, data_.own_shards, run_directory, observer, &board),
       diagnosis_(spec_, layout_, state_.exchange.own_blocks()),
       // Rank 0 guesses for all: only it knows when a checkpoint was written.

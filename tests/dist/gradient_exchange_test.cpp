@@ -141,10 +141,13 @@ TYPED_TEST(GradientExchangeOf, RanksOfOneGroupShareFactors) {
   constexpr std::size_t elements = 5000;
   for (const Transport transport : transports) {
     GradientExchange<TypeParam> exchange(world, layouts<TypeParam>().back(), 17, Reduction::reproducible,
-                                         transport, {}, elements);
+                                         transport, {}, {elements, {1, 100}});
     if (exchange.copies() > 1) {
       EXPECT_TRUE(exchange.factors().empty());
       continue;
+    }
+    if (world.size() == 2) {  // the second layer's kernel and bias cost more than all before
+      EXPECT_EQ(exchange.own_blocks(), (world.is_root() ? Range{0, 6} : Range{6, 8}));
     }
     ASSERT_EQ(exchange.factors().size(), elements);
     const Range own = block_partition(elements, ranks_of(world), static_cast<std::size_t>(world.rank()));
@@ -314,8 +317,9 @@ TEST(SliceBlocks, CoverTheVectorInOrderAndAreBalanced) {
   for (const ParameterLayout& layout : layouts<float>()) {
     for (std::size_t parts = 1; parts <= 40; ++parts) {
       std::size_t next = 0;
-      for (std::size_t part = 0; part < parts; ++part) {
-        const Range blocks = slice_blocks(layout, parts, part);
+      const std::vector<Range> slices = slice_blocks(layout, parts);
+      ASSERT_EQ(slices.size(), parts);
+      for (const Range& blocks : slices) {
         ASSERT_EQ(blocks.begin, next);
         ASSERT_LE(blocks.begin, blocks.end);
         next = blocks.end;
@@ -323,6 +327,28 @@ TEST(SliceBlocks, CoverTheVectorInOrderAndAreBalanced) {
         EXPECT_LE(elements, layout.size() / parts + 1 + 4096 + 16);  // a block with padding
       }
       EXPECT_EQ(next, layout.blocks());
+    }
+  }
+}
+
+TEST(SliceBlocks, GiveEachPartAboutTheSameCost) {
+  const ParameterLayout layout({500, 400, 300, 10}, sizeof(float));
+  const std::vector<double> costs{1, 3, 20};
+  const auto cost_of = [&](Range elements) {
+    double cost = 0;
+    for (std::size_t layer = 0; layer < layout.layers(); ++layer) {
+      const std::size_t begin = layout.kernel(layer).offset;
+      const std::size_t end = layer + 1 < layout.layers() ? layout.kernel(layer + 1).offset : layout.size();
+      const std::size_t first = std::max(begin, elements.begin), last = std::min(end, elements.end);
+      if (first < last) cost += costs[layer] * static_cast<double>(last - first);
+    }
+    return cost;
+  };
+  const double all = cost_of({0, layout.size()});
+  for (std::size_t parts = 1; parts <= 8; ++parts) {
+    for (const Range& blocks : slice_blocks(layout, parts, costs)) {
+      const double cost = cost_of({layout.block_starts()[blocks.begin], layout.block_starts()[blocks.end]});
+      EXPECT_NEAR(cost, all / static_cast<double>(parts), 20 * (4096 + 16)) << parts;  // a block with padding
     }
   }
 }

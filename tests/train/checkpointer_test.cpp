@@ -34,7 +34,8 @@ class CheckpointerTest : public ::testing::Test {
   ~CheckpointerTest() override { world.barrier(); }
 
   TrainState<float> state() {
-    return make_train_state<float>(world, config, spec, *layout, rules, {50, 10, *config.shards, false});
+    return make_train_state<float>(world, config, spec, *layout, rules, {50, 10, *config.shards, false},
+                                   false);
   }
   Checkpointer<float> checkpointer(const TrainState<float>& of) {
     return {world, config, info, *layout, of.exchange.own_shards(), run_directory ? &*run_directory : nullptr,

@@ -117,7 +117,7 @@ std::vector<T> train_together(const Communicator& world, const TrainConfig& conf
                                     static_cast<std::size_t>(world.rank()));
   const Rows<T> rows = rows_of<T>(rows_of_shards(plan, own, {{0, train_rows}}));
   BatchSampler sampler(plan, own, config.shuffle, config.seed);
-  TrainState<T> state = make_train_state<T>(world, config, spec, layout, rules, plan);
+  TrainState<T> state = make_train_state<T>(world, config, spec, layout, rules, plan, false);
   EpochSums sums(plan.shards);
   std::uint64_t step = 0;
   for (std::size_t epoch = 0; epoch < epochs; ++epoch) {
@@ -174,7 +174,7 @@ struct FirstStep {
     sampler.start_epoch(0);
   }
   TrainState<float> state() const {
-    return make_train_state<float>(world, config, spec, layout, rules, plan);
+    return make_train_state<float>(world, config, spec, layout, rules, plan, false);
   }
 
   const Communicator world = Communicator::world();

@@ -27,9 +27,17 @@ enum class Reduction {
 
 inline constexpr StepFlags step_flag_non_finite = 2;
 
-/// Cuts the layout's norm blocks into `parts` contiguous parts of about equal numbers of elements and returns
-/// the blocks of part `index`. Parts may be empty if there are few blocks.
-Range slice_blocks(const ParameterLayout& layout, std::size_t parts, std::size_t index);
+/// Cuts the layout's norm blocks into `parts` contiguous parts of about equal cost. Parts may be empty if
+/// there are few blocks. layer_costs: (layers) of an element of each layer, in any unit; empty: all elements
+/// cost the same.
+std::vector<Range> slice_blocks(const ParameterLayout& layout, std::size_t parts,
+                                std::span<const double> layer_costs = {});
+
+/// What ranks that are all of one group share in place of sums of gradients: see GradientExchange::factors().
+struct SharedFactors {
+  std::size_t elements = 0;              // 0: they share sums
+  std::vector<double> layer_costs = {};  // for slice_blocks: of forming an element of the gradient
+};
 
 /// The weights and the exchange of one training step. Functions named collective are called by all ranks in
 /// the same order. None allocates. T: float or double.
@@ -53,11 +61,10 @@ class GradientExchange {
   /// allow it, sums and weights travel by RecursiveHalving. Collective. Throws UserError for more ranks than
   /// shards and OverflowError for more than 2³¹ − 1 parameters, on all ranks alike, and AgreedError if the
   /// transport is not possible, a message would have more than 2³¹ − 1 elements or a rank has no memory for
-  /// it. Ranks that are all of one group share `factor_elements` elements, if these are not 0, in place of
-  /// sums: see factors().
+  /// it. Ranks that are all of one group share `factors` in place of sums, if there are any.
   GradientExchange(const Communicator& communicator, const ParameterLayout& layout, std::size_t shards,
                    Reduction reduction, Transport transport = Transport::automatic,
-                   HalvingRule halving_rule = {}, std::size_t factor_elements = 0);
+                   HalvingRule halving_rule = {}, const SharedFactors& factors = {});
   GradientExchange(GradientExchange&&) noexcept = default;
 
   Range own_shards() const { return own_shards_; }

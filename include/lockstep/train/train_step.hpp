@@ -70,13 +70,13 @@ struct TrainState {
   ProgressBoard* board;               // is told where this rank stands; nullptr: nobody looks
 };
 
-/// The state before the first step: parameters and optimizer state as they start. Collective. The other
-/// arguments, but for the plan, have to outlive it. Throws AgreedError where it does not fit into memory or
-/// MPI's counts.
+/// The state before the first step: parameters and optimizer state as they start. Collective. skip_zeros:
+/// whether this rank's rows come with an index of their zeros (RowsView::nonzeros). The other arguments, but
+/// for the plan, have to outlive it. Throws AgreedError where it does not fit into memory or MPI's counts.
 template <class T>
 TrainState<T> make_train_state(const Communicator& world, const TrainConfig& config, const ModelSpec& spec,
                                const ParameterLayout& layout, const GradientRules& rules,
-                               const BatchPlan& plan, ProgressBoard* board = nullptr);
+                               const BatchPlan& plan, bool skip_zeros, ProgressBoard* board = nullptr);
 
 /// One synchronized update (collective). `mine` are this rank's flags; the flags of all ranks together are
 /// returned. If any rank met a non-finite loss, or the update before left a non-finite weight, the parameters
