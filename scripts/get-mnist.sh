@@ -31,10 +31,10 @@ has_content() {
   [ "${digest%% *}" = "${digests[$2]}" ]
 }
 
-# find_file DIR NAME: prints DIR/NAME.gz or DIR/NAME, whichever is there.
+# find_file DIR NAME: prints DIR/NAME or DIR/NAME.gz, which convert takes, too.
 find_file() {
   local candidate
-  for candidate in "$1/$2.gz" "$1/$2"; do
+  for candidate in "$1/$2" "$1/$2.gz"; do
     if [ -f "$candidate" ]; then
       printf '%s\n' "$candidate"
       return 0
@@ -63,6 +63,7 @@ link_from_mnist_dir() {
   mkdir -p "$mnist"
   for name in "${files[@]}"; do
     file=$(find_file "$source" "$name")
+    [ "$file" -ef "$mnist/${file##*/}" ] && continue # MNIST_DIR is where the files go, or links to it
     rm -f "$mnist/$name" "$mnist/$name.gz"
     ln -s "$file" "$mnist/"
   done
@@ -81,11 +82,12 @@ fetch() {
 # download_from MIRROR NAME: goes on as long as attempts bring something. What one mirror gave is never continued from
 # another. Whether a download is complete is seen from its content: servers refuse to continue a complete file.
 download_from() {
-  local part attempt size
+  local part attempt size status
   part="$mnist/$2.gz.$(cksum <<<"$1" | cut -d ' ' -f 1).part"
   for attempt in 1 2 3 4 5; do
     size=$(stat -c %s "$part" 2>/dev/null || echo 0)
-    fetch "$1/$2.gz" "$part" || true
+    status=0
+    fetch "$1/$2.gz" "$part" || status=$?
     if [ -s "$part" ] && has_content "$part" "$2"; then
       mv "$part" "$mnist/$2.gz"
       rm -f "$mnist/$2.gz".*.part
@@ -97,9 +99,9 @@ download_from() {
       return 1
     fi
     if [ "$(stat -c %s "$part" 2>/dev/null || echo 0)" = "$size" ]; then
+      # Nothing came. Only where the mirror answered, as curl and wget tell, it would not continue what there was.
+      [ "$size" != 0 ] && [[ $status =~ ^(0|8|22|33)$ ]] || return 1
       rm -f "$part"
-      # Nothing came: from an empty start the mirror is out of reach, else it would not continue what there was.
-      [ "$size" != 0 ] || return 1
     fi
     say "Trying again ($attempt)"
   done

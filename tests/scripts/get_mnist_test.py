@@ -59,10 +59,12 @@ class GetMnist(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.directory = pathlib.Path(directory.name)
 
-    def run_script(self, *mirrors, mnist_dir=None):
+    def run_script(self, *mirrors, mnist_dir=None, path=None):
         environment = {k: v for k, v in os.environ.items() if k != "MNIST_DIR"}
         address = f"http://127.0.0.1:{self.server.server_port}"
         environment["LOCKSTEP_MNIST_MIRRORS"] = " ".join(m if ":" in m else f"{address}/{m}" for m in mirrors)
+        if path is not None:
+            environment["PATH"] = path
         if mnist_dir is not None:
             environment["MNIST_DIR"] = str(mnist_dir)
         return subprocess.run(
@@ -84,6 +86,44 @@ class GetMnist(unittest.TestCase):
     @unittest.skipUnless(MNIST_DIR, "needs MNIST_DIR")
     def test_resumes_downloads_that_break_off(self):
         self.assert_complete(self.run_script("torn"))
+
+    @unittest.skipUnless(MNIST_DIR, "needs MNIST_DIR")
+    def test_goes_on_after_an_interruption_and_a_time_offline(self):
+        mnist = self.directory / "data" / "mnist"
+        address = f"http://127.0.0.1:{self.server.server_port}"
+        checksum = subprocess.run(["cksum"], input=f"{address}/good\n".encode(), capture_output=True, check=True).stdout
+        mnist.mkdir(parents=True)
+        part = mnist / f"{NAMES[0]}.gz.{checksum.split()[0].decode()}.part"
+        part.write_bytes(zipped(NAMES[0])[:1000])
+        (self.directory / "bin").mkdir()
+        curl = self.directory / "bin" / "curl"
+        curl.write_text("#!/bin/sh\nexit 7\n")  # could not connect
+        curl.chmod(0o755)
+        offline = self.run_script("good", path=f"{self.directory / 'bin'}:{os.environ['PATH']}")
+        self.assertEqual(offline.returncode, 1)
+        self.assertEqual(part.stat().st_size, 1000)
+        self.assert_complete(self.run_script("good"))
+
+    @unittest.skipUnless(MNIST_DIR, "needs MNIST_DIR")
+    def test_links_to_an_mnist_dir(self):
+        result = self.run_script("http://127.0.0.1:9", mnist_dir=MNIST_DIR)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for file in (self.directory / "data" / "mnist").iterdir():
+            self.assertTrue(file.is_symlink() and file.exists(), file)
+
+    @unittest.skipUnless(MNIST_DIR, "needs MNIST_DIR")
+    def test_an_mnist_dir_that_is_where_the_files_go_stays_as_it_is(self):
+        mnist = self.directory / "data" / "mnist"
+        mnist.mkdir(parents=True)
+        for name in NAMES:
+            (mnist / (name + ".gz")).write_bytes(zipped(name))
+        linked = self.directory / "linked"
+        linked.mkdir()
+        for name in NAMES:
+            (linked / (name + ".gz")).symlink_to(mnist / (name + ".gz"))
+        for source in (mnist, linked):
+            self.assert_complete(self.run_script("http://127.0.0.1:9", mnist_dir=source))
+            self.assertFalse(any(file.is_symlink() for file in mnist.iterdir()))
 
     def test_says_what_to_do_offline(self):
         result = self.run_script("http://127.0.0.1:9")
