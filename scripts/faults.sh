@@ -2,7 +2,8 @@
 # The fault suite: kills ranks, fills disks, cuts power, damages files, and looks at what is left. Takes hours.
 #   scripts/faults.sh [--short] [--seed N] [--share K/N] [PART…]
 #     PART  kill, kill_at_call, disk_errors, read_errors, power_cut, damage, elastic, stall, host_cut_off, throw,
-#           mpi_abort, soak (tests/faults/faults.py), fuzz (needs clang), slurm (needs root; starts a Slurm here); without any, all
+#           mpi_abort, soak (tests/faults/faults.py), fuzz (needs clang), slurm (needs root; starts a Slurm here);
+#           without any, all
 #     --short  the share that scripts/test.sh runs
 #     --share  the Kth of N shares of the cases, for as many machines or nights; fuzz and slurm are not divided
 # LOCKSTEP_FUZZ_RUNS (200000) is for each parser, LOCKSTEP_FUZZ_TARGETS names some of them.
@@ -25,13 +26,20 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+python_parts=()
+for part in "${parts[@]}"; do
+  case $part in
+    fuzz | slurm) [ $short = no ] || die 2 "$part has no short share" ;;
+    *)
+      grep -q "^def $part(" "$project_dir/tests/faults/faults.py" || die 2 "unknown part '$part'; see the top of the script"
+      python_parts+=("$part")
+      ;;
+  esac
+done
+
 # wants PART: whether it was named, or none was.
 wants() { [ ${#parts[@]} = 0 ] || [[ " ${parts[*]} " == *" $1 "* ]]; }
 
-python_parts=()
-for part in "${parts[@]}"; do
-  [ "$part" = fuzz ] || [ "$part" = slurm ] || python_parts+=("$part")
-done
 failed=()
 
 "$project_dir/scripts/setup.sh" --tests

@@ -23,6 +23,12 @@ for argument in "$@"; do
     --builds) preset=none other_builds=yes packages+=(--builds) ;;
     --asan) preset=asan ;;
     --werror) preset=ci ;;
+    --*)
+      # CTest itself would say so after the build.
+      ! command -v ctest >/dev/null || grep -qF -e "${argument%%=*}" <<<"$(ctest --help)" ||
+        die 2 "unknown argument '$argument'; see the top of the script and ctest --help"
+      ctest_arguments+=("$argument")
+      ;;
     *) ctest_arguments+=("$argument") ;;
   esac
 done
@@ -106,6 +112,8 @@ prepare_mpi
 step "Data"
 if mnist=$("$project_dir/scripts/get-mnist.sh" --only-mnist "$project_dir/data"); then
   export MNIST_DIR=$mnist
+elif [ -n "${MNIST_DIR:-}" ]; then
+  exit 2
 else
   say "There is no MNIST: the tests that need it are left out."
   excluded+=(mnist)
