@@ -18,8 +18,9 @@ std::size_t padded_end(const ParameterLayout& layout, std::size_t tensor) {
 }  // namespace
 
 template <class T>
-SliceGradient<T>::SliceGradient(const ModelSpec& spec, const ParameterLayout& layout, Range slice)
-    : spec_(&spec), layout_(&layout), slice_(slice) {
+SliceGradient<T>::SliceGradient(const ModelSpec& spec, const ParameterLayout& layout, Range slice,
+                                bool skip_zeros)
+    : spec_(&spec), layout_(&layout), slice_(slice), skip_zeros_(skip_zeros) {
   std::size_t largest = 0;
   for (const Tensor& tensor : layout.tensors()) {
     const std::size_t rows_of_slice = slice.size() / tensor.columns + 2;
@@ -29,10 +30,9 @@ SliceGradient<T>::SliceGradient(const ModelSpec& spec, const ParameterLayout& la
 }
 
 template <class T>
-void SliceGradient<T>::start(GradientFactors<T> factors, std::vector<Range> micro_batches, bool skip_zeros) {
+void SliceGradient<T>::start(GradientFactors<T> factors, std::vector<Range> micro_batches) {
   factors_ = std::move(factors);
   micro_batches_ = std::move(micro_batches);
-  skip_zeros_ = skip_zeros;
   panel_ = {};
 }
 

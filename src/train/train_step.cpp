@@ -128,6 +128,7 @@ template <class T>
 TrainState<T> make_train_state(const Communicator& world, const TrainConfig& config, const ModelSpec& spec,
                                const ParameterLayout& layout, const GradientRules& rules,
                                const BatchPlan& plan, bool skip_zeros, ProgressBoard* board) {
+  // A rank without rows has no index of them.
   const bool any_skips_zeros = world.all_reduce_max(skip_zeros ? 1 : 0) == 1;
   const SharedFactors shared = shared_factors<T>(config, spec, layout, plan, any_skips_zeros);
   refuse_more_than_memory<T>(world, config, layout, plan.shards, shared.elements);
@@ -158,7 +159,7 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
       factors = GradientFactors<T>(spec, most_rows, factor_memory.data());
     } else {
       factors = GradientFactors<T>(spec, std::min(plan.batch_size, plan.rows), exchange.factors().data());
-      slice_gradient.emplace(spec, layout, exchange.own_slice());
+      slice_gradient.emplace(spec, layout, exchange.own_slice(), any_skips_zeros);
     }
     return {world,
             spec,
@@ -343,7 +344,7 @@ StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const Ro
   const std::size_t global_rows = sampler.global_rows(plan.step_in_epoch);
   if (state.slice_gradient) {
     state.slice_gradient->start(state.factors.rows_of({0, global_rows}),
-                                all_micro_batches(sampler.plan(), global_rows), !rows.nonzeros.empty());
+                                all_micro_batches(sampler.plan(), global_rows));
   }
   state.finite_weights = update_slice(state, plan, global_rows);
   if (!state.finite_weights) state.first_nonfinite_layer = layer_of_nonfinite_weight(state);

@@ -93,6 +93,7 @@ class SameBitsForAnyRankCount(cli.CliTestCase):
     def test_sparse_rows(self):
         cli.write_classification(self.data, shape=(20, 20), zeros=0.8)
         self.check("sparse", "--hidden 40,9 --batch-size 60")
+        self.check("sparse_wide", "--hidden 100,100 --batch-size 60")  # slices of equal cost are not equally long
         self.check("sparse_float64", "--precision float64 --shards 5", most_ranks=5)
 
     def test_binary_and_regression(self):

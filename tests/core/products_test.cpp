@@ -222,6 +222,13 @@ TYPED_TEST(ExactProducts, WithoutZerosHaveTheSameBits) {
                                         std::vector<Range>{{0, 16}, {16, 32}, {32, 32}, {32, 70}, {70, 77}});
     }
   }
+  // More inputs than a block of the narrowest strips has.
+  for (const std::size_t out : {1U, 10U, 33U}) {
+    Matrix<T> x(5, 1800);
+    for (T& value : x.values) value = engine() % 5 == 0 ? static_cast<T>(engine() % 256) / T(255) : T(0);
+    expect_same_bits_without_zeros<T>(x, random_matrix<T>(1800, out, 1), random_matrix<T>(5, out, 2),
+                                      std::vector<Range>{{0, 3}, {3, 5}});
+  }
 }
 
 // Zeros that are left out must not hide an infinite weight, nor leave a −0 that adding +0 would turn into +0.

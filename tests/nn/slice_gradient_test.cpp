@@ -45,9 +45,9 @@ void expect_same_bits(Problem<T>& problem, const std::vector<Range>& micro_batch
     const Range blocks{cuts[i], cuts[i + 1]};
     const std::size_t begin = problem.layout.block_starts()[blocks.begin];
     SliceGradient<T> gradient(problem.spec, problem.layout,
-                              {begin, problem.layout.block_starts()[blocks.end]});
+                              {begin, problem.layout.block_starts()[blocks.end]}, skip_zeros);
     for (int step = 0; step < 2; ++step) {
-      gradient.start(workspace.factors, micro_batches, skip_zeros);
+      gradient.start(workspace.factors, micro_batches);
       for_chunks(problem.layout, blocks, [&](const Chunk& chunk) {
         const T* const sum = gradient.sum(chunk.elements);
         ASSERT_EQ(std::memcmp(sum, expected.data() + begin + chunk.elements.begin,

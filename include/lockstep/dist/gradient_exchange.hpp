@@ -36,7 +36,7 @@ std::vector<Range> slice_blocks(const ParameterLayout& layout, std::size_t parts
 /// What ranks that are all of one group share in place of sums of gradients: see GradientExchange::factors().
 struct SharedFactors {
   std::size_t elements = 0;              // 0: they share sums
-  std::vector<double> layer_costs = {};  // for slice_blocks: of forming an element of the gradient
+  std::vector<double> layer_costs = {};  // for slice_blocks: of an element of the gradient and its update
 };
 
 /// The weights and the exchange of one training step. Functions named collective are called by all ranks in

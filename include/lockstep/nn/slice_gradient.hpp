@@ -15,11 +15,12 @@ namespace lockstep {
 template <class T>
 class SliceGradient {
  public:
-  /// `slice`: elements of the flat vector. Spec and layout have to outlive the object.
-  SliceGradient(const ModelSpec& spec, const ParameterLayout& layout, Range slice);
+  /// `slice`: elements of the flat vector. skip_zeros: in the first layer, see weight_gradient_product. Spec
+  /// and layout have to outlive the object.
+  SliceGradient(const ModelSpec& spec, const ParameterLayout& layout, Range slice, bool skip_zeros);
 
-  /// Of these factors from now on. skip_zeros: see weight_gradient_product.
-  void start(GradientFactors<T> factors, std::vector<Range> micro_batches, bool skip_zeros);
+  /// Of these factors from now on.
+  void start(GradientFactors<T> factors, std::vector<Range> micro_batches);
   /// The sum over all rows of some elements (chunk_elements at most), counted from the begin of the slice.
   /// Valid until the next call.
   const T* sum(Range elements);
@@ -33,9 +34,9 @@ class SliceGradient {
   const ModelSpec* spec_;
   const ParameterLayout* layout_;
   Range slice_;
+  bool skip_zeros_;
   GradientFactors<T> factors_;
   std::vector<Range> micro_batches_;
-  bool skip_zeros_ = false;
   Range panel_;  // elements of the flat vector; empty: none computed yet
   AlignedVector<T> panel_sum_;
 };

@@ -71,7 +71,7 @@ struct TrainState {
 };
 
 /// The state before the first step: parameters and optimizer state as they start. Collective. skip_zeros:
-/// whether this rank's rows come with an index of their zeros (RowsView::nonzeros). The other arguments, but
+/// whether this rank's rows come with an index (RowsView::nonzeros). The other arguments, but
 /// for the plan, have to outlive it. Throws AgreedError where it does not fit into memory or MPI's counts.
 template <class T>
 TrainState<T> make_train_state(const Communicator& world, const TrainConfig& config, const ModelSpec& spec,
