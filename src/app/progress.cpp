@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "lockstep/app/terminal.hpp"
+#include "lockstep/core/text.hpp"
 #include "lockstep/train/progress_text.hpp"
 
 namespace lockstep {
@@ -43,10 +44,10 @@ void Progress::progressed(std::uint64_t step, double local_mean_loss, double sam
   const std::uint64_t in_epoch = (step - 1) % steps_per_epoch_ + 1;
   const auto filled = static_cast<std::size_t>(width * in_epoch / steps_per_epoch_);
   const double rows_left = static_cast<double>((total_steps_ - std::min(step, total_steps_)) * batch_size_);
-  std::cout << fmt::format("\r\033[Kepoch {}/{} [{}{}] loss {:.4f}  {:.0f} rows/s  {} left",
+  std::cout << fmt::format("\r\033[Kepoch {}/{} [{}{}] loss {}  {:.0f} rows/s  {} left",
                            (step - 1) / steps_per_epoch_ + 1, epochs_, std::string(filled, '='),
-                           std::string(width - filled, ' '), local_mean_loss, samples_per_second,
-                           short_time(rows_left / std::max(samples_per_second, 1.0)))
+                           std::string(width - filled, ' '), format_decimal(local_mean_loss, 4),
+                           samples_per_second, short_time(rows_left / std::max(samples_per_second, 1.0)))
             << std::flush;
   bar_is_shown_ = true;
 }

@@ -27,7 +27,7 @@ std::string standing(const SweepProgress& progress) {
   add(progress.stopped, "stopped");
   add(progress.elsewhere, "in other jobs");
   if (progress.best_trial > 0)
-    text += fmt::format(", best {:.4f} (trial {})", progress.best_value, progress.best_trial);
+    text += fmt::format(", best {} (trial {})", format_decimal(progress.best_value, 4), progress.best_trial);
   if (progress.work_done > 0 && progress.over() < progress.runs) {
     const double left = progress.seconds * (progress.work - progress.work_done) / progress.work_done;
     text += fmt::format(", {} left", short_time(left));
@@ -53,7 +53,8 @@ void SweepView::started(const SweepPlan& plan, std::size_t runs, std::size_t ear
 }
 
 void SweepView::trial_ended(const TrialEnd& end, const SweepProgress& progress) {
-  const std::string value = std::isnan(end.value) ? "" : fmt::format("  {} {:.4f}", metric_, end.value);
+  const std::string value =
+      std::isnan(end.value) ? "" : fmt::format("  {} {}", metric_, format_decimal(end.value, 4));
   print_line(fmt::format("trial {} {}{}  {}  [{}]", end.trial->point.number, status_name(end.status), value,
                          settings_text(end.trial->point), standing(progress)));
 }

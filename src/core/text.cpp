@@ -170,6 +170,15 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
   return joined;
 }
 
+std::string format_decimal(double value, int decimals) {
+  if (std::isnan(value)) return "nan";
+  constexpr double long_from = 1e9;
+  std::array<char, 64> buffer{};
+  const char* const format = std::abs(value) < long_from ? "%.*f" : "%.*g";
+  std::snprintf(buffer.data(), buffer.size(), format, decimals, value);
+  return buffer.data();
+}
+
 std::string format_bytes(std::uint64_t bytes) {
   if (bytes < 1024) return std::to_string(bytes) + " B";
   constexpr std::array units{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

@@ -13,8 +13,7 @@ namespace lockstep {
 namespace {
 
 void append(std::string& line, const char* name, double value, bool evaluated = false) {
-  if (std::isnan(value)) value = std::abs(value);  // "nan", not "-nan"
-  if (evaluated || !std::isnan(value)) line += fmt::format("  {} {:.4f}", name, value);
+  if (evaluated || !std::isnan(value)) line += fmt::format("  {} {}", name, format_decimal(value, 4));
 }
 
 /// The texts of all layers, or of one where they are equal.
@@ -52,8 +51,8 @@ std::string epoch_line(const EpochMetrics& metrics, std::uint64_t epochs) {
 }
 
 std::string progress_line(std::uint64_t step, double local_mean_loss, double samples_per_second) {
-  return fmt::format("step {}  loss of rank 0's rows {:.4f}  {:.0f} rows/s", step, local_mean_loss,
-                     samples_per_second);
+  return fmt::format("step {}  loss of rank 0's rows {}  {:.0f} rows/s", step,
+                     format_decimal(local_mean_loss, 4), samples_per_second);
 }
 
 std::string checkpoint_line(const std::string& path, double seconds, std::uint64_t bytes) {

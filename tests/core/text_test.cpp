@@ -136,6 +136,16 @@ TEST(Join, PutsSeparatorsBetween) {
   EXPECT_EQ(join(Texts{"a", "b"}, "/"), "a/b");
 }
 
+TEST(FormatDecimal, IsShortForAnyNumber) {
+  EXPECT_EQ(format_decimal(0.12345, 4), "0.1235");
+  EXPECT_EQ(format_decimal(-2, 4), "-2.0000");
+  EXPECT_EQ(format_decimal(123456789, 1), "123456789.0");
+  EXPECT_EQ(format_decimal(1.23456e300, 4), "1.235e+300");
+  EXPECT_EQ(format_decimal(-1e9, 6), "-1e+09");
+  EXPECT_EQ(format_decimal(std::numeric_limits<double>::infinity(), 4), "inf");
+  EXPECT_EQ(format_decimal(-std::numeric_limits<double>::quiet_NaN(), 4), "nan");
+}
+
 TEST(FormatBytes, UsesBinaryUnits) {
   EXPECT_EQ(format_bytes(0), "0 B");
   EXPECT_EQ(format_bytes(1023), "1023 B");

@@ -48,6 +48,9 @@ std::string suggestion(std::string_view name, std::span<const std::string> candi
 /// "a, b, c".
 std::string join(std::span<const std::string> parts, std::string_view separator = ", ");
 
+/// "0.1234": with so many decimals, or where that would be long, "1.234e+12". "nan" whatever its sign, "inf".
+std::string format_decimal(double value, int decimals);
+
 /// "1.5 MiB".
 std::string format_bytes(std::uint64_t bytes);
 
