@@ -65,6 +65,16 @@ void check_fits(const ModelDescription& model, const DatasetInfo& data) {
   }
 }
 
+/// Numbers of classes that mean something else make every count wrong; but names may be spelled anew.
+void warn_of_other_classes(const ModelDescription& model, const DatasetInfo& data) {
+  for (std::size_t i = 0; i < std::min(model.class_names.size(), data.class_names.size()); ++i) {
+    if (model.class_names[i] == data.class_names[i]) continue;
+    std::cerr << fmt::format("warning: class {} is '{}' in the checkpoint, and '{}' in {}\n", i,
+                             model.class_names[i], data.class_names[i], data.path);
+    return;
+  }
+}
+
 /// The class names of a confusion matrix, made up where the data have none.
 std::vector<std::string> names_of_classes(const ModelDescription& model) {
   const std::size_t classes = model.task == Task::binary ? 2 : model.widths.back();
@@ -120,6 +130,7 @@ Report evaluate_checkpoint(const Communicator& world, const EvaluateArguments& a
   report.class_names = names_of_classes(state.model);  // now that the file is known to hold as many
   const TrainedModel<T>& model = loaded.first;
   const DatasetInfo& info = loaded.second;
+  if (world.is_root()) warn_of_other_classes(state.model, info);
   const Split split = arguments.split == "train" ? Split::train : Split::test;
   report.rows = info.rows(split);
   if (arguments.limit != "all") report.rows = std::min(report.rows, parse_count(arguments.limit, "--limit"));
@@ -185,8 +196,8 @@ std::string matrix_text(const Report& report, std::size_t name_width) {
 
 std::string to_text(const Report& report) {
   std::string text =
-      fmt::format("checkpoint  {}\ndata        {}, {} split, {} rows\nloss        {:.6f}\n",
-                  report.checkpoint, report.data, report.split, report.rows, report.evaluation.loss);
+      fmt::format("checkpoint  {}\ndata        {}, {} split, {} rows\nloss        {}\n", report.checkpoint,
+                  report.data, report.split, report.rows, format_decimal(report.evaluation.loss, 6));
   if (!report.confusion) return text;
   const ConfusionMatrix& confusion = *report.confusion;
   text += fmt::format("accuracy    {:.4f}\n", report.evaluation.accuracy);

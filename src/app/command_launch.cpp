@@ -247,6 +247,14 @@ void rehearse(const std::string& launcher, std::size_t ranks, const std::vector<
                   "let them share cores by --launcher \"mpirun --oversubscribe\"");
 }
 
+/// Once, here, and not by ranks that are started for it.
+void refuse_unknown(const std::string& subcommand) {
+  const std::vector<std::string> names = subcommand_names();
+  if (subcommand.starts_with("-") || std::ranges::find(names, subcommand) != names.end()) return;
+  throw UserError("expected a subcommand after --, found '" + subcommand + "'" +
+                  suggestion(subcommand, names) + "; there are " + join(names));
+}
+
 ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
                      const std::vector<std::string>& command) {
   const SignalRelay relay;
@@ -321,6 +329,7 @@ ExitStatus run_launch(const std::vector<std::string>& arguments) {
   const std::vector<std::string> command(end_of_flags == arguments.end() ? end_of_flags : end_of_flags + 1,
                                          arguments.end());
   if (command.empty()) throw UserError("expected -- and a command, as -- train --data …, found none");
+  refuse_unknown(command.front());
   const LaunchPlan plan(parsed);
   const std::string launcher = default_launcher(parsed);
   const std::string program = launcher_command(launcher, plan.ranks, {}, {}).front();

@@ -27,12 +27,6 @@ std::vector<std::string> flag_names(const CLI::App& app) {
   return names;
 }
 
-std::vector<std::string> subcommand_names() {
-  std::vector<std::string> names;
-  for (const Subcommand& subcommand : subcommands()) names.push_back(subcommand.name);
-  return names;
-}
-
 /// What the parser did not understand becomes a UserError with the nearest name. `who`: "lockstep train".
 void refuse_remaining(const CLI::App& app, const std::string& who) {
   const std::vector<std::string> remaining = app.remaining();
@@ -101,6 +95,12 @@ std::span<const Subcommand> subcommands() {
       {"doctor", "Check what this machine offers to a run", declare_doctor},
   };
   return all;
+}
+
+std::vector<std::string> subcommand_names() {
+  std::vector<std::string> names;
+  for (const Subcommand& subcommand : subcommands()) names.push_back(subcommand.name);
+  return names;
 }
 
 std::string program_name(const std::vector<std::string>& arguments) {

@@ -58,8 +58,9 @@ std::vector<std::string> checkpoints_newest_first(const std::string& directory) 
   std::error_code error;
   fs::directory_iterator entry(directory, error);
   for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
-    if (const auto step = step_of_checkpoint(entry->path().filename().string()))
-      found.emplace_back(*step, entry->path().string());
+    const auto step = step_of_checkpoint(entry->path().filename().string());
+    std::error_code ignored;
+    if (step && !entry->is_directory(ignored)) found.emplace_back(*step, entry->path().string());
   }
   // To take what cannot be read for empty would begin a run anew.
   if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory)

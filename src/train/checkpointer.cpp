@@ -127,6 +127,7 @@ void Checkpointer<T>::write_file(const std::string& path, const Snapshot& snapsh
   state.environment["lockstep"] = version();
   state.dataset_sha256 = dataset_.sha256_all;
   state.parameters_sha256 = parameters_sha256<T>(layout_, snapshot.parameters);
+  beat();
   write_checkpoint<T>(path, layout_, state, snapshot.parameters, snapshot.slots);
 }
 
@@ -366,7 +367,8 @@ std::optional<typename Checkpointer<T>::Snapshot> Checkpointer<T>::newest_valid(
     warn_of_other_arithmetic(snapshot.state);
     return snapshot;
   }
-  if (!paths.empty()) observer_.message("warning: no valid checkpoint is left; training begins anew");
+  if (!paths.empty() || std::filesystem::exists(run_directory_->summary_path()))
+    observer_.message("warning: no valid checkpoint is left; training begins anew");
   return std::nullopt;
 }
 

@@ -229,8 +229,9 @@ void Training<T>::start_or_resume() {
                         std::to_string(progress_.epoch) + " epochs before");
     }
     if (config_.diagnostics) run_directory_->diagnostics().open_after(progress_.epoch);
-    observer_.started(config_, progress_.step, config_.epochs * sampler_.steps_per_epoch(),
-                      sampler_.steps_per_epoch());
+    std::uint64_t total_steps = config_.epochs * sampler_.steps_per_epoch();
+    if (config_.max_steps) total_steps = std::min(total_steps, *config_.max_steps);
+    observer_.started(config_, progress_.step, total_steps, sampler_.steps_per_epoch());
     const EpochMetrics stored = run_directory_->last_metrics();
     if (resumed_ && stored.epoch == progress_.epoch) last_metrics_ = stored;
   });

@@ -296,6 +296,15 @@ class TrainedNetwork(cli.CliTestCase):
         self.assertIn(f"accuracy    {test['accuracy']:.4f}", text)
         self.assertIn("confusion matrix", text)
 
+    def test_classes_with_other_names_are_told(self):
+        cli.write_classification(self.data)
+        self.train(self.run_dir, "--data", self.data, "--epochs", "1")
+        with h5py.File(self.data, "r+") as file:
+            names = [str(name) for name in file.attrs["class_names"]]
+            file.attrs["class_names"] = [*names[:2], "dog", *names[3:]]
+        result = cli.run_well("evaluate", "--checkpoint", self.run_dir, "--data", self.data, ranks=2)
+        self.assertEqual(result.err.strip(), f"warning: class 2 is '{names[2]}' in the checkpoint, and 'dog' in {self.data}")
+
     def test_loss_with_label_smoothing_is_that_of_the_training(self):
         for write in (cli.write_classification, cli.write_binary):
             write(self.data)

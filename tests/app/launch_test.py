@@ -121,6 +121,7 @@ class Launch(cli.CliTestCase):
                                     (["launch", "-n", 1, "--launcher", "no-such-launcher", "--", *self.train_flags()],
                                      "--launcher"),
                                     (["launch", "-n", 0, "--", "train"], "--ranks"),
+                                    (["launch", "-n", 2, "--", "trian"], "found 'trian' (did you mean 'train'?)"),
                                     (["launch", "-n", 2, "--hosts", "a:x", "--", *self.train_flags()], "--hosts")):
             result = cli.run(*arguments)
             self.assertEqual(result.status, cli.USER_ERROR, str(result))

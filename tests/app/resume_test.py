@@ -193,13 +193,14 @@ class StopBySignal(ResumeTestCase):
         self.addCleanup(overdue.cancel)
         overdue.start()
         shown = b""
+        bar = re.compile(rb"\r\x1b\[Kepoch \d+/100000 \[=* *\] loss \d+\.\d{4}  \d+ rows/s  \S+.* left")
         pressed = False
         while True:
             try:
                 shown += os.read(terminal, 4096)
             except OSError:  # the program has ended
                 break
-            if not pressed and (run_dir / "metrics.csv").exists():
+            if not pressed and bar.search(shown):
                 pressed = True
                 os.write(terminal, b"\x03")
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -439,6 +440,26 @@ class DamagedCheckpoints(ResumeTestCase):
             damage(path)
         result = self.train(run_dir, *self.flags(), ranks=2)
         self.assertEqual(result.err.count("warning: damaged"), 1)
+        self.assertIn("warning: no valid checkpoint is left; training begins anew", result.err)
+        self.assert_same_run(run_dir, expected)
+
+    def test_where_all_were_deleted_it_says_so(self):
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        first = self.train(run_dir, *self.flags("--max-steps", 12))
+        self.assertNotIn("no valid checkpoint", first.err)
+        shutil.rmtree(run_dir / "checkpoints")
+        result = self.train(run_dir, *self.flags())
+        self.assertIn("warning: no valid checkpoint is left; training begins anew", result.err)
+        self.assert_same_run(run_dir, expected)
+
+    def test_a_directory_in_the_place_of_one_is_none(self):
+        expected = self.never_stopped()
+        run_dir = self.dir / "run"
+        self.train(run_dir, *self.flags("--max-steps", 12))
+        (run_dir / "checkpoints" / "step-00000013.h5").mkdir()
+        self.train(run_dir, *self.flags(), ranks=2)
+        self.assertIn("resuming from", (run_dir / "log.txt").read_text())
         self.assert_same_run(run_dir, expected)
 
     def test_one_that_cannot_be_read_now_is_not_taken_for_damaged(self):

@@ -25,6 +25,7 @@ struct Subcommand {
   bool has_watchdog = false;  // once it runs, a rank that hangs is noticed
 };
 std::span<const Subcommand> subcommands();
+std::vector<std::string> subcommand_names();
 
 /// "lockstep train" where the arguments name a subcommand, else "lockstep": how messages begin.
 std::string program_name(const std::vector<std::string>& arguments);

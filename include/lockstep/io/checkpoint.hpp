@@ -95,8 +95,8 @@ std::string checkpoint_file_name(std::uint64_t step);
 /// The step in such a name; nothing for other names.
 std::optional<std::uint64_t> step_of_checkpoint(const std::string& name);
 
-/// Paths of the step-*.h5 files in a directory, latest step first; nothing if the directory is missing.
-/// Throws FileError if it cannot be read.
+/// Paths of the step-*.h5 in a directory that are no directories, latest step first; nothing if the directory
+/// is missing. Throws FileError if it cannot be read.
 std::vector<std::string> checkpoints_newest_first(const std::string& directory);
 
 /// Those that a run may go on from, latest step first: with them `last`, where it is a file of its own (in a

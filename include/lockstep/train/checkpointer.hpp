@@ -78,8 +78,8 @@ class Checkpointer {
   std::string newest_text() const;
 
  private:
-  /// A state with all its tensors, on rank 0. What is the same for all states of a run is added by
-  /// write_file.
+  /// A state with all its tensors, on rank 0. write_file adds the digest, and what is the same for all states
+  /// of a run.
   struct Snapshot {
     CheckpointState state;
     std::vector<T> parameters;
