@@ -99,7 +99,9 @@ nlohmann::ordered_json examine(const Communicator& world) {
       {"ranks", world.size()},
       {"nodes", world.nodes()},
       {"per_rank", ranks},
-      {"openblas", blas ? nlohmann::ordered_json{{"version", blas->version}, {"core", blas->core_name}}
+      {"openblas", blas ? nlohmann::ordered_json{{"version", blas->version},
+                                                 {"core", blas->core_name},
+                                                 {"threads", blas->threads}}
                         : nlohmann::ordered_json(nullptr)},
       {"instruction_set", instruction_set()},
       {"hdf5", hdf5_identity()},

@@ -16,6 +16,7 @@ struct Library {
   decltype(&cblas_dgemm) dgemm;
   decltype(&openblas_get_config) config;
   decltype(&openblas_get_corename) core_name;
+  decltype(&openblas_get_num_threads) threads;
 };
 
 template <class F>
@@ -39,6 +40,7 @@ Library load() {
   find(library, "cblas_dgemm", found.dgemm);
   find(library, "openblas_get_config", found.config);
   find(library, "openblas_get_corename", found.core_name);
+  find(library, "openblas_get_num_threads", found.threads);
   decltype(&openblas_set_num_threads) set_threads = nullptr;
   find(library, "openblas_set_num_threads", set_threads);
   set_threads(1);
@@ -102,7 +104,8 @@ BlasIdentity blas_identity() {
   // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH …"
   const std::string config = openblas::library().config();
   const std::size_t begin = config.find(' ') + 1;
-  return {config.substr(begin, config.find(' ', begin) - begin), openblas::library().core_name()};
+  return {config.substr(begin, config.find(' ', begin) - begin), openblas::library().core_name(),
+          openblas::library().threads()};
 }
 
 }  // namespace lockstep

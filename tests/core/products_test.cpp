@@ -366,6 +366,7 @@ TEST(BlasIdentity, NamesVersionAndCore) {
   EXPECT_EQ(identity.version.find_first_not_of("0123456789.dev"), std::string::npos) << identity.version;
   EXPECT_NE(identity.version.find('.'), std::string::npos) << identity.version;
   EXPECT_FALSE(identity.core_name.empty());
+  EXPECT_EQ(identity.threads, 1);
 }
 
 }  // namespace

@@ -44,6 +44,7 @@ void input_gradient_product(Arithmetic arithmetic, MatrixView<const T> delta, Ma
 struct BlasIdentity {
   std::string version;    // e.g. "0.3.21"
   std::string core_name;  // e.g. "SkylakeX"
+  int threads = 0;        // that a product of one rank uses
 };
 /// Throws std::runtime_error where there is no OpenBLAS.
 BlasIdentity blas_identity();
