@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 #include <regex>
+#include <string_view>
 
 #include "activation_plot.hpp"
 #include "lockstep/app/command_line.hpp"
@@ -13,6 +14,7 @@
 #include "lockstep/io/atomic_file.hpp"
 #include "lockstep/nn/activation.hpp"
 #include "lockstep/nn/activation_check.hpp"
+#include "replaced_file.hpp"
 
 namespace lockstep {
 namespace {
@@ -129,11 +131,13 @@ std::vector<Activation> chosen_activations(const Request& request) {
   return activations;
 }
 
+constexpr std::string_view table_header = "number,x,value,derivative";
+
 /// x, f(x) and f'(x), in the order of the names.
 void write_table(const Request& request) {
   constexpr int last_x = 5, rows_to_a_unit = 40;
   const std::vector<Activation> activations = chosen_activations(request);
-  std::string text = "number,x,value,derivative\n";
+  std::string text = std::string(table_header) + "\n";
   for (std::size_t number = 0; number < activations.size(); ++number) {
     for (int i = -last_x * rows_to_a_unit; i <= last_x * rows_to_a_unit; ++i) {
       const double x = static_cast<double>(i) / rows_to_a_unit;
@@ -142,12 +146,16 @@ void write_table(const Request& request) {
                       format_exact(activations[number].derivative(x)));
     }
   }
+  replaces_file("--table", request.table, "a table of activations",
+                [&] { return what_else_than_text(request.table, table_header); });
   write_file_atomically(request.table, text);
   std::cout << fmt::format("{}: {} activations with their derivatives\n", request.table, activations.size());
 }
 
 void plot(const Request& request) {
   const std::vector<Activation> activations = chosen_activations(request);
+  replaces_file("--plot", request.plot, "a page",
+                [&] { return what_else_than_text(request.plot, "<!doctype html>"); });
   write_file_atomically(request.plot, activation_plot_html(activations));
   std::cout << fmt::format("{}: {} activations with their derivatives\n", request.plot, activations.size());
 }

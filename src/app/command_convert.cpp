@@ -10,8 +10,7 @@
 #include "lockstep/core/text.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/converters.hpp"
-#include "lockstep/io/file_kind.hpp"
-#include "lockstep/io/hdf5.hpp"
+#include "replaced_file.hpp"
 
 namespace lockstep {
 namespace {
@@ -75,25 +74,12 @@ Hdf5Source hdf5_source(const ConvertArguments& arguments) {
 
 /// Whether there is a dataset file that gets replaced. Throws UserError if there is anything else to lose.
 bool replaces_dataset(const ConvertArguments& arguments) {
-  namespace fs = std::filesystem;
-  const std::string& output = arguments.output;
-  std::error_code ignored;
-  const bool is_file = fs::is_regular_file(output, ignored);
-  const bool nothing_to_lose = !fs::exists(output, ignored) || fs::is_directory(output, ignored) ||
-                               (is_file && fs::is_empty(output, ignored));
-  if (nothing_to_lose) return false;
-  std::string found = "another file";
-  if (fs::equivalent(output, arguments.hdf5.path, ignored)) {
-    found = "the file to convert";
-  } else if (is_file && is_hdf5(output)) {
-    try {
-      if (file_format(output) == "lockstep-dataset") return true;
-    } catch (const FileError& error) {
-      found += std::string(", or a damaged one (") + error.what() + ")";
-    }
-  }
-  throw UserError("--output " + output + ": expected a new file, or a dataset file to replace, found " +
-                  found + "; choose another name, or remove it first");
+  return replaces_file("--output", arguments.output, "a dataset file", [&]() -> std::string {
+    std::error_code ignored;
+    if (std::filesystem::equivalent(arguments.output, arguments.hdf5.path, ignored))
+      return "the file to convert";
+    return what_else_than_hdf5(arguments.output, "lockstep-dataset");
+  });
 }
 
 DatasetInfo convert(const ConvertArguments& arguments) {

@@ -15,6 +15,7 @@
 #include "lockstep/io/table_input.hpp"
 #include "lockstep/nn/metrics.hpp"
 #include "lockstep/train/evaluator.hpp"
+#include "replaced_file.hpp"
 
 namespace lockstep {
 namespace {
@@ -142,6 +143,10 @@ std::function<ExitStatus(const Communicator&)> declare_predict(CLI::App& app) {
       const std::string path = find_checkpoint(a->checkpoint);
       refuse_to_replace(path, a->output);
       refuse_to_replace(a->input.path, a->output);
+      replaces_file("--output", a->output, "earlier predictions", [&] {
+        return csv ? what_else_than_text(a->output, "row,")
+                   : what_else_than_hdf5(a->output, predictions_format);
+      });
       const ModelDescription model = read_checkpoint_state(path).model;
       if (model.precision == "float64") {
         predict_rows<double>(arguments, path, model);

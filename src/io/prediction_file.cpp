@@ -25,6 +25,7 @@ void write_predictions(const std::string& path, const ModelDescription& model, s
   const std::array<std::size_t, 2> shape{predictions.size() / outputs, outputs};
   // In memory: libhdf5 crashes at the end of the process where a file could not be written.
   const Hdf5Handle file = create_hdf5_in_memory(path);
+  write_attribute(file.get(), "format", std::string(predictions_format), path);
   const bool regression = model.task == Task::regression;
   write_array(file.get(), regression ? "/values" : "/probabilities", path, predictions, shape);
   if (!classes.empty()) {

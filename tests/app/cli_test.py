@@ -296,6 +296,35 @@ class TrainedNetwork(cli.CliTestCase):
         self.assertIn(f"accuracy    {test['accuracy']:.4f}", text)
         self.assertIn("confusion matrix", text)
 
+    def test_other_files_are_not_replaced(self):
+        cli.write_classification(self.data)
+        self.train(self.run_dir, "--data", self.data, "--epochs", "1")
+        (self.dir / "table.csv").write_text("a,b\n1,2\n")
+        (self.dir / "copy.h5").write_bytes(self.data.read_bytes())
+        newest = cli.step_checkpoints(self.run_dir)[-1]
+        predict = ["predict", "--checkpoint", self.run_dir, "--input", self.data]
+        for command, flag, output in ((predict, "--output", "copy.h5"), (predict, "--output", "table.csv"),
+                                      (predict, "--output", newest), (predict, "--output", self.run_dir / "metrics.csv"),
+                                      (["activations", "relu"], "--plot", "table.csv"),
+                                      (["activations", "relu"], "--table", "table.csv"),
+                                      (["report", self.run_dir], "--output", self.run_dir / "config.toml")):
+            before = (self.dir / output).read_bytes()
+            result = cli.run(*command, flag, output, cwd=self.dir)
+            self.assertEqual(result.status, cli.USER_ERROR, str(result))
+            self.assertRegex(result.err, rf"{flag} \S+: expected (a new file, or .* to replace, found )?another file")
+            self.assertEqual((self.dir / output).read_bytes(), before)
+
+    def test_earlier_files_of_the_kind_are_replaced(self):
+        cli.write_classification(self.data)
+        self.train(self.run_dir, "--data", self.data, "--epochs", "1")
+        for command, flag, output in ((["predict", "--checkpoint", self.run_dir, "--input", self.data], "--output", "p.csv"),
+                                      (["predict", "--checkpoint", self.run_dir, "--input", self.data], "--output", "p.h5"),
+                                      (["activations", "relu"], "--plot", "a.html"),
+                                      (["activations", "relu"], "--table", "a.csv"),
+                                      (["report", self.run_dir], "--output", "r.html")):
+            for _ in range(2):
+                cli.run_well(*command, flag, output, cwd=self.dir)
+
     def test_classes_with_other_names_are_told(self):
         cli.write_classification(self.data)
         self.train(self.run_dir, "--data", self.data, "--epochs", "1")

@@ -7,7 +7,7 @@ import sys
 
 from .contents import sections_of
 from .errors import ReportError
-from .files import write_atomically
+from .files import refuse_to_replace_other, write_atomically
 from .groups import shortened
 from .page import figures_of, make_page
 from .pictures import find_chromium, make_directory, write_pictures
@@ -45,6 +45,7 @@ def standing_of(runs, sweeps):
 def write_report(arguments):
     if arguments.figures:
         find_chromium()  # before anything is computed
+    refuse_to_replace_other(arguments.output, b"<!doctype html>", "a page")
     runs, sweeps = read_sources(arguments.sources)
     sections, notes, best = sections_of(runs, sweeps, Program(arguments.program), arguments.data)
     count = standing_of(runs, sweeps).count_text

@@ -7,6 +7,17 @@ from pathlib import Path
 from .errors import ReportError
 
 
+def refuse_to_replace_other(path, begin, kind):
+    """Throws ReportError where there is a file with another begin, in capitals or not: names are mistyped."""
+    path = Path(path)
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        if file.read(len(begin)).lower() != begin:
+            raise ReportError(f"--output {path}: expected a new file, or {kind} to replace, found another file; "
+                              "choose another name, or remove it first")
+
+
 def write_atomically(path, content):
     """Bytes under a temporary name in the same directory, synced, then renamed. Throws ReportError."""
     path = Path(path)
