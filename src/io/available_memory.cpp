@@ -25,11 +25,16 @@ std::size_t machine_available_bytes() {
   return unknown;
 }
 
+std::size_t available_bytes() {
+  return std::min(machine_available_bytes(), control_group_limits().available_memory_bytes.value_or(unknown));
+}
+
 }  // namespace
 
+bool memory_is_available(std::size_t bytes) { return bytes <= available_bytes(); }
+
 void check_memory_available(std::size_t bytes, const std::string& what) {
-  const std::size_t available =
-      std::min(machine_available_bytes(), control_group_limits().available_memory_bytes.value_or(unknown));
+  const std::size_t available = available_bytes();
   if (bytes > available) {
     throw UserError(what + ": needs " + format_bytes(bytes) + " of memory, " + format_bytes(available) +
                     " are available");

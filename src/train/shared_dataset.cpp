@@ -8,6 +8,7 @@
 #include "lockstep/core/text.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/mpi_error.hpp"
+#include "lockstep/io/available_memory.hpp"
 #include "lockstep/io/shard_reader.hpp"
 
 namespace lockstep {
@@ -56,15 +57,16 @@ std::span<const E> share_array(const SharedMemory& memory, std::size_t start, co
   return {all, rows * columns};
 }
 
-/// Bytes that a split's rows and the places of their non-zero elements need at most.
-std::size_t most_bytes(const DatasetInfo& info, Split split, std::size_t number_bytes) {
+/// Bytes that a split's rows and the places of their non-zero elements, found by `sharers` ranks, need at most.
+std::size_t split_bytes(const DatasetInfo& info, Split split, std::size_t number_bytes, std::size_t sharers) {
   const std::size_t rows = info.rows(split);
   const std::size_t x_bytes = info.x_type == "uint8" ? 1 : number_bytes;
   const std::size_t y_bytes =
       info.task == Task::classification ? sizeof(std::int32_t) : info.outputs * number_bytes;
   const double elements = static_cast<double>(rows) * static_cast<double>(info.features);
-  const auto nonzeros = static_cast<std::size_t>(sparse_share * elements) * sizeof(std::uint16_t);
-  return rows * (info.features * x_bytes + y_bytes + sizeof(std::size_t)) + nonzeros + 8 * alignment;
+  const std::size_t index = NonZeroIndex::bytes(rows, static_cast<std::size_t>(sparse_share * elements));
+  return rows * (info.features * x_bytes + y_bytes) + std::min(index, sharers * most_index_bytes) +
+         8 * alignment;
 }
 
 /// Memory of which each of the sharers has taken a part from the operating system: what others took since the
@@ -99,7 +101,7 @@ std::string why_not_shared(const Communicator& node, std::size_t bytes) {
 }  // namespace
 
 template <class T>
-void index_nonzeros(const Communicator& world, std::size_t all_rows, Rows<T>& rows) {
+void index_nonzeros(const Communicator& world, std::size_t all_rows, Rows<T>& rows, std::size_t most_bytes) {
   if (rows.features > NonZeroIndex::most_columns || all_rows == 0) return;
   std::vector<T> row(rows.features);
   std::int64_t nonzeros = 0, too_small = 0;
@@ -113,6 +115,9 @@ void index_nonzeros(const Communicator& world, std::size_t all_rows, Rows<T>& ro
   const double all_elements = static_cast<double>(all_rows) * static_cast<double>(rows.features);
   const auto all_nonzeros = static_cast<double>(world.all_reduce_sum(nonzeros));
   if (world.all_reduce_sum(too_small) > 0 || all_nonzeros > sparse_share * all_elements) return;
+  const std::size_t bytes = NonZeroIndex::bytes(rows.count, static_cast<std::size_t>(nonzeros));
+  const bool fits = memory_is_available(world.node_sum(bytes)) && bytes <= most_bytes;
+  if (world.all_reduce_min(fits ? 1 : 0) == 0) return;
 
   rows.nonzeros.reserve(rows.count, static_cast<std::size_t>(nonzeros));
   for (std::size_t i = 0; i < rows.count; ++i) {
@@ -142,10 +147,11 @@ SharedDataset::SharedDataset(const Communicator& world, DatasetInfo info, bool f
     : info_(std::move(info)) {
   const Communicator node = world.split(world.node());
   const Communicator alone = world.split(world.rank());
+  const auto sharers = static_cast<std::size_t>(node.size());
   std::size_t bytes = 0;
   for (const Split split : {Split::train, Split::test}) {
-    if (float32) bytes += most_bytes(info_, split, sizeof(float));
-    if (float64) bytes += most_bytes(info_, split, sizeof(double));
+    if (float32) bytes += split_bytes(info_, split, sizeof(float), sharers);
+    if (float64) bytes += split_bytes(info_, split, sizeof(double), sharers);
   }
   fallback_ = why_not_shared(node, bytes);
   // The ranks that share fail together; so do all.
@@ -252,7 +258,7 @@ template const RowsView<float>& SharedDataset::rows<float>(Split) const;
 template const RowsView<double>& SharedDataset::rows<double>(Split) const;
 template RowsView<float> neighbouring_rows(const RowsView<float>&, Range);
 template RowsView<double> neighbouring_rows(const RowsView<double>&, Range);
-template void index_nonzeros(const Communicator&, std::size_t, Rows<float>&);
-template void index_nonzeros(const Communicator&, std::size_t, Rows<double>&);
+template void index_nonzeros(const Communicator&, std::size_t, Rows<float>&, std::size_t);
+template void index_nonzeros(const Communicator&, std::size_t, Rows<double>&, std::size_t);
 
 }  // namespace lockstep

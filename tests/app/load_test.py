@@ -13,6 +13,8 @@ import lockstep_cli as cli
 
 MEASURE = pathlib.Path(__file__).with_name("measure.py")
 FEATURES, CLASSES, BATCH_SIZE = 800, 10, 128
+# Few enough numbers other than zero that products leave out the others, for which they need to know where they are.
+SPARSE_SHARE = 0.3
 ROWS_OF_A_CHUNK = 8192
 MEGABYTE = 1000 ** 2
 MEMORY_BESIDE_THE_SHARD = 200 * MEGABYTE
@@ -20,14 +22,15 @@ MEMORY_BESIDE_THE_SHARD = 200 * MEGABYTE
 READ_BESIDE_THE_ROWS = 16 * MEGABYTE
 
 
-def write_rows(path, rows):
+def write_rows(path, rows, nonzero_share=1.0):
     """Returns the bytes of /train/x and /train/y."""
     rng = np.random.default_rng(1)
     with h5py.File(path, "w") as file:
         file.attrs.update({"format": "lockstep-dataset", "version": 1, "task": "classification", "x_scale": 1.0,
                            "class_names": [str(i) for i in range(CLASSES)], "source": "noise"})
         x = file.create_dataset("/train/x", (rows, FEATURES), np.float32)
-        block = rng.random((ROWS_OF_A_CHUNK, FEATURES), np.float32)
+        block = rng.integers(1, 256, (ROWS_OF_A_CHUNK, FEATURES)).astype(np.float32) / 256
+        block *= rng.random(block.shape, np.float32) < nonzero_share
         for begin in range(0, rows, ROWS_OF_A_CHUNK):
             count = min(ROWS_OF_A_CHUNK, rows - begin)
             x[begin : begin + count] = block[:count]
@@ -53,10 +56,10 @@ class Load(cli.CliTestCase):
         self.assertEqual(result.status, 0, str(result))
         return [json.loads(report.read_text()) for report in reports.iterdir()]
 
-    def test_ranks_read_and_hold_their_own_rows_only(self):
+    def check_load(self, ranks, nonzero_share):
         train_bytes = (2000 if self.full else 100) * MEGABYTE
-        data, ranks = self.dir / "load.h5", 2
-        on_disk = write_rows(data, train_bytes // (FEATURES * 4))
+        data = self.dir / "load.h5"
+        on_disk = write_rows(data, train_bytes // (FEATURES * 4), nonzero_share)
         usage = self.measure("--data", data, "--hidden", 32, "--batch-size", BATCH_SIZE, "--max-steps", 2, ranks=ranks)
         self.assertEqual(len(usage), ranks)
         for used in usage:
@@ -66,6 +69,12 @@ class Load(cli.CliTestCase):
         bytes_read = sum(used["bytes_read"] for used in usage)
         self.assertGreaterEqual(bytes_read, on_disk)
         self.assertLessEqual(bytes_read, on_disk + ranks * READ_BESIDE_THE_ROWS)
+
+    def test_ranks_read_and_hold_their_own_rows_only(self):
+        self.check_load(ranks=2, nonzero_share=1.0)
+
+    def test_zeros_are_known_within_the_same_memory(self):
+        self.check_load(ranks=1, nonzero_share=SPARSE_SHARE)
 
 
 if __name__ == "__main__":

@@ -123,5 +123,22 @@ TEST_F(SharedRows, KnowWhereTheirElementsAreNotZero) {
   }
 }
 
+// One rank without room for them is enough.
+TEST_F(SharedRows, ThePlacesOfElementsThatAreNotZeroAreLeftOutOnAllRanksOrNone) {
+  Rows<float> rows;
+  rows.count = 10 + (world.rank() == world.size() - 1 ? 1 : 0);
+  rows.features = 12;
+  for (std::size_t i = 0; i < rows.count * rows.features; ++i) rows.x_real.push_back(i % 6 == 0 ? 1.0F : 0.0F);
+  const std::size_t all_rows = 10 * static_cast<std::size_t>(world.size()) + 1;
+  const std::size_t largest = NonZeroIndex::bytes(11, 22);
+  index_nonzeros(world, all_rows, rows, largest - 1);
+  EXPECT_TRUE(rows.nonzeros.view().empty());
+  index_nonzeros(world, all_rows, rows, largest);
+  const NonZeroView found = rows.nonzeros.view();
+  ASSERT_EQ(found.starts.size(), rows.count + 1);
+  EXPECT_EQ(NonZeroIndex::bytes(rows.count, found.columns.size()),
+            found.starts.size_bytes() + found.columns.size_bytes());
+}
+
 }  // namespace
 }  // namespace lockstep

@@ -49,6 +49,11 @@ class NonZeroIndex {
   template <class T>
   static constexpr T exact_product_floor = static_cast<T>(sizeof(T) == sizeof(float) ? 0x1p-80 : 0x1p-900);
 
+  /// Memory that an index takes.
+  static constexpr std::size_t bytes(std::size_t rows, std::size_t nonzeros) {
+    return (rows + 1) * sizeof(std::size_t) + nonzeros * sizeof(std::uint16_t);
+  }
+
   /// Room for that many rows and non-zero elements.
   void reserve(std::size_t rows, std::size_t nonzeros) {
     starts_.reserve(rows + 1);

@@ -9,6 +9,9 @@ namespace lockstep {
 
 class Communicator;
 
+/// Whether `bytes` can be had on this machine and in its control group.
+bool memory_is_available(std::size_t bytes);
+
 /// Throws UserError "what: needs … of memory, … are available" if `bytes` cannot be had on this machine or in
 /// its control group. Linux would hand out the addresses and end the process later.
 void check_memory_available(std::size_t bytes, const std::string& what);
