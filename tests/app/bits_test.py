@@ -8,6 +8,8 @@ import itertools
 import sys
 import unittest
 
+import h5py
+
 import lockstep_cli as cli
 
 RANKS = (1, 2, 3, 4, 5, 7, 8)
@@ -95,6 +97,22 @@ class SameBitsForAnyRankCount(cli.CliTestCase):
         self.check("sparse", "--hidden 40,9 --batch-size 60")
         self.check("sparse_wide", "--hidden 100,100 --batch-size 60")  # slices of equal cost are not equally long
         self.check("sparse_float64", "--precision float64 --shards 5", most_ranks=5)
+
+    def test_chunked_and_compressed_arrays(self):
+        in_one_piece = self.data
+        self.data = self.dir / "chunked.h5"
+        with h5py.File(in_one_piece) as source, h5py.File(self.data, "w") as chunked:
+            chunked.attrs.update(source.attrs)
+            for name in ("train/x", "train/y", "test/x", "test/y"):
+                array = source[name]
+                chunks = (7, *array.shape[1:])  # of rows that several ranks need
+                copy = chunked.create_dataset(name, data=array[...], chunks=chunks, compression="gzip", shuffle=True)
+                copy.attrs.update(array.attrs)
+        self.check("chunked", "")
+        found = cli.parameters_sha256(self.dir / "chunked-1")
+        self.data = in_one_piece
+        self.check("in_one_piece", "", most_ranks=1)
+        self.assertEqual(cli.parameters_sha256(self.dir / "in_one_piece-1"), found)
 
     def test_binary_and_regression(self):
         cli.write_binary(self.data)
