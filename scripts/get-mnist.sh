@@ -51,6 +51,14 @@ is_mnist() {
   done
 }
 
+# Whether DIR holds four files with MNIST's names.
+has_all_files() {
+  local name
+  for name in "${files[@]}"; do
+    find_file "$1" "$name" >/dev/null || return 1
+  done
+}
+
 link_from_mnist_dir() {
   local source name file
   source=$(cd "$MNIST_DIR" 2>/dev/null && pwd -P) || die 2 "MNIST_DIR='$MNIST_DIR' is not a directory"
@@ -131,10 +139,10 @@ download() {
 link_fashion_mnist() {
   local missing name
   missing=$(missing_packages $fashion_mnist_package 2>/dev/null || echo $fashion_mnist_package)
-  if [ ! -d $fashion_mnist_files ] && [ -n "$missing" ]; then
+  if ! has_all_files $fashion_mnist_files && [ -n "$missing" ]; then
     install_packages $fashion_mnist_package || true
   fi
-  [ -d $fashion_mnist_files ] || return 1
+  has_all_files $fashion_mnist_files || return 1
   say "Using Fashion-MNIST (Debian package $fashion_mnist_package) in place of MNIST: same format, harder to classify."
   mkdir -p "$fashion"
   for name in "${files[@]}"; do
@@ -158,7 +166,7 @@ if [ -n "${MNIST_DIR:-}" ]; then
   printf '%s\n' "$mnist"
 elif is_mnist "$mnist"; then
   printf '%s\n' "$mnist"
-elif [ $only_mnist = no ] && [ -d "$fashion" ]; then
+elif [ $only_mnist = no ] && has_all_files "$fashion"; then
   say "Using the Fashion-MNIST of an earlier call; remove $fashion to try for MNIST again."
   printf '%s\n' "$fashion"
 elif download; then

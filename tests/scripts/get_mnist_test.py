@@ -59,7 +59,7 @@ class GetMnist(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.directory = pathlib.Path(directory.name)
 
-    def run_script(self, *mirrors, mnist_dir=None, path=None):
+    def run_script(self, *mirrors, mnist_dir=None, path=None, flags=("--only-mnist",)):
         environment = {k: v for k, v in os.environ.items() if k != "MNIST_DIR"}
         address = f"http://127.0.0.1:{self.server.server_port}"
         environment["LOCKSTEP_MNIST_MIRRORS"] = " ".join(m if ":" in m else f"{address}/{m}" for m in mirrors)
@@ -68,7 +68,7 @@ class GetMnist(unittest.TestCase):
         if mnist_dir is not None:
             environment["MNIST_DIR"] = str(mnist_dir)
         return subprocess.run(
-            [SCRIPT, "--only-mnist", self.directory / "data"],
+            [SCRIPT, *flags, self.directory / "data"],
             env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
 
     def assert_complete(self, result):
@@ -130,6 +130,25 @@ class GetMnist(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertIn("MNIST_DIR", result.stderr)
         self.assertFalse((self.directory / "data" / "mnist").exists())
+
+    def test_takes_the_fashion_mnist_of_an_earlier_call_only_while_it_is_there(self):
+        fashion, programs = self.directory / "data" / "fashion-mnist", self.directory / "programs"
+        fashion.mkdir(parents=True)
+        programs.mkdir()
+        (programs / "apt-get").write_text("#!/bin/sh\nexit 1\n")
+        (programs / "apt-get").chmod(0o755)
+        path = f"{programs}:{os.environ['PATH']}"
+        for name in NAMES:
+            (fashion / f"{name}.gz").write_bytes(b"")
+        result = self.run_script("http://127.0.0.1:9", path=path, flags=())
+        self.assertEqual((result.returncode, result.stdout.strip()), (0, str(fashion.resolve())), result.stderr)
+        (fashion / f"{NAMES[2]}.gz").unlink()
+        (fashion / f"{NAMES[2]}.gz").symlink_to("where-it-was")
+        result = self.run_script("http://127.0.0.1:9", path=path, flags=())
+        if result.returncode == 0:  # the package is installed here
+            self.assertTrue((fashion / f"{NAMES[2]}.gz").exists())
+        else:
+            self.assertEqual((result.returncode, result.stdout), (1, ""), result.stderr)
 
     def test_refuses_an_mnist_dir_with_other_content(self):
         for name in NAMES:
