@@ -31,7 +31,9 @@ std::size_t available_bytes() {
 
 }  // namespace
 
-bool memory_is_available(std::size_t bytes) { return bytes <= available_bytes(); }
+bool memory_is_available(std::size_t bytes) {
+  return bytes <= available_bytes();
+}
 
 void check_memory_available(std::size_t bytes, const std::string& what) {
   const std::size_t available = available_bytes();

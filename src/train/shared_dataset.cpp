@@ -57,7 +57,8 @@ std::span<const E> share_array(const SharedMemory& memory, std::size_t start, co
   return {all, rows * columns};
 }
 
-/// Bytes that a split's rows and the places of their non-zero elements, found by `sharers` ranks, need at most.
+/// Bytes that a split's rows and the places of their non-zero elements, found by `sharers` ranks, need at
+/// most.
 std::size_t split_bytes(const DatasetInfo& info, Split split, std::size_t number_bytes, std::size_t sharers) {
   const std::size_t rows = info.rows(split);
   const std::size_t x_bytes = info.x_type == "uint8" ? 1 : number_bytes;

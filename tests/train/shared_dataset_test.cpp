@@ -128,7 +128,8 @@ TEST_F(SharedRows, ThePlacesOfElementsThatAreNotZeroAreLeftOutOnAllRanksOrNone) 
   Rows<float> rows;
   rows.count = 10 + (world.rank() == world.size() - 1 ? 1 : 0);
   rows.features = 12;
-  for (std::size_t i = 0; i < rows.count * rows.features; ++i) rows.x_real.push_back(i % 6 == 0 ? 1.0F : 0.0F);
+  for (std::size_t i = 0; i < rows.count * rows.features; ++i)
+    rows.x_real.push_back(i % 6 == 0 ? 1.0F : 0.0F);
   const std::size_t all_rows = 10 * static_cast<std::size_t>(world.size()) + 1;
   const std::size_t largest = NonZeroIndex::bytes(11, 22);
   index_nonzeros(world, all_rows, rows, largest - 1);
