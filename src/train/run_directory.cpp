@@ -133,7 +133,7 @@ RunDirectory::RunDirectory(const std::string& path)
     if (error) refuse(path_, error.message());
     refuse_special_files({path_ + "/.lock", metrics_path(), diagnostics_.path(), log_path()});
     lock();
-    fs::create_directories(checkpoints_path(), error);
+    made_checkpoints_ = fs::create_directories(checkpoints_path(), error);
     if (error) refuse(checkpoints_path(), error.message());
   } catch (...) {
     discard_if_new();
@@ -154,8 +154,10 @@ void RunDirectory::lock() {
 }
 
 void RunDirectory::discard_if_new() {
-  if (first_made_.empty()) return;
   std::error_code error;
+  if (made_checkpoints_) fs::remove(checkpoints_path(), error);  // only if it is empty
+  made_checkpoints_ = false;
+  if (first_made_.empty()) return;
   fs::path made = normal(path_);
   fs::remove_all(made, error);
   // The parents only as long as they are empty: other runs may have begun in them.

@@ -31,11 +31,14 @@ class RunDirectory {
   std::string log_path() const { return path_ + "/log.txt"; }
   std::string checkpoints_path() const { return path_ + "/checkpoints"; }
 
-  /// Removes what this object made, if the directory was new: for a mistake of the user found late. Parents
-  /// that other runs have begun in stay.
+  /// Removes what this object made: a new directory with all in it, else an empty checkpoints/. For a mistake
+  /// of the user found late. Parents that other runs have begun in stay.
   void discard_if_new();
   /// From now on there is a run worth keeping: discard_if_new() does nothing any more.
-  void keep() { first_made_.clear(); }
+  void keep() {
+    first_made_.clear();
+    made_checkpoints_ = false;
+  }
 
   /// Removes the unfinished files that a killed process left here.
   void remove_temporary_files() const;
@@ -67,6 +70,7 @@ class RunDirectory {
 
   std::string path_;
   std::string first_made_;  // the topmost directory that the constructor made; empty: none
+  bool made_checkpoints_ = false;
   std::optional<FileLock> lock_;
   EpochTable metrics_, diagnostics_;
 };
