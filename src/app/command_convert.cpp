@@ -10,6 +10,7 @@
 #include "lockstep/core/text.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/io/converters.hpp"
+#include "lockstep/io/shard_reader.hpp"
 #include "replaced_file.hpp"
 
 namespace lockstep {
@@ -100,6 +101,24 @@ DatasetInfo convert(const ConvertArguments& arguments) {
   return convert_hdf5(hdf5, arguments.output);
 }
 
+/// Nothing can be learned of them: often a label that is spelled in two ways.
+void warn_of_classes_without_rows(const DatasetInfo& info) {
+  if (info.task != Task::classification) return;
+  std::vector<bool> has_rows(info.outputs, false);
+  for (const std::int32_t label : read_classes_serial(info, Split::train))
+    has_rows[static_cast<std::size_t>(label)] = true;
+  std::vector<std::string> without;
+  for (std::size_t label = 0; label < info.outputs; ++label) {
+    if (!has_rows[label]) without.push_back("'" + info.class_names[label] + "'");
+  }
+  if (without.empty()) return;
+  constexpr std::size_t most_shown = 10;
+  const std::size_t more = without.size() - std::min(without.size(), most_shown);
+  without.resize(without.size() - more);
+  std::cerr << "warning: no training row is of class " << join(without)
+            << (more > 0 ? fmt::format(" and {} more", more) : "") << "\n";
+}
+
 }  // namespace
 
 std::function<ExitStatus(const Communicator&)> declare_convert(CLI::App& app) {
@@ -147,6 +166,7 @@ std::function<ExitStatus(const Communicator&)> declare_convert(CLI::App& app) {
       std::cout << fmt::format("{} {}: {}, {} training rows, {} test rows, {} features\n",
                                replaces ? "replaced" : "wrote", a->output, task_name(info.task),
                                info.train_rows, info.test_rows, info.features);
+      warn_of_classes_without_rows(info);
     });
     return ExitStatus::done;
   };

@@ -162,8 +162,9 @@ class Convert(cli.CliTestCase):
 
     def test_csv_with_text_classes(self):
         (self.dir / "rows.csv").write_text('a,kind,"b, quoted"\n1,cat,0.1\n2,dog,-3e2\n3,cat,"4"\n5,"ant",1\n')
-        cli.run_well("convert", "--csv", self.dir / "rows.csv", "--target", "kind", "--test-fraction", "0.25",
-                     "--output", self.dir / "out.h5")
+        result = cli.run_well("convert", "--csv", self.dir / "rows.csv", "--target", "kind", "--test-fraction", "0.25",
+                              "--output", self.dir / "out.h5")
+        self.assertEqual(result.err, "warning: no training row is of class 'ant'\n")
         found = self.arrays()
         np.testing.assert_array_equal(found["train/x"], [[1, 0.1], [2, -300], [3, 4]])
         np.testing.assert_array_equal(found["test/x"], [[5, 1]])
