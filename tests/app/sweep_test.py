@@ -141,6 +141,12 @@ over = ["shards"]
         alone = self.write(path.read_text().replace("[0.1, 1e30]", "[1e30]").replace("[4, 21]", "[4]"), "alone.toml")
         self.assertEqual(run("sweep", alone, "--sweep-dir", self.dir / "alone").status, 1)
 
+    def test_trials_that_end_before_anything_is_evaluated_are_not_ranked(self):
+        path = self.write(f'[base]\ndata = "{self.data}"\nbatch_size = 20\nmax_steps = 2\n[grid]\nseed = [1, 2]\n')
+        result = self.sweep_well(path)
+        self.assertIn("all trials         2 of 2 ended\n  best               none: no trial that finished has a test_accuracy",
+                      result.out)
+
     def test_mistakes_are_the_users(self):
         cases = [
             ("[grid]\nactivation = [\"rleu\"]", "line 2, key 'activation'"),
