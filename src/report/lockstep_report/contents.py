@@ -2,6 +2,7 @@
 
 from .curves import curves_section, throughput_section
 from .drawing import Section, Table
+from .errors import ReportError
 from .functions import activations_section
 from .groups import choose_metric, label_of, make_groups, ranked, setting, shortened
 from .heat_maps import heat_maps
@@ -21,15 +22,21 @@ class Datasets:
     """The datasets of runs, each opened once."""
 
     def __init__(self, chosen):
-        self.chosen, self.found, self.missing = chosen, {}, []
+        self.chosen, self.found = chosen, {}
+        self.missing = []  # why
 
     def of(self, run):
-        """None, and noted as missing, where the file is not there any more."""
+        """None, and noted as missing, where the run's own file does not fit any more. Throws ReportError if the one
+        chosen by the user does not."""
         name = run.config.get("data", "")
         if name not in self.found:
-            self.found[name] = find_dataset(run, self.chosen)
-            if self.found[name] is None:
-                self.missing.append(name)
+            try:
+                self.found[name] = find_dataset(run, self.chosen)
+            except ReportError as error:
+                if self.chosen:
+                    raise ReportError(f"--data {error}") from error
+                self.found[name] = None
+                self.missing.append(str(error))
         return self.found[name]
 
 
@@ -148,8 +155,7 @@ def sections_of(runs, sweeps, program, chosen_data):
         sweeps_section(sweeps),
         provenance_section([run for run in runs if run.has_epochs]),
     ]
-    notes = [f"{name}: the dataset is not there any more, so what needs it is left out; --data names its new place"
-             for name in datasets.missing]
+    notes = [f"{reason}. What needs the dataset is left out; --data names its new place" for reason in datasets.missing]
     notes += [f"{sweep.path / 'sweep.csv'} is older than its trials: {sweep.outdated} of {sweep.counts.total()} have "
               "another status by now. That is shown; the sweep's command, started again, writes the table anew."
               for sweep in sweeps if sweep.outdated]

@@ -105,17 +105,12 @@ class Dataset:
 
 
 def find_dataset(run, chosen):
-    """The dataset of a run, None where it is not there any more. `chosen`: the user's --data, which has to be one
-    that fits. Throws ReportError."""
+    """The dataset of a run; `chosen`: the user's --data, which takes its place. Throws ReportError if there is none
+    that fits."""
     path = chosen or run.summary.get("dataset", {}).get("path") or run.config.get("data", "")
-    try:
-        data = Dataset(path)
-        expected = run.first_kernel()[0].shape[0] if run.checkpoint else data.features
-        if data.features != expected:
-            raise ReportError(f"{path}: expected rows of {expected} numbers, as {run.path} was trained on, found "
-                              f"{data.features}")
-        return data
-    except ReportError as error:
-        if chosen:
-            raise ReportError(f"--data {error}") from error
-        return None
+    data = Dataset(path)
+    expected = run.first_kernel()[0].shape[0] if run.checkpoint else data.features
+    if data.features != expected:
+        raise ReportError(f"{path}: expected rows of {expected} numbers, as {run.path} was trained on, found "
+                          f"{data.features}")
+    return data
