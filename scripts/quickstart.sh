@@ -11,13 +11,15 @@ prepare_mpi
 step "Packages"
 "$project_dir/scripts/setup.sh"
 
+step "Data"
+idx_dir=$("$project_dir/scripts/get-mnist.sh" "$data_dir")
+name=$(basename "$idx_dir") # mnist | fashion-mnist
+
 step "Build (build/release; some minutes the first time)"
 build release lockstep
 lockstep=$project_dir/build/release/bin/lockstep
 
-step "Data"
-idx_dir=$("$project_dir/scripts/get-mnist.sh" "$data_dir")
-name=$(basename "$idx_dir") # mnist | fashion-mnist
+step "Convert to HDF5"
 dataset=$data_dir/$name.h5
 run_dir=$project_dir/runs/quickstart-$name
 convert_options=()
