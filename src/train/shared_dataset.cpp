@@ -65,7 +65,9 @@ std::size_t split_bytes(const DatasetInfo& info, Split split, std::size_t number
   const std::size_t y_bytes =
       info.task == Task::classification ? sizeof(std::int32_t) : info.outputs * number_bytes;
   const double elements = static_cast<double>(rows) * static_cast<double>(info.features);
-  const std::size_t index = NonZeroIndex::bytes(rows, static_cast<std::size_t>(sparse_share * elements));
+  const std::size_t index = split == Split::train
+                                ? NonZeroIndex::bytes(rows, static_cast<std::size_t>(sparse_share * elements))
+                                : 0;
   return rows * (info.features * x_bytes + y_bytes) + std::min(index, sharers * most_index_bytes) +
          8 * alignment;
 }
@@ -102,8 +104,8 @@ std::string why_not_shared(const Communicator& node, std::size_t bytes) {
 }  // namespace
 
 template <class T>
-void index_nonzeros(const Communicator& world, std::size_t all_rows, Rows<T>& rows, std::size_t most_bytes) {
-  if (rows.features > NonZeroIndex::most_columns || all_rows == 0) return;
+bool index_nonzeros(const Communicator& world, std::size_t all_rows, Rows<T>& rows, std::size_t most_bytes) {
+  if (rows.features > NonZeroIndex::most_columns || all_rows == 0) return true;
   std::vector<T> row(rows.features);
   std::int64_t nonzeros = 0, too_small = 0;
   for (std::size_t i = 0; i < rows.count; ++i) {
@@ -115,16 +117,18 @@ void index_nonzeros(const Communicator& world, std::size_t all_rows, Rows<T>& ro
   }
   const double all_elements = static_cast<double>(all_rows) * static_cast<double>(rows.features);
   const auto all_nonzeros = static_cast<double>(world.all_reduce_sum(nonzeros));
-  if (world.all_reduce_sum(too_small) > 0 || all_nonzeros > sparse_share * all_elements) return;
+  if (world.all_reduce_sum(too_small) > 0 || all_nonzeros > sparse_share * all_elements) return true;
   const std::size_t bytes = NonZeroIndex::bytes(rows.count, static_cast<std::size_t>(nonzeros));
-  const bool fits = memory_is_available(world.node_sum(bytes)) && bytes <= most_bytes;
-  if (world.all_reduce_min(fits ? 1 : 0) == 0) return;
+  const std::size_t bytes_of_node = world.node_sum(bytes);
+  const bool fits = bytes <= most_bytes && memory_is_available(bytes_of_node);
+  if (world.all_reduce_min(fits ? 1 : 0) == 0) return false;
 
   rows.nonzeros.reserve(rows.count, static_cast<std::size_t>(nonzeros));
   for (std::size_t i = 0; i < rows.count; ++i) {
     rows.copy_x(i, row.data());
     rows.nonzeros.append(std::span<const T>(row));
   }
+  return true;
 }
 
 template <class T>
@@ -259,7 +263,7 @@ template const RowsView<float>& SharedDataset::rows<float>(Split) const;
 template const RowsView<double>& SharedDataset::rows<double>(Split) const;
 template RowsView<float> neighbouring_rows(const RowsView<float>&, Range);
 template RowsView<double> neighbouring_rows(const RowsView<double>&, Range);
-template void index_nonzeros(const Communicator&, std::size_t, Rows<float>&, std::size_t);
-template void index_nonzeros(const Communicator&, std::size_t, Rows<double>&, std::size_t);
+template bool index_nonzeros(const Communicator&, std::size_t, Rows<float>&, std::size_t);
+template bool index_nonzeros(const Communicator&, std::size_t, Rows<double>&, std::size_t);
 
 }  // namespace lockstep

@@ -223,6 +223,11 @@ void Training<T>::start_or_resume() {
           "warning: ranks of one node exchange messages instead of sharing memory, which is slower: " +
           state_.exchange.fallback());
     }
+    if (!data_.has_room_for_index) {
+      observer_.message(
+          "warning: no room to know where numbers are not zero: zeros are multiplied, too, which is "
+          "slower; with more ranks each needs less");
+    }
     const std::size_t rows = run_directory_->open_metrics_after(progress_.epoch);
     if (resumed_ && config_.resume == "auto" && rows < progress_.epoch) {
       observer_.message("warning: metrics.csv has rows of " + std::to_string(rows) + " of the " +
@@ -551,7 +556,7 @@ TrainResult run_training(const Communicator& world, const TrainConfig& config, c
     failure = error;
   }
   if (failure) {
-    if (directory != nullptr) directory->discard_if_new();
+    if (directory != nullptr) directory->discard();
     throw AgreedError(*failure);
   }
   if (world.is_root()) observers.ended(result);

@@ -111,7 +111,8 @@ void read_all(const Communicator& world, const TrainConfig& config, const Datase
               const RowRuns& train, const RowRuns& validation, const RowRuns& test, ProgressBoard* board,
               TrainingData<T>& data) {
   data.own_train = read_rows<T>(world, info, Split::train, train, board);
-  if (config.arithmetic == Arithmetic::exact) index_nonzeros(world, data.plan.rows, data.own_train);
+  if (config.arithmetic == Arithmetic::exact)
+    data.has_room_for_index = index_nonzeros(world, data.plan.rows, data.own_train);
   data.train = data.own_train;
   if (data.validation_rows > 0)
     data.own_validation = read_rows<T>(world, info, Split::train, validation, board);

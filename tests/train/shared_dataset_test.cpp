@@ -132,9 +132,9 @@ TEST_F(SharedRows, ThePlacesOfElementsThatAreNotZeroAreLeftOutOnAllRanksOrNone) 
     rows.x_real.push_back(i % 6 == 0 ? 1.0F : 0.0F);
   const std::size_t all_rows = 10 * static_cast<std::size_t>(world.size()) + 1;
   const std::size_t largest = NonZeroIndex::bytes(11, 22);
-  index_nonzeros(world, all_rows, rows, largest - 1);
+  EXPECT_FALSE(index_nonzeros(world, all_rows, rows, largest - 1));
   EXPECT_TRUE(rows.nonzeros.view().empty());
-  index_nonzeros(world, all_rows, rows, largest);
+  EXPECT_TRUE(index_nonzeros(world, all_rows, rows, largest));
   const NonZeroView found = rows.nonzeros.view();
   ASSERT_EQ(found.starts.size(), rows.count + 1);
   EXPECT_EQ(NonZeroIndex::bytes(rows.count, found.columns.size()),

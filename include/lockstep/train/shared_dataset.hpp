@@ -55,14 +55,15 @@ class SharedDataset {
 template <class T>
 RowsView<T> neighbouring_rows(const RowsView<T>& rows, Range some);
 
-/// Memory of a rank for the places of non-zero elements: those of 320,000 rows like MNIST's. The rows
+/// Memory of a rank for the index of non-zero elements: that of 320,000 rows like MNIST's. The rows
 /// themselves are what a rank's memory is for.
 inline constexpr std::size_t most_index_bytes = std::size_t{96} << 20;
 
-/// Lets the products leave out zeros if the rows of all ranks have enough of them, and no rank needs more
-/// than `most_bytes` or has no room: fills rows.nonzeros. Collective. Changes no result.
+/// Lets the products leave out zeros if the rows of all ranks have enough of them, every rank needs at most
+/// `most_bytes` for it and its node has room: fills rows.nonzeros. Changes no result. Returns false on all
+/// ranks if only the room was missing. Collective.
 template <class T>
-void index_nonzeros(const Communicator& world, std::size_t all_rows, Rows<T>& rows,
+bool index_nonzeros(const Communicator& world, std::size_t all_rows, Rows<T>& rows,
                     std::size_t most_bytes = most_index_bytes);
 
 /// Up to this share of non-zero elements, leaving out the others is faster (measured: 2 to 4 times at MNIST's

@@ -27,6 +27,7 @@ struct TrainingData {
   RowsView<T> validation;           // this rank's evaluation_rows
   std::size_t test_rows = 0;        // over all ranks; 0: the dataset has no test split
   RowsView<T> test;
+  bool has_room_for_index = true;  // false: zeros of sparse rows are multiplied, for want of memory
 
   // What the views look at, where it is not shared.
   Rows<T> own_train, own_validation, own_test;
