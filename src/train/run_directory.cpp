@@ -136,7 +136,7 @@ RunDirectory::RunDirectory(const std::string& path)
     made_checkpoints_ = fs::create_directories(checkpoints_path(), error);
     if (error) refuse(checkpoints_path(), error.message());
   } catch (...) {
-    discard_if_new();
+    discard();
     throw;
   }
 }
@@ -153,7 +153,7 @@ void RunDirectory::lock() {
   }
 }
 
-void RunDirectory::discard_if_new() {
+void RunDirectory::discard() {
   std::error_code error;
   if (made_checkpoints_) fs::remove(checkpoints_path(), error);  // only if it is empty
   made_checkpoints_ = false;

@@ -194,17 +194,38 @@ TEST(RunDirectory, LosesWhatAKilledProcessLeftUnfinished) {
   EXPECT_TRUE(fs::is_empty(directory / "run"));
 }
 
-TEST(RunDirectory, OnlyANewOneIsDiscarded) {
+TEST(RunDirectory, OnlyWhatItMadeIsDiscarded) {
   const TemporaryDirectory directory;
   {
     RunDirectory run(directory / "a/b");
-    run.discard_if_new();
+    run.discard();
   }
   EXPECT_TRUE(directory.empty());
   { const RunDirectory run(directory / "a/b"); }
   RunDirectory again(directory / "a/b");
-  again.discard_if_new();
+  again.discard();
   EXPECT_TRUE(fs::is_directory(directory / "a/b"));
+  EXPECT_TRUE(fs::is_directory(again.checkpoints_path()));  // it was there
+}
+
+TEST(RunDirectory, CheckpointsInAnOldOneAreDiscardedIfTheyAreNewAndEmpty) {
+  const TemporaryDirectory directory;
+  {
+    RunDirectory run(directory.path());
+    run.discard();
+    EXPECT_FALSE(fs::exists(run.checkpoints_path()));
+  }
+  {
+    RunDirectory run(directory.path());
+    run.keep();
+    run.discard();
+    EXPECT_TRUE(fs::exists(run.checkpoints_path()));
+    fs::remove(run.checkpoints_path());
+  }
+  RunDirectory run(directory.path());
+  write_text(run.checkpoints_path() + "/last", "");
+  run.discard();
+  EXPECT_TRUE(fs::exists(run.checkpoints_path() + "/last"));
 }
 
 TEST(RunDirectory, DiscardingLeavesTheRunsBesideIt) {
@@ -212,7 +233,7 @@ TEST(RunDirectory, DiscardingLeavesTheRunsBesideIt) {
   RunDirectory run(directory / "runs/sweep/a/");
   const RunDirectory other(directory / "runs/sweep/b");
   write_text(other.checkpoints_path() + "/last", "");
-  run.discard_if_new();
+  run.discard();
   EXPECT_FALSE(fs::exists(directory / "runs/sweep/a"));
   EXPECT_TRUE(fs::exists(other.checkpoints_path() + "/last"));
 }

@@ -33,8 +33,8 @@ class RunDirectory {
 
   /// Removes what this object made: a new directory with all in it, else an empty checkpoints/. For a mistake
   /// of the user found late. Parents that other runs have begun in stay.
-  void discard_if_new();
-  /// From now on there is a run worth keeping: discard_if_new() does nothing any more.
+  void discard();
+  /// From now on there is a run worth keeping: discard() does nothing any more.
   void keep() {
     first_made_.clear();
     made_checkpoints_ = false;
