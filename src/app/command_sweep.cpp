@@ -121,8 +121,8 @@ void print_end(const SweepPlan& plan, const SweepResult& result, const SweepSumm
   print_some(summary.failed, "of them failed");
   print_some(summary.repeated, "with the config of another and run with it");
   std::cout << "\n";
-  if (summary.best.empty() && summary.finished > 0) {
-    std::cout << "  best               none: no trial that finished has a " << plan.metric
+  if (summary.best.empty() && summary.finished > 0 && plan.spec.best > 0) {
+    std::cout << "  best               none: no finished trial has a value of " << plan.metric
               << ", which is computed at the end of an epoch\n";
   }
   for (const RankedTrial& best : summary.best) {

@@ -134,6 +134,12 @@ SweepPlan make_plan(const SweepSpec& spec) {
     throw UserError("[sweep] metric: expected a trial with validation_split for " + spec.metric +
                     ", found none");
   }
+  const bool some_test = std::any_of(plan.trials.begin(), plan.trials.end(), [&](const Trial& trial) {
+    return trial.invalid.empty() && test_rows(trial, plan.datasets[trial.dataset]) > 0;
+  });
+  if (spec.metric.starts_with("test_") && !some_test) {
+    throw UserError("[sweep] metric: expected a dataset with test rows for " + spec.metric + ", found none");
+  }
   plan.metric =
       spec.metric.empty() ? default_metric(*first_valid, plan.datasets[first_valid->dataset]) : spec.metric;
   return plan;

@@ -12,8 +12,8 @@ import time
 import unittest
 
 from lockstep_cli import (MNIST_DIR, RESUMABLE, SLOWDOWN, USER_ERROR, CliTestCase, bound_by_permissions, error_lines,
-                          finish, parameters_sha256,
-                          rank_processes, run, run_well, start, summary, tree, write_classification, write_mnist)
+                          finish, parameters_sha256, rank_processes, run, run_well, start, summary, synthetic_classes,
+                          tree, write_classification, write_dataset, write_mnist)
 
 SWEEP = """
 [base]
@@ -144,10 +144,11 @@ over = ["shards"]
     def test_trials_that_end_before_anything_is_evaluated_are_not_ranked(self):
         path = self.write(f'[base]\ndata = "{self.data}"\nbatch_size = 20\nmax_steps = 2\n[grid]\nseed = [1, 2]\n')
         result = self.sweep_well(path)
-        self.assertIn("all trials         2 of 2 ended\n  best               none: no trial that finished has a test_accuracy",
-                      result.out)
+        self.assertIn("all trials         2 of 2 ended\n"
+                      "  best               none: no finished trial has a value of test_accuracy", result.out)
 
     def test_mistakes_are_the_users(self):
+        write_dataset(self.dir / "no-test.h5", *synthetic_classes(40, (6, 5), 4, 1))
         cases = [
             ("[grid]\nactivation = [\"rleu\"]", "line 2, key 'activation'"),
             ("[grid]\nseed = [1]", "expected `data = \"FILE\"`"),
@@ -155,6 +156,8 @@ over = ["shards"]
             (f"[base]\ndata = \"{self.data}\"\nshards = 129", "expected a trial whose config is valid"),
             (f"[base]\ndata = \"{self.data}\"\n[sweep]\nmetric = \"val_accuracy\"",
              "[sweep] metric: expected a trial with validation_split for val_accuracy, found none"),
+            (f"[base]\ndata = \"{self.dir}/no-test.h5\"\n[sweep]\nmetric = \"test_accuracy\"",
+             "[sweep] metric: expected a dataset with test rows for test_accuracy, found none"),
         ]
         for text, message in cases:
             for ranks in (1, 2):
