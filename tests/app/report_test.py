@@ -212,7 +212,7 @@ class Reports(CliTestCase):
         (self.dir / "d.h5").rename(self.dir / "new.h5")
         self.assertEqual(self.report("a").status, 0)
         text, figures = self.page()
-        self.says("d.h5: expected a dataset file, found: ", text)
+        self.says("d.h5: expected a dataset file, found none. ", text)
         self.says("What needs the dataset is left out", text)
         self.assertNotIn("confusion", figures)
         write_regression(self.dir / "other.h5")

@@ -30,8 +30,9 @@ class Datasets:
         chosen by the user does not."""
         name = run.config.get("data", "")
         if name not in self.found:
+            features = run.first_kernel()[0].shape[0] if run.checkpoint else None
             try:
-                self.found[name] = find_dataset(run, self.chosen)
+                self.found[name] = find_dataset(run, self.chosen, features)
             except ReportError as error:
                 if self.chosen:
                     raise ReportError(f"--data {error}") from error

@@ -72,6 +72,8 @@ class Dataset:
     def __init__(self, path):
         """Throws ReportError if it is none."""
         self.path = str(path)
+        if not Path(path).exists():
+            raise ReportError(f"{path}: expected a dataset file, found none")
         try:
             with h5py.File(path, "r") as file:
                 self.task = file.attrs["task"]
@@ -104,13 +106,12 @@ class Dataset:
         return self.class_names[number] if number < len(self.class_names) else str(number)
 
 
-def find_dataset(run, chosen):
-    """The dataset of a run; `chosen`: the user's --data, which takes its place. Throws ReportError if there is none
-    that fits."""
+def find_dataset(run, chosen, features):
+    """The dataset of a run, or the one `chosen` by the user in its place. Throws ReportError if it is none, or has not
+    the `features` of the run."""
     path = chosen or run.summary.get("dataset", {}).get("path") or run.config.get("data", "")
     data = Dataset(path)
-    expected = run.first_kernel()[0].shape[0] if run.checkpoint else data.features
-    if data.features != expected:
-        raise ReportError(f"{path}: expected rows of {expected} numbers, as {run.path} was trained on, found "
+    if features not in (None, data.features):
+        raise ReportError(f"{path}: expected rows of {features} numbers, as {run.path} was trained on, found "
                           f"{data.features}")
     return data
