@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to a trained network: installs what is missing, builds, gets data, trains on two ranks, evaluates.
+# From nothing to a trained network: installs what is missing, gets data, builds, trains on two ranks, evaluates.
 # A second call takes seconds: what is done is not done again.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 [ $# = 0 ] || die 2 "takes no arguments (found '$1')"

@@ -3,7 +3,7 @@
 #   scripts/test.sh [--full] [--real-task] [--builds] [--asan] [--werror] [ctest arguments, e.g. -R dist]
 #     --full    also the long tests (CTest labels "full" and "real-task"), those of --builds, and core and nn without MPI
 #     --real-task  also whether MNIST is learned as well as published recipes do, a published table is met in all its
-#               epochs, and 2 GB are loaded within their memory: some fifteen minutes, and 2 GB of temporary files
+#               epochs, and 2 GB are loaded within their memory: some twenty minutes, and 2 GB of temporary files
 #     --builds  core and nn, built by GCC and Clang, -O0 and -O3, and for aarch64 (emulated): the same bits, and nothing
 #               else
 #     --asan    the tests under AddressSanitizer and UndefinedBehaviorSanitizer, and nothing else (build/asan)

@@ -101,7 +101,7 @@ DatasetInfo convert(const ConvertArguments& arguments) {
   return convert_hdf5(hdf5, arguments.output);
 }
 
-/// Nothing can be learned of them: often a label that is spelled in two ways.
+/// Nothing can be learned about classes that no training row has; often a label is spelled in two ways.
 void warn_of_classes_without_rows(const DatasetInfo& info) {
   if (info.task != Task::classification) return;
   std::vector<bool> has_rows(info.outputs, false);

@@ -78,6 +78,7 @@ DatasetInfo write_dataset(const std::string& path, const DatasetAttributes& attr
       throw FileError(replace_first(error.what(), temporary_path, path));
     }
   });
+  trust_hdf5(path);  // with the new name it counts as another file
   info.path = path;
   return info;
 }

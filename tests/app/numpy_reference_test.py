@@ -9,7 +9,7 @@ import numpy as np
 import lockstep_cli as cli
 
 ROWS, TEST_ROWS, PIXELS, CLASSES, EPOCHS = 250, 90, 42, 5, 8
-SHUFFLE, DROPOUT = 2, 3  # what random numbers are for, as the results' definition numbers it
+SHUFFLE, DROPOUT = 2, 3  # RandomPurpose of core/random.hpp
 
 
 def softmax(logits):
@@ -53,7 +53,8 @@ class Reference:
     dropout: for each hidden layer the share of outputs that are 0 in training, while the others grow to the same mean
     (Srivastava et al. 2014)."""
 
-    def __init__(self, widths, ranges, seed, function=None, derivative=None, constraint=lambda kernel: kernel, dropout=None):
+    def __init__(self, widths, ranges, seed, function=None, derivative=None, constraint=lambda kernel: kernel,
+                 dropout=None):
         self.seed, self.steps, self.dropout = seed, 0, dropout or [0.0] * (len(widths) - 2)
         np.random.seed(seed)
         self.kernels = [low + (high - low) * np.random.random(shape)
@@ -108,11 +109,11 @@ class AgainstNumPy(cli.CliTestCase):
             sums = [reference.step(x[batch], y[batch], rate) for batch in batches]
             expected.append((*np.sum(sums, 0) / ROWS, (reference.logits(test_x).argmax(1) == test_y).mean()))
         for shards, ranks, arithmetic in ((1, 1, "openblas"), (5, 3, "openblas"), (4, 2, "exact")):
-            run_dir = self.dir / f"run-{shards}"
-            shards, shuffle = (shuffled_shards, "on") if shuffled_shards else (shards, "off")
+            run_dir = self.dir / f"run-{ranks}-{arithmetic}"
             self.train(run_dir, "--data", data, "--precision", "float64", "--init-generator", "mt19937", "--optimizer",
                        "sgd", "--learning-rate", rate, "--batch-size", batch_size, "--epochs", EPOCHS,
-                       "--shards", shards, "--arithmetic", arithmetic, "--shuffle", shuffle, *flags, ranks=ranks)
+                       "--shards", shuffled_shards or shards, "--arithmetic", arithmetic,
+                       "--shuffle", "on" if shuffled_shards else "off", *flags, ranks=ranks)
             for row, (loss, accuracy, test_accuracy) in zip(cli.metrics(run_dir), expected, strict=True):
                 self.assertAlmostEqual(float(row["loss"]), loss, delta=1e-11)
                 self.assertAlmostEqual(float(row["accuracy"]), accuracy, delta=1e-12)

@@ -27,7 +27,7 @@ class RealTask(cli.MnistTestCase):
         return result
 
     def means(self, name, flags):
-        """measure()'s, over the seeds. Between seeds the accuracy after five epochs differs by up to half a percent with
+        """Means over the seeds of what measure() returns. Between seeds the accuracy after five epochs differs by up to half a percent with
         one hidden layer, by more with six, in PyTorch too."""
         runs = [self.measure(name, flags, seed) for seed in SEEDS]
         loss, accuracy = (statistics.mean(values) for values in zip(*runs))
@@ -53,7 +53,7 @@ class RealTask(cli.MnistTestCase):
 
     def test_depth_does_not_help_identity(self):
         _, accuracy = self.means("six of 512, identity", ["--hidden", "512x6", "--activation", "identity", *RMSPROP])
-        self.assertLess(accuracy, 0.93)
+        self.assertTrue(0.85 < accuracy < 0.93, f"mean test accuracy {accuracy}")
 
     def test_deep_sigmoid_learns(self):
         _, accuracy = self.means("six of 512, sigmoid", ["--hidden", "512x6", "--activation", "sigmoid", *RMSPROP])

@@ -135,8 +135,9 @@ class GetMnist(unittest.TestCase):
         fashion, programs = self.directory / "data" / "fashion-mnist", self.directory / "programs"
         fashion.mkdir(parents=True)
         programs.mkdir()
-        (programs / "apt-get").write_text("#!/bin/sh\nexit 1\n")
-        (programs / "apt-get").chmod(0o755)
+        for program in ("apt-get", "sudo"):  # nothing may be installed
+            (programs / program).write_text("#!/bin/sh\nexit 1\n")
+            (programs / program).chmod(0o755)
         path = f"{programs}:{os.environ['PATH']}"
         for name in NAMES:
             (fashion / f"{name}.gz").write_bytes(b"")
