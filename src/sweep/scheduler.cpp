@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "lockstep/core/build_id.hpp"
 #include "lockstep/core/seconds_since.hpp"
 #include "lockstep/core/sha256.hpp"
 #include "lockstep/core/version.hpp"
@@ -183,7 +184,7 @@ void SweepJob::record_invalid(const Trial& trial) const {
 /// Hosts may see other files, or run another lockstep.
 void SweepJob::check_same_plan() const {
   Sha256 digest;
-  digest.update(version());
+  digest.update(version() + build_id());
   const bool uses_openblas = std::any_of(plan_.trials.begin(), plan_.trials.end(), [](const Trial& trial) {
     return trial.config.arithmetic == Arithmetic::openblas;
   });

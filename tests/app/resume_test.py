@@ -210,6 +210,20 @@ class StopBySignal(ResumeTestCase):
         self.assertEqual(shown.decode().count("Ctrl-C again ends at once"), 1, shown.decode())
         self.assertEqual(cli.summary(run_dir)["reason"], "SIGINT")
 
+    def test_a_second_sigint_ends_the_job_at_once(self):
+        for ranks, expected in ((1, -signal.SIGINT), (3, 128 + signal.SIGINT)):
+            with self.subTest(ranks=ranks):
+                run_dir = self.dir / f"run-{ranks}"
+                # A step and its checkpoint take longer than the time between the signals.
+                process = self.started(run_dir, ranks, "--hidden", "1500,1500", "--epochs", "100000")
+                victim = process.pid if ranks == 1 else cli.rank_processes(process)[1]
+                with contextlib.suppress(ProcessLookupError):
+                    for _ in range(2):
+                        os.kill(victim, signal.SIGINT)
+                        time.sleep(0.002)
+                self.assertEqual(cli.finish(process).status, expected)
+                self.assertFalse((run_dir / "summary.json").exists())
+
     def test_sigterm_before_the_first_step(self):
         run_dir = self.dir / "run"
         # Weights that take some time to be drawn.
@@ -314,11 +328,13 @@ def damage(path):
 
 
 class MixedRanks(ResumeTestCase):
-    def refusal(self, root, other):
-        """What two ranks with other flags than each other say on stderr; they have to end with status 2."""
-        one = [cli.BINARY, "train", "--run-dir", self.dir / "run", *self.flags()]
-        result = subprocess.run([*map(str, cli.command([], 1, True)[:-1]), *map(str, [*one, *root]), ":", "-n", "1",
-                                 *map(str, [*one, *other])],
+    def refusal(self, root, other, program=cli.BINARY, variables=(), data=None):
+        """What two ranks with other flags than each other say on stderr; they have to end with status 2. program,
+        variables ("NAME=value") and data are of the other rank."""
+        flags = ["train", "--run-dir", self.dir / "run", *self.flags()]
+        exported = [word for variable in variables for word in ("-x", variable)]
+        command = [*cli.mpirun(1), cli.BINARY, *flags, *root, ":", "-n", "1", *exported, program, *flags, *other]
+        result = subprocess.run([*map(str, command), *(["--data", str(data)] if data else [])],
                                 env=cli.environment(), capture_output=True, text=True, timeout=120 * cli.SLOWDOWN)
         self.assertEqual(result.returncode, cli.USER_ERROR, result.stderr)
         self.assertFalse((self.dir / "run").exists())
@@ -336,6 +352,32 @@ class MixedRanks(ResumeTestCase):
                 said = self.refusal([], other)
                 self.assertIn("ranks were started with different commands: expected 'lockstep train ", said)
                 self.assertRegex(said, rf"found 'lockstep train .*{other[0]} ")
+
+    def test_another_build_is_refused(self):
+        notes = subprocess.run(["readelf", "--notes", cli.BINARY], capture_output=True, text=True, check=True).stdout
+        build = re.search(r"Build ID: ([0-9a-f]+)", notes)[1]
+        content = pathlib.Path(cli.BINARY).read_bytes()
+        self.assertEqual(content.count(bytes.fromhex(build)), 1)
+        other_build = "0" * len(build)
+        other = self.dir / "lockstep"
+        other.write_bytes(content.replace(bytes.fromhex(build), bytes.fromhex(other_build)))
+        other.chmod(0o755)
+        said = self.refusal([], [], program=other)
+        self.assertIn(f"build {build}' as on rank 0, found 'lockstep ", said)
+        self.assertIn(f"build {other_build}'", said)
+
+    def test_other_kernels_of_openblas_are_refused(self):
+        said = self.refusal(*[["--arithmetic", "openblas"]] * 2, variables=["OPENBLAS_CORETYPE=Prescott"])
+        self.assertIn("ranks differ in what the results depend on", said)
+        self.assertIn("Prescott", said)
+
+    def test_other_rows_are_refused(self):
+        with h5py.File(self.data) as file:
+            arrays = [file[name][...] for name in ("train/x", "train/y", "test/x", "test/y")]
+        arrays[0][3, 0] += 1
+        cli.write_dataset(self.dir / "other.h5", *arrays)
+        said = self.refusal([], [], data=self.dir / "other.h5")
+        self.assertIn("--data has to name the same data on every host", said)
 
     def test_a_mistake_on_one_rank_is_told(self):
         self.assertIn("rank 1 on ", self.refusal(["--max-steps", 1], ["--max-steps"]))
