@@ -151,9 +151,16 @@ int fclose(FILE* file) {
   return REAL(fclose)(file);
 }
 
+/* Where a file server tells of a quota. The descriptor is closed all the same. */
 int close(int descriptor) {
+  const int writes = path_of(descriptor) != NULL && (fcntl(descriptor, F_GETFL) & O_ACCMODE) != O_RDONLY;
+  const int what = writes ? fate() : 0;
+  const int error = errno;
   forget(descriptor);
-  return (int)syscall(SYS_close, descriptor);
+  const int result = (int)syscall(SYS_close, descriptor);
+  if (what >= 0) return result;
+  errno = error;
+  return -1;
 }
 
 static ssize_t write_at(int descriptor, const void* data, size_t length, off64_t offset, int positioned) {
