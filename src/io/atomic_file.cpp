@@ -130,13 +130,14 @@ void link_file_atomically(const std::string& target, const std::string& link) {
   sync_path(directory_of(link), O_RDONLY | O_DIRECTORY);
 }
 
-void remove_temporary_files(const std::string& directory, const std::string& name) {
+void remove_temporary_files(const std::string& directory,
+                            const std::function<bool(const std::string& name)>& is_ours) {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
     const std::string found = entry.path().filename().string();
     const std::size_t mark = found.find(temporary_mark);
     const bool temporary = found.starts_with('.') && mark != std::string::npos;
-    if (temporary && (name.empty() || found.substr(1, mark - 1) == name)) fs::remove(entry.path(), error);
+    if (temporary && is_ours(found.substr(1, mark - 1))) fs::remove(entry.path(), error);
   }
 }
 

@@ -10,11 +10,13 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/io/atomic_file.hpp"
+#include "lockstep/io/checkpoint.hpp"
 #include "lockstep/io/text_file.hpp"
 #include "lockstep/train/diagnostics.hpp"
 #include "lockstep/train/json_text.hpp"
@@ -228,10 +230,14 @@ void RunDirectory::log(const std::string& text) const {
 }
 
 void RunDirectory::remove_temporary_files() const {
-  lockstep::remove_temporary_files(checkpoints_path());
-  // People may have other programs write beside the run.
-  for (const std::string& path : {config_path(), metrics_path(), diagnostics_.path(), summary_path()})
-    lockstep::remove_temporary_files(path_, fs::path(path).filename().string());
+  // People may have other programs write beside the run, or into the directory that checkpoints/ is a link
+  // to.
+  lockstep::remove_temporary_files(checkpoints_path(), [](const std::string& name) {
+    return step_of_checkpoint(name).has_value() || name == "best" || name == "last";
+  });
+  const std::set<std::string> own{config_path(), metrics_path(), diagnostics_.path(), summary_path()};
+  lockstep::remove_temporary_files(path_,
+                                   [&](const std::string& name) { return own.contains(path_ + "/" + name); });
 }
 
 }  // namespace lockstep

@@ -54,7 +54,9 @@ TEST(AtomicFile, KeepsTheOldContentIfTheProcessDies) {
   EXPECT_EQ(WEXITSTATUS(status), 9);
   EXPECT_EQ(read_text(directory / "a"), "old");
   EXPECT_EQ(files_in(directory.path()), 2u);
-  remove_temporary_files(directory.path());
+  remove_temporary_files(directory.path(), [](const std::string& name) { return name == "b"; });
+  EXPECT_EQ(files_in(directory.path()), 2u);
+  remove_temporary_files(directory.path(), [](const std::string& name) { return name == "a"; });
   EXPECT_EQ(files_in(directory.path()), 1u);
 }
 

@@ -181,14 +181,16 @@ TEST(RunDirectory, WaitsForNoFifo) {
 TEST(RunDirectory, LosesWhatAKilledProcessLeftUnfinished) {
   const TemporaryDirectory directory;
   const RunDirectory run(directory / "run");
-  for (const char* left :
-       {".config.toml.tmp-host-1-1", ".summary.json.tmp-host-1-2", ".metrics.csv.tmp-host-1-3",
-        ".diagnostics.csv.tmp-host-1-4", "checkpoints/.last.tmp-host-1-5"})
+  for (const char* left : {".config.toml.tmp-host-1-1", ".summary.json.tmp-host-1-2",
+                           ".metrics.csv.tmp-host-1-3", ".diagnostics.csv.tmp-host-1-4",
+                           "checkpoints/.last.tmp-host-1-5", "checkpoints/.step-00000007.h5.tmp-host-1-6"})
     write_text(directory / "run/" + left, "");
-  write_text(directory / "run/.predictions.csv.tmp-host-2-1", "");  // of another program that lives
+  // Of another program that lives.
+  const std::vector<std::string> others{".predictions.csv.tmp-host-2-1", "checkpoints/.notes.tmp-host-2-2"};
+  for (const std::string& name : others) write_text(directory / "run/" + name, "");
   run.remove_temporary_files();
+  for (const std::string& name : others) EXPECT_TRUE(fs::remove(directory / "run/" + name)) << name;
   EXPECT_TRUE(fs::is_empty(run.checkpoints_path()));
-  fs::remove(directory / "run/.predictions.csv.tmp-host-2-1");
   fs::remove(directory / "run/.lock");
   fs::remove(run.checkpoints_path());
   EXPECT_TRUE(fs::is_empty(directory / "run"));

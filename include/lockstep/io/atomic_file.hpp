@@ -24,8 +24,9 @@ void replace_file(const std::string& path, std::string_view content);
 /// there in one step: a hard link, or a copy where the file system has no hard links. Throws FileError.
 void link_file_atomically(const std::string& target, const std::string& link);
 
-/// Removes the temporary files that write_file_atomically() of a killed process left in `directory`: those of
-/// the file `name`, or of all. Only for what one process at a time writes.
-void remove_temporary_files(const std::string& directory, const std::string& name = "");
+/// Removes the temporary files that write_file_atomically() of a killed process left in `directory`, of the
+/// files whose names `is_ours` takes. Only for what one process at a time writes.
+void remove_temporary_files(const std::string& directory,
+                            const std::function<bool(const std::string& name)>& is_ours);
 
 }  // namespace lockstep
