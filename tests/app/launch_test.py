@@ -133,6 +133,19 @@ class Launch(cli.CliTestCase):
         self.assertEqual(result.err.count("restart "), 2)
         self.assertIn("it failed 3 times without progress", result.err)
 
+    def test_a_loss_that_is_not_finite_each_time_ends_it(self):
+        diverging = ["--optimizer", "sgd", "--learning-rate", "1e30", "--checkpoint-every", "1steps"]
+        result = cli.run(*self.launch_flags(train=diverging))
+        self.assertEqual(result.status, 1, str(result))
+        self.assertEqual(result.err.count("the loss or a weight is not finite in epoch 1, step "), 3, str(result))
+        self.assertIn("it failed 3 times without progress", result.err)
+
+    def test_a_mistake_that_only_restarts_show_keeps_its_status(self):
+        fake = self.fake_launcher('[ $starts != 1 ] || { $train --max-steps 5; exit 1; }; exit 2')
+        result = cli.run(*self.launch_flags(launcher=fake))
+        self.assertEqual(result.status, cli.USER_ERROR, str(result))
+        self.assertIn("it failed 3 times without progress", result.err)
+
     def test_more_ranks_than_slots(self):
         result = cli.run(*self.launch_flags(ranks=999, launcher=cli.MPIEXEC), env={"OMPI_MCA_rmaps_base_oversubscribe": "0"})
         self.assertEqual(result.status, cli.USER_ERROR, str(result))
