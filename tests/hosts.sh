@@ -2,6 +2,7 @@
 # Runs an MPI program on several "hosts" of this machine: network namespaces on a bridge, each with a host name and a
 # core of its own, between which there is TCP only.
 #   hosts.sh MPIEXEC RANKS[,RANKS…] PROGRAM [ARGUMENT…]      2,2: two hosts with two ranks each
+# MPIEXEC none: PROGRAM runs once, on the first host; mpirun started by it reaches the hosts as 10.77.0.1, 10.77.0.2, …
 # Exit status 77 if namespaces are not permitted here.
 set -eu
 usage() {
@@ -64,7 +65,14 @@ exec ip netns exec $name-\$host unshare --uts taskset -c \$(((host - 1) % $(npro
 END
 chmod +x "$work/enter"
 
-ip netns exec "$name-1" unshare --uts taskset -c 0 sh -c 'hostname host1; exec "$@"' sh "$mpiexec" --host "$hosts" \
+on_host1() { ip netns exec "$name-1" unshare --uts taskset -c 0 sh -c 'hostname host1; exec "$@"' sh "$@"; }
+if [ "$mpiexec" = none ]; then
+  export OMPI_MCA_plm_rsh_agent="$work/enter" OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_pml=ob1 OMPI_MCA_btl=tcp,vader,self
+  export OMPI_MCA_btl_tcp_if_include=10.77.0.0/24 OMPI_MCA_oob_tcp_if_include=10.77.0.0/24
+  on_host1 "$@"
+  exit
+fi
+on_host1 "$mpiexec" --host "$hosts" \
   --mca plm_rsh_agent "$work/enter" --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 \
   --mca pml ob1 --mca btl tcp,vader,self --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 \
   "$@"

@@ -54,6 +54,17 @@ class SameBitsOnSeveralHosts(cli.CliTestCase):
                     self.assertEqual(len(set(found["hosts"])), len(counts))
                     self.assertEqual(found["transport"], transport)
 
+    def test_doctor_looks_at_every_host(self):
+        launcher = [HOSTS_SCRIPT, cli.MPIEXEC, "2,1"]
+        # Too few file descriptors, on the second host alone.
+        few_files = ["sh", "-c", '[ "$(hostname)" = host1 ] || ulimit -n 64; exec "$@"', "sh"]
+        result = cli.run("doctor", "--json", launcher=[*launcher, *few_files], timeout=120)
+        found = result.json()
+        self.assertEqual(found["nodes"], 2)
+        self.assertEqual([rank.split()[0] for rank in found["per_rank"]], ["host1", "host1", "host2"])
+        self.assertIn({"level": "warning", "hosts": ["host2"], "found": "only 64 files may be open", "mend": "ulimit -n 4096"},
+                      found["findings"])
+
     def test_a_sweep_shares_out_its_trials(self):
         path = self.dir / "sweep.toml"
         path.write_text(f'[base]\ndata = "{self.data}"\nepochs = 200\nbatch_size = 20\n'

@@ -32,10 +32,11 @@ TOOL = os.environ.get("LOCKSTEP_FAULTS_TOOL", "")
 HOSTS_SCRIPT = str(pathlib.Path(__file__).resolve().parent.parent / "hosts.sh")
 PARTS = {}
 
-# 200 rows in batches of 20: 10 steps an epoch.
+# 160 of 200 rows in batches of 20: 8 steps an epoch.
 FLAGS = ["--hidden", "24", "--batch-size", "20", "--seed", "5", "--keep-checkpoints", "2", "--validation-split", "0.2",
          "--quiet"]
 HANG_SECONDS = 90
+SECONDS_AFTER_A_KILL = 20  # in which mpirun has ended the other ranks; measured: 2
 
 
 class Wrong(Exception):
@@ -113,6 +114,10 @@ class Suite:
         result = self.train(run_dir, *more, ranks=ranks)
         if result.status != 0:
             raise Lost(f"cannot go on: {result}")
+        self.check_same(run_dir, expected)
+
+    @staticmethod
+    def check_same(run_dir, expected):
         if cli.parameters_sha256(run_dir) != cli.parameters_sha256(expected):
             raise Wrong("other bits")
         if cli.metrics_without_times(run_dir) != cli.metrics_without_times(expected):
@@ -131,13 +136,19 @@ def newest_valid(directories):
     return {d: None if step == "none" else int(step) for d, step in zip(directories, found, strict=True)}
 
 
+def invalid_checkpoints(paths):
+    """Those of the files that are no valid checkpoints."""
+    return subprocess.run([TOOL, "invalid", *map(str, paths)], text=True, capture_output=True, check=True).stdout.split()
+
+
 # Killed ranks
 
 
 @part(short=4, full=500)
 def kill(suite):
     """SIGKILL of a random rank at a random time, 1–4 ranks, resumed on 1–4."""
-    flags = ["--epochs", 60, "--evaluate-every", 10, "--checkpoint-every", "7steps"]
+    interval = 7
+    flags = ["--epochs", 60, "--evaluate-every", 10, "--checkpoint-every", f"{interval}steps"]
     expected = suite.undisturbed(*flags)
 
     def killed(run_dir):
@@ -146,15 +157,20 @@ def kill(suite):
         process = cli.start("train", "--run-dir", run_dir, *suite.flags(*flags), ranks=ranks)
         time.sleep(suite.random.uniform(0, 0.7) + (0.3 + 0.15 * ranks if ranks > 1 else 0))
         victims = cli.rank_processes(process) if ranks > 1 else [process.pid]
+        number = None
         try:
-            os.kill(suite.random.choice(victims), signal.SIGKILL)
-        except (IndexError, ProcessLookupError):
-            pass
-        try:
-            result = cli.finish(process, timeout=HANG_SECONDS)
-        except AssertionError as error:
-            raise Hung(str(error)) from None
+            victim = suite.random.choice(victims)
+            number = rank_number(victim) if ranks > 1 else None
+            os.kill(victim, signal.SIGKILL)
+        except (IndexError, FileNotFoundError, ProcessLookupError, StopIteration):
+            pass  # not there yet, or no longer
+        result = ended(process, SECONDS_AFTER_A_KILL if number is not None else HANG_SECONDS)
         check_rows(run_dir)
+        check_newest(run_dir, interval)
+        if number is not None and result.status != 0:
+            named = rf"process rank {number} with PID \d+ on node \S+ exited on\s+signal 9"
+            if not re.search(named, result.err + result.out):
+                raise Wrong(f"rank {number} is not named: {result}")
         return result.status != 0
 
     def one():
@@ -183,13 +199,13 @@ def check_rows(run_dir):
 
 def check_newest(run_dir, interval=None):
     """The checkpoint that the log announced last is there and valid, or a newer one: no run has to begin anew. With an
-    interval in steps, also that which the last row of metrics.csv came after."""
+    interval in steps, also the one that was due before the last row of metrics.csv."""
     log, table = run_dir / "log.txt", run_dir / "metrics.csv"
     announced = re.findall(r"checkpoint step-(\d+)\.h5 ", log.read_text()) if log.exists() else []
     expected = int(announced[-1]) if announced else 0
     rows = table.read_text().split("\n")[1:-1] if table.exists() else []
     if interval and rows:
-        expected = max(expected, int(rows[-1].split(",")[1]) // interval * interval)
+        expected = max(expected, (int(rows[-1].split(",")[1]) - 1) // interval * interval)
     found = newest_valid([run_dir / "checkpoints"])[run_dir / "checkpoints"]
     if (found or 0) < expected:
         raise Lost(f"there was a checkpoint of step {expected}, found {found}")
@@ -264,17 +280,27 @@ def disk_errors(suite):
             raise NoCase  # the call is not a write
         if mode == "short" and result.status != 0:
             raise Wrong(f"a short write is no error: {result}")
+        steps = cli.step_checkpoints(run_dir)
+        is_last = bool(steps) and steps[-1].name == cli.step_checkpoints(expected)[-1].name
         if result.status == 0:
-            last = cli.step_checkpoints(run_dir)[-1]
-            if cli.sha256_of_layers(cli.checkpoint_layers(last)) != cli.parameters_sha256(expected):
+            if cli.sha256_of_layers(cli.checkpoint_layers(steps[-1])) != cli.parameters_sha256(expected):
                 raise Wrong("other bits")
+            if mode == "error" and "warning: " not in result.err:
+                raise Wrong(f"nothing is said of the error: {result}")
         elif result.status in (1, 2):
             if len(cli.error_lines(result.err)) != 1 or (mode == "error" and os.strerror(number) not in result.err):
                 raise Wrong(f"no clear message: {result}")
+            log = run_dir / "log.txt"
+            if how_many == 1 and log.exists() and "training on" in log.read_text():
+                raise Wrong(f"one error ended the training: {result}")
+            if is_last:
+                raise Wrong(f"the last state is saved, and the status is not 0: {result}")
         else:
             raise Wrong(str(result))
         # Whatever was there before the first error still is.
         check_newest(run_dir)
+        if invalid := invalid_checkpoints(steps):
+            raise Lost(f"damaged: {invalid}")
         suite.check_end(run_dir, expected, *SHIM_FLAGS)
 
     for at in chosen(suite, calls):
@@ -389,8 +415,8 @@ def elastic(suite):
 
 
 STALL_SECONDS = 2
-LONG_RUN = ["--epochs", 1000000, "--evaluate-every", 100000, "--checkpoint-every", "1000steps",
-            "--stall-timeout", STALL_SECONDS]
+ENDLESS = ["--epochs", 1000000, "--evaluate-every", 100000, "--checkpoint-every", "1000steps"]
+LONG_RUN = [*ENDLESS, "--stall-timeout", STALL_SECONDS]
 
 
 def started(suite, run_dir, *more, ranks):
@@ -458,42 +484,102 @@ def processes_in(space):
     return names
 
 
-@part(short=0, full=4)
-def host_cut_off(suite):
-    """The network of a host goes: the watchdogs of both sides end their ranks, and `launch` ends mpirun."""
-    def one(placement):
-        run_dir = suite.fresh()
-        ranks = sum(map(int, placement.split(",")))
-        process = cli.start("launch", "-n", ranks, "--max-restarts", 0, "--launcher",
-                            f"{HOSTS_SCRIPT} {cli.MPIEXEC} {placement}", "--", "train", "--run-dir", run_dir,
-                            *suite.flags(*LONG_RUN))
-        wait_for_rows(process, run_dir)
+class CutOff:
+    """`with CutOff(process) as …`: the network of host 2 of a hosts.sh goes. What is left there is killed at the end: Open
+    MPI's own daemon goes on looking for mpirun."""
+
+    def __init__(self, process):
         # The namespaces have the number of the process that made them: other tests may have some too.
-        [script] = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        spaces = [f"lockstep-{script}-{name}" for name in ("1", "2", "switch")]
-        try:
-            subprocess.run(["ip", "-n", spaces[1], "link", "set", "net", "down"], check=True)
+        self.spaces = [f"lockstep-{process.pid}-{name}" for name in ("1", "2", "switch")]
+
+    def __enter__(self):
+        self.there = processes_in(self.spaces[1])
+        self.ranks = [pid for space in self.spaces for pid, name in processes_in(space) if name == "lockstep"]
+        subprocess.run(["ip", "-n", self.spaces[1], "link", "set", "net", "down"], check=True)
+        return self
+
+    def ranks_left(self):
+        return [pid for pid in self.ranks if pathlib.Path(f"/proc/{pid}").exists()]
+
+    def does_not_answer(self):
+        """From now on no shell can be started there either."""
+        subprocess.run(["ip", "netns", "delete", self.spaces[1]], check=True)
+
+    def result(self, process, seconds):
+        """Of the process, which the daemon keeps from the end of its output."""
+        deadline = time.monotonic() + seconds
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.kill_remains()
+        return ended(process, 5)
+
+    def kill_remains(self):
+        for pid, _ in self.there:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def __exit__(self, *error):
+        self.kill_remains()
+        for space in self.spaces:
+            subprocess.run(["ip", "netns", "delete", space], stderr=subprocess.DEVNULL)
+
+
+@part(short=0, full=12)
+def host_cut_off(suite):
+    """The network of a host goes: the watchdogs of both sides end their ranks, `launch` ends mpirun, and goes on with the
+    hosts that are left. Without watchdogs Open MPI finds it out, if `launch` started it."""
+    def on_both_sides(placement):
+        process = launched(placement, suite.fresh(), *LONG_RUN)
+        with CutOff(process) as cut_off:
             deadline = time.monotonic() + STALL_SECONDS + 20
-            while process.poll() is None or any(name == "lockstep" for space in spaces for _, name in processes_in(space)):
+            while process.poll() is None or cut_off.ranks_left():
                 if time.monotonic() > deadline:
-                    raise Hung(f"still there: {[processes_in(space) for space in spaces]}")
+                    raise Hung(f"still there: {process.poll()}, {cut_off.ranks_left()}")
                 time.sleep(0.1)
-        finally:
-            for space in spaces:
-                # Open MPI's own daemon on the host that was cut off goes on looking for mpirun.
-                for pid, _ in processes_in(space):
-                    os.kill(pid, signal.SIGKILL)
-                subprocess.run(["ip", "netns", "delete", space], check=True)
-        result = ended(process, 10)
+            result = cut_off.result(process, 0)
         if result.status != 1 or "no rank here got further" not in result.err:
             raise Wrong(str(result))
+
+    def without_watchdogs(placement):
+        process = launched(placement, suite.fresh(), *ENDLESS[:-1], "20steps", "--stall-timeout", 0)
+        with CutOff(process) as cut_off:
+            result = cut_off.result(process, 60)
+        if result.status != 1 or "lost communication" not in result.err or "on node 10.77.0.2" not in result.err:
+            raise Wrong(f"host 2 is not named: {result}")
+
+    def on_the_hosts_left(placement):
+        flags = ["--epochs", 800, "--evaluate-every", 100, "--checkpoint-every", "50steps", "--stall-timeout", STALL_SECONDS]
+        expected = suite.undisturbed(*flags)
+        run_dir = suite.fresh()
+        process = launched(placement, run_dir, *flags, restarts=3)
+        with CutOff(process) as cut_off:
+            cut_off.does_not_answer()
+            result = cut_off.result(process, 90)
+        if result.status != 0 or "10.77.0.2 does not answer and is left out" not in result.err:
+            raise Wrong(str(result))
+        if cli.summary(run_dir)["hosts"] != ["host1"]:
+            raise Wrong(f"it ended on {cli.summary(run_dir)['hosts']}")
+        suite.check_same(run_dir, expected)
+
+    def launched(placement, run_dir, *flags, restarts=0):
+        """`launch` on host 1, on its way with all ranks."""
+        counts = placement.split(",")
+        hosts = ",".join(f"10.77.0.{host}:{count}" for host, count in enumerate(counts, 1))
+        process = cli.start("launch", "-n", sum(map(int, counts)), "--hosts", hosts, "--max-restarts", restarts,
+                            "--launcher", f"{cli.MPIEXEC} --bind-to none", "--", "train", "--run-dir", run_dir,
+                            *suite.flags(*flags), launcher=[HOSTS_SCRIPT, "none", placement])
+        wait_for_rows(process, run_dir)
+        return process
 
     probe = subprocess.run([HOSTS_SCRIPT, cli.MPIEXEC, "1", "true"], env=cli.environment(), capture_output=True, text=True)
     if probe.returncode != 0:
         print("host_cut_off: " + (probe.stdout.strip() or "network namespaces do not work here"))
         return
-    for placement in (["1,1", "2,2"] * suite.count)[:suite.count]:
-        suite.case(f"host 2 of {placement} ranks", lambda: one(placement))
+    for i in range(suite.count):
+        check, placement = (on_both_sides, without_watchdogs, on_the_hosts_left)[i % 3], ("1,1", "2,2")[i // 3 % 2]
+        suite.case(f"host 2 of {placement} ranks, {check.__name__}", lambda: check(placement))
 
 
 class MpiFault:
@@ -540,7 +626,7 @@ class MpiFault:
             self.suite.case(f"call {at} of rank {victim} of {ranks}, {transport}", one)
 
 
-@part(short=2, full=30)
+@part(short=2, full=60)
 def throw(suite):
     """A rank throws while the others wait for it in MPI: all end, with one message that names it. Where the call is
     libhdf5's own, that waits for the other ranks before it tells, and the watchdogs find it out."""
@@ -548,7 +634,7 @@ def throw(suite):
         messages = cli.error_lines(result.err)
         if result.status != 1 or len(messages) != 1:
             raise Wrong(str(result))
-        named = f"rank {victim} on {cli.host()}: " in messages[0] or (victim == 0 and "train: error" in messages[0])
+        named = f"rank {victim} on {cli.host()}: " in messages[0]
         if not (named and "MPI_" in messages[0]) and "reading the data" not in messages[0]:
             raise Wrong(str(result))
     MpiFault(suite).cases("error", check)

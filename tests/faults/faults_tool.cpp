@@ -3,6 +3,7 @@
 #include <iostream>
 #include <iterator>
 #include <random>
+#include <span>
 #include <string>
 
 #include "lockstep/core/error.hpp"
@@ -11,8 +12,8 @@
 
 /// What faults.py asks many times of lockstep's own reading functions.
 ///   faults_tool newest                    directories on standard input, a line each: the step of the newest
-///   valid
-///                                         checkpoint of each, or "none"
+///                                         valid checkpoint of each, or "none"
+///   faults_tool invalid FILE…             those of the files that are no valid checkpoints, a line each
 ///   faults_tool damage FILE COUNT SEED    flips bits and cuts: "COUNT damaged, N not found"
 namespace {
 
@@ -36,6 +37,13 @@ int print_newest() {
       break;
     }
     std::cout << newest << "\n";
+  }
+  return 0;
+}
+
+int print_invalid(std::span<char*> paths) {
+  for (const char* path : paths) {
+    if (is_refused(path)) std::cout << path << "\n";
   }
   return 0;
 }
@@ -72,7 +80,8 @@ int damage(const std::string& path, std::size_t count, std::uint64_t seed) {
 int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   if (what == "newest") return print_newest();
+  if (what == "invalid") return print_invalid({argv + 2, argv + argc});
   if (what == "damage" && argc == 5) return damage(argv[2], std::stoull(argv[3]), std::stoull(argv[4]));
-  std::cerr << "faults_tool newest | faults_tool damage FILE COUNT SEED\n";
+  std::cerr << "faults_tool newest | faults_tool invalid FILE… | faults_tool damage FILE COUNT SEED\n";
   return 2;
 }
