@@ -2,10 +2,10 @@
 # The fault suite: kills ranks, fills disks, cuts power, damages files, and looks at what is left. Takes hours.
 #   scripts/faults.sh [--short] [--seed N] [--share K/N] [PART…]
 #     PART  kill, kill_at_call, disk_errors, read_errors, power_cut, damage, elastic, stall, host_cut_off, throw,
-#           mpi_abort, soak (tests/faults/faults.py), fuzz (needs clang), slurm (needs root; starts a Slurm here);
-#           without any, all
+#           mpi_abort, soak (tests/faults/faults.py), bad_input (tests/app/bad_input_test.py), fuzz (needs clang), slurm
+#           (needs root; starts a Slurm here); without any, all
 #     --short  the share that scripts/test.sh runs
-#     --share  the Kth of N shares of the cases, for as many machines or nights; fuzz and slurm are not divided
+#     --share  the Kth of N shares of the cases, for as many machines or nights; the last three are not divided
 # LOCKSTEP_FUZZ_RUNS (200000) is for each parser, LOCKSTEP_FUZZ_TARGETS names some of them.
 # Exit status 0: nothing lost, nothing wrong, nothing hung.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -29,7 +29,7 @@ done
 python_parts=()
 for part in "${parts[@]}"; do
   case $part in
-    fuzz | slurm) [ $short = no ] || die 2 "$part has no short share" ;;
+    bad_input | fuzz | slurm) [ $short = no ] || die 2 "$part has no short share" ;;
     *)
       grep -q "^def $part(" "$project_dir/tests/faults/faults.py" || die 2 "unknown part '$part'; see the top of the script"
       python_parts+=("$part")
@@ -44,13 +44,20 @@ failed=()
 
 "$project_dir/scripts/setup.sh" --tests
 prepare_mpi
-if [ ${#parts[@]} = 0 ] || [ ${#python_parts[@]} != 0 ]; then
+if [ ${#parts[@]} = 0 ] || [ ${#python_parts[@]} != 0 ] || wants bad_input; then
   build release lockstep lockstep_fault_shim lockstep_fault_mpi_shim faults_tool
+fi
+if [ ${#parts[@]} = 0 ] || [ ${#python_parts[@]} != 0 ]; then
   LOCKSTEP_BINARY=$project_dir/build/release/bin/lockstep \
     LOCKSTEP_FAULT_SHIM=$(find "$project_dir/build/release" -name 'liblockstep_fault_shim.so') \
     LOCKSTEP_FAULT_MPI_SHIM=$(find "$project_dir/build/release" -name 'liblockstep_fault_mpi_shim.so') \
     LOCKSTEP_FAULTS_TOOL=$(find "$project_dir/build/release" -name faults_tool -type f) \
     $python "$project_dir/tests/faults/faults.py" "${options[@]}" "${python_parts[@]}" || failed+=(faults.py)
+fi
+
+if wants bad_input && [ $short = no ]; then
+  LOCKSTEP_BINARY=$project_dir/build/release/bin/lockstep MPIEXEC=$(command -v mpiexec) \
+    $python "$project_dir/tests/app/bad_input_test.py" || failed+=(bad_input)
 fi
 
 # fuzz TARGET: with a corpus that stays in build/fuzz/corpus.
