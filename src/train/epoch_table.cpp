@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <string_view>
+#include <utility>
 
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
@@ -27,14 +28,16 @@ std::uint64_t epoch_of(std::string_view line, std::size_t columns) {
   return whole && parsed.ec == std::errc() && *parsed.ptr == ',' ? epoch : 0;
 }
 
-/// A file descriptor that closes itself.
+/// A file that is written in place. Closes itself, silently, where nobody waits to hear of it.
 class Descriptor {
  public:
   Descriptor(const std::string& path, int flags)
       : descriptor_(::open(path.c_str(), flags | O_NOFOLLOW | O_CLOEXEC)), path_(path) {
     if (descriptor_ < 0) fail("open");
   }
-  ~Descriptor() { ::close(descriptor_); }
+  ~Descriptor() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
 
@@ -49,6 +52,10 @@ class Descriptor {
   }
   void sync() const {
     if (::fdatasync(descriptor_) != 0) fail("sync");
+  }
+  /// Network file systems may say only now that there was no room.
+  void close() {
+    if (::close(std::exchange(descriptor_, -1)) != 0) fail("close");
   }
 
  private:
@@ -106,7 +113,9 @@ bool EpochTable::has_whole_rows() const {
 // Not O_APPEND: what a failed write left behind the whole rows is written over.
 void EpochTable::write_rest() {
   if (has_whole_rows()) {
-    Descriptor(path_, O_WRONLY).write_at(whole_bytes_, std::string_view(text_).substr(whole_bytes_));
+    Descriptor file(path_, O_WRONLY);
+    file.write_at(whole_bytes_, std::string_view(text_).substr(whole_bytes_));
+    file.close();
   } else {
     write_file_atomically(path_, text_);
   }
@@ -124,7 +133,9 @@ void EpochTable::sync() {
   if (whole_bytes_ < text_.size() || !has_whole_rows()) write_rest();
   if (distrusted_) write_file_atomically(path_, text_);
   distrusted_ = true;
-  Descriptor(path_, O_WRONLY).sync();
+  Descriptor file(path_, O_WRONLY);
+  file.sync();
+  file.close();
   distrusted_ = false;
 }
 

@@ -226,7 +226,8 @@ void RunDirectory::log(const std::string& text) const {
   std::istringstream lines(text);
   const std::string time = local_time();
   for (std::string line; std::getline(lines, line);) file << time << "  " << line << "\n";
-  if (!file.flush()) throw FileError(log_path() + ": cannot be written: " + std::strerror(errno));
+  file.close();
+  if (!file) throw FileError(log_path() + ": cannot be written: " + std::strerror(errno));
 }
 
 void RunDirectory::remove_temporary_files() const {

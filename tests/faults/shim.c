@@ -7,8 +7,8 @@
  *   FAULT_AT         the first call that is hit, counted from 1
  *   FAULT_CALLS      how many calls are hit, from there on (default 1)
  *   FAULT_ERRNO      a number
- *   FAULT_COUNT_FILE gets two numbers at the end of the process: calls made, calls that failed or came up short; then the
- *                    path of the last read that failed
+ *   FAULT_COUNT_FILE gets two numbers at the end of the process: calls made, calls that failed or came up short; then what
+ *                    the last one that failed was: link, rename, unlink, or the path of a read
  *   FAULT_TRACE      file to which each call is appended before it is made, as "operation length\n" and that many bytes:
  *                    NUL-separated texts, for writes: path, offset, content
  */
@@ -29,7 +29,7 @@
 
 enum { most_descriptors = 4096 };
 static char* paths[most_descriptors]; /* of descriptors below the directory */
-static char hit_path[PATH_MAX];         /* of the last failed read */
+static char last_hit[PATH_MAX];         /* what failed last */
 static atomic_int calls, hits;
 static int trace = -1;
 
@@ -97,7 +97,7 @@ static int fate(void) {
 /* Called before each read. */
 static int read_fate(int descriptor) {
   if (path_of(descriptor) == NULL || !is_mode("read") || !is_hit()) return 0;
-  snprintf(hit_path, sizeof hit_path, "%s", path_of(descriptor));
+  snprintf(last_hit, sizeof last_hit, "%s", path_of(descriptor));
   return failed();
 }
 
@@ -223,7 +223,10 @@ SYNC_FUNCTION(fdatasync, SYS_fdatasync)
 
 static int changed(const char* operation, const char* from, const char* to) {
   if (!watched(from) && !watched(to)) return 0;
-  if (fate() < 0) return -1;
+  if (fate() < 0) {
+    snprintf(last_hit, sizeof last_hit, "%s", operation);
+    return -1;
+  }
   record(operation, from, to, "", 0);
   return 0;
 }
@@ -256,7 +259,7 @@ __attribute__((destructor)) static void tell_calls(void) {
   const char* path = getenv("FAULT_COUNT_FILE");
   if (path == NULL || calls == 0) return;
   char text[PATH_MAX + 32];
-  const int length = snprintf(text, sizeof text, "%d %d %s\n", (int)calls, (int)hits, hit_path);
+  const int length = snprintf(text, sizeof text, "%d %d %s\n", (int)calls, (int)hits, last_hit);
   const int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   syscall(SYS_write, file, text, (size_t)length);
 }
