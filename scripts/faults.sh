@@ -57,7 +57,7 @@ fi
 
 if wants bad_input && [ $short = no ]; then
   LOCKSTEP_BINARY=$project_dir/build/release/bin/lockstep MPIEXEC=$(command -v mpiexec) \
-    $python "$project_dir/tests/app/bad_input_test.py" || failed+=(bad_input)
+    $python "$project_dir/tests/app/bad_input_test.py" --full || failed+=(bad_input)
 fi
 
 # fuzz TARGET: with a corpus that stays in build/fuzz/corpus.

@@ -1,4 +1,7 @@
-"""The user's mistakes: exit status 2, one message with what, where, expected and found, nothing left behind, no hang."""
+"""The user's mistakes: exit status 2, one message with what, where, expected and found, nothing left behind, no hang.
+
+By default some on one rank, some on one and on three; with --full nearly all on both.
+"""
 
 import gzip
 import os
@@ -20,6 +23,7 @@ def tearDownModule():
 
 
 class BadInputTestCase(cli.CliTestCase):
+    full = False  # on three ranks, too, what is a mistake on one
     refusals = 0
 
     def setUp(self):
@@ -30,7 +34,7 @@ class BadInputTestCase(cli.CliTestCase):
     def refused(self, arguments, *expected, ranks=(1, RANKS), cwd=None, env=None, launcher=None):
         """Runs the command, which has to be refused with a message that holds every expected text."""
         before = cli.tree(self.dir)
-        for count in ranks:
+        for count in (1, RANKS) if self.full and 1 in ranks else ranks:
             with self.subTest(" ".join(map(str, arguments)), ranks=count):
                 result = cli.run(*arguments, ranks=count, cwd=cwd or self.dir, env=env,
                                  launcher=launcher and launcher(count))
@@ -571,4 +575,5 @@ class Checkpoints(BadInputTestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    BadInputTestCase.full = "--full" in sys.argv
+    unittest.main(argv=[argument for argument in sys.argv if argument != "--full"])
