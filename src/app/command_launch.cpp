@@ -84,12 +84,6 @@ std::string default_launcher(const LaunchArguments& arguments) {
   return std::getenv("SLURM_JOB_ID") != nullptr && arguments.hosts.empty() ? "srun" : "mpirun";
 }
 
-/// "node7" of "node7.cluster"; batch systems and hosts themselves do not agree on it. Addresses stay.
-std::string without_domain(const std::string& host) {
-  const bool is_address = host.find_first_not_of("0123456789.:") == std::string::npos;
-  return is_address ? host : host.substr(0, host.find('.'));
-}
-
 /// Hosts that a remote shell, or srun where that is the launcher, reaches. This host needs none.
 std::vector<HostSlots> answering(const std::vector<HostSlots>& hosts, const std::string& launcher,
                                  const SignalRelay& relay) {
@@ -104,7 +98,7 @@ std::vector<HostSlots> answering(const std::vector<HostSlots>& hosts, const std:
   ::gethostname(name.data(), name.size() - 1);
   std::vector<HostSlots> found;
   for (const HostSlots& host : hosts) {
-    const bool here = without_domain(host.name) == without_domain(name.data()) || host.name == "localhost";
+    const bool here = host.name == name.data() || host.name == "localhost";
     if (here || succeeds_within(probe(host.name), seconds_to_answer, &relay) == true) {
       found.push_back(host);
     } else if (relay.count() == 0) {

@@ -59,9 +59,7 @@ void agree(const Communicator& communicator, const Outcome& mine) {
   auto status = static_cast<std::int32_t>(mine.status);
   communicator.broadcast(std::span(&status, 1), first);
   const bool alike = communicator.all_reduce_min(mine.failed && mine.message == message ? 1 : 0) == 1;
-  // What is wrong for rank 0 alone is most often wrong with what the user gave, which it reads for all.
-  const bool is_of_one = first != 0 || static_cast<ExitStatus>(status) == ExitStatus::failure;
-  if (is_of_one && !alike) message = "rank " + std::to_string(first) + " on " + host + ": " + message;
+  if (first != 0 && !alike) message = "rank " + std::to_string(first) + " on " + host + ": " + message;
   throw AgreedError(std::move(message), static_cast<ExitStatus>(status), first, host);
 }
 

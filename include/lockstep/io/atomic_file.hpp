@@ -25,7 +25,7 @@ void replace_file(const std::string& path, std::string_view content);
 void link_file_atomically(const std::string& target, const std::string& link);
 
 /// Removes the temporary files that write_file_atomically() of a killed process left in `directory`, of the
-/// files whose names `is_ours` takes. Only for what one process at a time writes.
+/// files for whose names `is_ours` returns true. Only for what one process at a time writes.
 void remove_temporary_files(const std::string& directory,
                             const std::function<bool(const std::string& name)>& is_ours);
 
