@@ -5,7 +5,7 @@
 #           mpi_abort, soak (tests/faults/faults.py), bad_input (tests/app/bad_input_test.py), fuzz (needs clang), slurm
 #           (needs root; starts a Slurm here); without any, all
 #     --short  the share that scripts/test.sh runs
-#     --share  the Kth of N shares of the cases, for as many machines or nights; the last three are not divided
+#     --share  the Kth of N shares of the cases, for as many machines or nights; bad_input, fuzz and slurm are not divided
 # LOCKSTEP_FUZZ_RUNS (200000) is for each parser, LOCKSTEP_FUZZ_TARGETS names some of them.
 # Exit status 0: nothing lost, nothing wrong, nothing hung.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"

@@ -121,8 +121,29 @@ def descendants(ancestor, name=None):
 
 
 def rank_processes(launcher):
-    """Process ids of the ranks below a started mpirun, or below `launch`."""
-    return descendants(launcher.pid, "lockstep")
+    """Process ids of the ranks below a started mpirun, or below `launch`; not of their own children, which try files."""
+    found = descendants(launcher.pid, "lockstep")
+    return [pid for pid in found if parent_of(pid) not in found]
+
+
+def parent_of(pid):
+    """None if the process has ended."""
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return None
+
+
+def other_build(path):
+    """Makes a copy of the program at `path` that says to be another build. Returns both build ids."""
+    notes = subprocess.run(["readelf", "--notes", BINARY], capture_output=True, text=True, check=True).stdout
+    build = bytes.fromhex(re.search(r"Build ID: ([0-9a-f]+)", notes)[1])
+    content = pathlib.Path(BINARY).read_bytes()
+    assert content.count(build) == 1
+    other = bytes(len(build))
+    path.write_bytes(content.replace(build, other))
+    path.chmod(0o755)
+    return build.hex(), other.hex()
 
 
 # Datasets

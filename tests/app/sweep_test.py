@@ -7,13 +7,15 @@ import pathlib
 import random
 import re
 import signal
+import subprocess
 import sys
 import time
 import unittest
 
-from lockstep_cli import (MNIST_DIR, RESUMABLE, SLOWDOWN, USER_ERROR, CliTestCase, bound_by_permissions, error_lines,
-                          finish, parameters_sha256, rank_processes, run, run_well, start, summary, synthetic_classes,
-                          tree, write_classification, write_dataset, write_mnist)
+from lockstep_cli import (BINARY, MNIST_DIR, RESUMABLE, SLOWDOWN, USER_ERROR, CliTestCase, bound_by_permissions,
+                          environment, error_lines, finish, mpirun, other_build, parameters_sha256, rank_processes, run,
+                          run_well, start, summary, synthetic_classes, tree, write_classification, write_dataset,
+                          write_mnist)
 
 SWEEP = """
 [base]
@@ -146,6 +148,14 @@ over = ["shards"]
         result = self.sweep_well(path)
         self.assertIn("all trials         2 of 2 ended\n"
                       "  best               none: no finished trial has a value of test_accuracy", result.out)
+
+    def test_another_build_on_one_rank_is_refused(self):
+        other_build(self.dir / "lockstep")
+        flags = ["sweep", self.sweep_file(), "--sweep-dir", self.out]
+        both = [*mpirun(1), BINARY, *flags, ":", "-n", "1", self.dir / "lockstep", *flags]
+        result = subprocess.run(list(map(str, both)), env=environment(), capture_output=True, text=True)
+        self.assertEqual(result.returncode, USER_ERROR, result.stderr)
+        self.assertIn("ranks differ in what the trials' results depend on: the lockstep they run", result.stderr)
 
     def test_mistakes_are_the_users(self):
         write_dataset(self.dir / "no-test.h5", *synthetic_classes(40, (6, 5), 4, 1))

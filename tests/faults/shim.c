@@ -7,8 +7,8 @@
  *   FAULT_AT         the first call that is hit, counted from 1
  *   FAULT_CALLS      how many calls are hit, from there on (default 1)
  *   FAULT_ERRNO      a number
- *   FAULT_COUNT_FILE gets two numbers at the end of the process: calls made, calls that failed or came up short; then what
- *                    the last one that failed was: link, rename, unlink, or the path of a read
+ *   FAULT_COUNT_FILE gets two numbers at the end of the process: calls made, calls that failed or came up short; then the
+ *                    operation and the file of the last one that did
  *   FAULT_TRACE      file to which each call is appended before it is made, as "operation length\n" and that many bytes:
  *                    NUL-separated texts, for writes: path, offset, content
  */
@@ -29,7 +29,7 @@
 
 enum { most_descriptors = 4096 };
 static char* paths[most_descriptors]; /* of descriptors below the directory */
-static char last_hit[PATH_MAX];         /* what failed last */
+static char last_hit[PATH_MAX + 16];    /* operation and path of what failed last */
 static atomic_int calls, hits;
 static int trace = -1;
 
@@ -80,25 +80,25 @@ static int is_hit(void) {
   return at != 0 && call >= at && call < at + number("FAULT_CALLS", 1);
 }
 
-static int failed(void) {
+static int failed(const char* operation, const char* path) {
+  snprintf(last_hit, sizeof last_hit, "%s %s", operation, path);
   ++hits;
   errno = number("FAULT_ERRNO", EIO);
   return -1;
 }
 
 /* Called before each call that changes a file. What to do: 0 pass, -1 fail with errno set, 1 half of a write. */
-static int fate(void) {
+static int fate(const char* operation, const char* path) {
   if (is_mode("read") || !is_hit()) return 0;
   if (is_mode("kill")) kill(getpid(), SIGKILL);
   if (is_mode("short") || is_mode("tear")) return 1;
-  return is_mode("error") ? failed() : 0;
+  return is_mode("error") ? failed(operation, path) : 0;
 }
 
 /* Called before each read. */
 static int read_fate(int descriptor) {
   if (path_of(descriptor) == NULL || !is_mode("read") || !is_hit()) return 0;
-  snprintf(last_hit, sizeof last_hit, "%s", path_of(descriptor));
-  return failed();
+  return failed("read", path_of(descriptor));
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -114,7 +114,7 @@ static int opened(int descriptor, const char* path) {
 static int open_at(int at, const char* path, int flags, mode_t mode) {
   if (watched(path) && (flags & (O_CREAT | O_TRUNC)) != 0) {
     if (access(path, F_OK) != 0 || (flags & O_TRUNC) != 0) {
-      if (fate() < 0) return -1;
+      if (fate("create", path) < 0) return -1;
       record("create", path, "", "", 0);
     }
   }
@@ -133,7 +133,7 @@ OPEN_FUNCTION(open)
 OPEN_FUNCTION(open64)
 
 FILE* fopen(const char* path, const char* mode) {
-  if (watched(path) && strpbrk(mode, "wa") != NULL && fate() < 0) return NULL;
+  if (watched(path) && strpbrk(mode, "wa") != NULL && fate("create", path) < 0) return NULL;
   FILE* file = REAL(fopen)(path, mode);
   if (file != NULL) opened(fileno(file), path);
   return file;
@@ -154,7 +154,7 @@ int fclose(FILE* file) {
 /* Where a file server tells of a quota. The descriptor is closed all the same. */
 int close(int descriptor) {
   const int writes = path_of(descriptor) != NULL && (fcntl(descriptor, F_GETFL) & O_ACCMODE) != O_RDONLY;
-  const int what = writes ? fate() : 0;
+  const int what = writes ? fate("close", path_of(descriptor)) : 0;
   const int error = errno;
   forget(descriptor);
   const int result = (int)syscall(SYS_close, descriptor);
@@ -165,7 +165,7 @@ int close(int descriptor) {
 
 static ssize_t write_at(int descriptor, const void* data, size_t length, off64_t offset, int positioned) {
   if (path_of(descriptor) != NULL && length > 0) {
-    const int what = fate();
+    const int what = fate("write", path_of(descriptor));
     if (what < 0) return -1;
     char position[32];
     off64_t place = positioned ? offset : lseek64(descriptor, 0, (fcntl(descriptor, F_GETFL) & O_APPEND) ? SEEK_END : SEEK_CUR);
@@ -213,7 +213,7 @@ ssize_t writev(int descriptor, const struct iovec* parts, int count) {
 #define SYNC_FUNCTION(name, number)                       \
   int name(int descriptor) {                              \
     if (path_of(descriptor) != NULL) {                    \
-      if (fate() < 0) return -1;                          \
+      if (fate("sync", path_of(descriptor)) < 0) return -1; \
       record("sync", path_of(descriptor), "", "", 0);     \
     }                                                     \
     return (int)syscall(number, descriptor);              \
@@ -223,10 +223,7 @@ SYNC_FUNCTION(fdatasync, SYS_fdatasync)
 
 static int changed(const char* operation, const char* from, const char* to) {
   if (!watched(from) && !watched(to)) return 0;
-  if (fate() < 0) {
-    snprintf(last_hit, sizeof last_hit, "%s", operation);
-    return -1;
-  }
+  if (fate(operation, from) < 0) return -1;
   record(operation, from, to, "", 0);
   return 0;
 }
@@ -248,7 +245,7 @@ int ftruncate(int descriptor, off_t length) {
   if (path_of(descriptor) != NULL) {
     char text[32];
     snprintf(text, sizeof text, "%lld", (long long)length);
-    if (fate() < 0) return -1;
+    if (fate("truncate", path_of(descriptor)) < 0) return -1;
     record("truncate", path_of(descriptor), text, "", 0);
   }
   return (int)syscall(SYS_ftruncate, descriptor, length);
@@ -258,7 +255,7 @@ int ftruncate64(int descriptor, off64_t length) { return ftruncate(descriptor, l
 __attribute__((destructor)) static void tell_calls(void) {
   const char* path = getenv("FAULT_COUNT_FILE");
   if (path == NULL || calls == 0) return;
-  char text[PATH_MAX + 32];
+  char text[PATH_MAX + 64];
   const int length = snprintf(text, sizeof text, "%d %d %s\n", (int)calls, (int)hits, last_hit);
   const int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   syscall(SYS_write, file, text, (size_t)length);
