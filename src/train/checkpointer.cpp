@@ -26,6 +26,12 @@ void share_value(const Communicator& world, V& value) {
   world.broadcast(std::span(&value, 1));
 }
 
+/// 0 for a damaged checkpoint.
+std::uint64_t step_of_valid(const std::string& path) {
+  std::uint64_t step = 0;
+  return damage_found(path, [&] { step = read_checkpoint_state(path).step; }).empty() ? step : 0;
+}
+
 }  // namespace
 
 std::map<std::string, std::string> arithmetic_environment(Arithmetic arithmetic) {
@@ -294,13 +300,28 @@ double Checkpointer<T>::expected_seconds(const TrainState<T>& state) const {
 
 template <class T>
 std::vector<std::string> Checkpointer<T>::candidates() const {
-  if (config_.resume == "auto") {
-    try {
-      return checkpoints_to_resume(run_directory_->checkpoints_path());
-    } catch (const FileError& error) {
-      throw std::runtime_error(std::string(error.what()) + "; start again when it can be read");
-    }
+  std::vector<std::string> own;
+  try {
+    own = checkpoints_to_resume(run_directory_->checkpoints_path());
+  } catch (const FileError& error) {
+    throw std::runtime_error(std::string(error.what()) + "; start again when it can be read");
   }
+  if (config_.resume == "auto") return own;
+  const std::vector<std::string> named = named_candidates();
+  std::error_code ignored;
+  const bool goes_back = std::filesystem::equivalent(std::filesystem::path(named.front()).parent_path(),
+                                                     run_directory_->checkpoints_path(), ignored);
+  if (goes_back) return named;
+  // The same command, given again, goes on from what it did before.
+  const std::uint64_t begin = step_of_valid(named.front());
+  std::erase_if(own, [&](const std::string& path) { return step_of_valid(path) <= begin; });
+  own.insert(own.end(), named.begin(), named.end());
+  return own;
+}
+
+/// The checkpoints that --resume PATH names, the newest first.
+template <class T>
+std::vector<std::string> Checkpointer<T>::named_candidates() const {
   std::error_code ignored;
   if (!std::filesystem::is_directory(config_.resume, ignored)) return {find_checkpoint(config_.resume)};
   std::vector<std::string> found = checkpoints_to_resume(config_.resume + "/checkpoints");

@@ -256,7 +256,7 @@ Options run_options() {
       text_option("run-dir", "DIR", "Where the run writes; auto: runs/<data>-<model>-seed<seed>",
                   &TrainConfig::run_dir, "auto"),
       text_option("resume", "auto|never|PATH",
-                  "Go on from the newest checkpoint, start anew, or go on from PATH", &TrainConfig::resume),
+                  "Go on from the newest checkpoint, start anew, or begin with PATH's", &TrainConfig::resume),
       interval_option(),
       count_option("keep-checkpoints", "Checkpoints kept, besides best and last",
                    &TrainConfig::keep_checkpoints, 1),

@@ -123,6 +123,19 @@ class StopAndGoOn(ResumeTestCase):
             self.assertEqual(cli.parameters_sha256(self.dir / name), cli.parameters_sha256(expected))
             self.assertEqual(cli.metrics_without_times(self.dir / name), cli.metrics_without_times(expected)[1:])
 
+    def test_from_another_run_directory_and_on(self):
+        expected = self.never_stopped()
+        self.train(self.dir / "first", *self.flags("--max-steps", 10))
+        run_dir = self.dir / "run"
+        for source, last in ((self.dir / "first", 12), (self.dir / "first/checkpoints/last", 16), (self.dir / "first", LAST_STEP)):
+            self.train(run_dir, *self.flags("--resume", source, "--max-steps", last), ranks=2)
+            self.assertEqual(cli.step_checkpoints(run_dir)[-1].name, f"step-{last:08}.h5")
+        self.assertEqual(cli.parameters_sha256(run_dir), cli.parameters_sha256(expected))
+        # A checkpoint of its own is a way back.
+        self.train(run_dir, *self.flags("--resume", run_dir / "checkpoints/step-00000016.h5", "--max-steps", 17))
+        begins = re.findall(r"resuming from .*/(\w+)/checkpoints/.* step (\d+)\)", (run_dir / "log.txt").read_text())
+        self.assertEqual(begins, [("first", "10"), ("run", "12"), ("run", "16"), ("run", "16")])
+
     def test_never_starts_anew(self):
         expected = self.never_stopped()
         run_dir = self.dir / "run"

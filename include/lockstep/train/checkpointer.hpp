@@ -96,6 +96,7 @@ class Checkpointer {
   bool try_to_save(const Snapshot& snapshot);
   void restore_best(const CheckpointState& restored) const;
   std::vector<std::string> candidates() const;
+  std::vector<std::string> named_candidates() const;
   Snapshot read(const std::string& path) const;
   std::optional<Snapshot> newest_valid() const;
   void check_same_run(const CheckpointState& state, const std::string& path) const;
