@@ -264,7 +264,13 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
   // that are not in shared memory it does not happen.
   ::setenv("PMIX_MCA_gds", "hash", /*overwrite=*/0);
   std::vector<HostSlots> hosts;
-  if (!arguments.hosts.empty()) hosts = parse_hosts(arguments.hosts, arguments.ranks);
+  if (!arguments.hosts.empty()) {
+    hosts = parse_hosts(arguments.hosts, arguments.ranks);
+    if (total_slots(hosts) < arguments.ranks) {
+      throw UserError("--hosts: expected room for " + std::to_string(arguments.ranks) + " ranks, found " +
+                      std::to_string(total_slots(hosts)) + " in '" + arguments.hosts + "'");
+    }
+  }
   std::size_t ranks = arguments.ranks;
   std::vector<std::string> program{std::filesystem::read_symlink("/proc/self/exe").string()};
   program.insert(program.end(), command.begin(), command.end());
@@ -304,6 +310,8 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
       if (hosts.empty() && relay.count() == 0)
         throw std::runtime_error("none of the hosts answers: " + arguments.hosts);
       ranks = std::min(arguments.ranks, total_slots(hosts));
+      if (ranks < arguments.ranks)
+        say(fmt::format("goes on with {} of {} ranks, for want of hosts", ranks, arguments.ranks));
     }
     if (relay.count() == 0 && policy.restarts() == 1 && step == first_step)
       rehearse(launcher, ranks, hosts, relay);

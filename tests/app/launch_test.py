@@ -121,6 +121,8 @@ class Launch(cli.CliTestCase):
                                     (["launch", "-n", 1, "--launcher", "no-such-launcher", "--", *self.train_flags()],
                                      "--launcher"),
                                     (["launch", "-n", 0, "--", "train"], "--ranks"),
+                                    (["launch", "-n", 5, "--hosts", "a:2,b:2", "--", *self.train_flags()],
+                                     "--hosts: expected room for 5 ranks, found 4 in 'a:2,b:2'"),
                                     (["launch", "-n", 2, "--", "trian"], "found 'trian' (did you mean 'train'?)"),
                                     (["launch", "-n", 2, "--hosts", "a:x", "--", *self.train_flags()], "--hosts")):
             result = cli.run(*arguments)
@@ -234,6 +236,7 @@ class Launch(cli.CliTestCase):
                          env={"OMPI_MCA_plm_rsh_agent": str(agent)})
         self.assertEqual(result.status, 0, str(result))
         self.assertIn("gone does not answer", result.err)
+        self.assertIn("goes on with 2 of 4 ranks", result.err)
         first, rehearsal, second = starts.read_text().splitlines()
         self.assertIn("-n 4 --host here:2,gone:2", first)
         for started_on_one in (rehearsal, second):
