@@ -89,8 +89,11 @@ CsvTable read_table(const std::string& path, const CsvSource& source,
     make_room(table.lines, 1, path);
     for (const std::size_t i : columns.features) table.x.push_back(read_feature(reader, fields, i, narrow));
     for (const std::size_t i : columns.targets) {
-      if (fields[i].empty()) throw FileError(reader.place(i) + ": expected a target, found nothing");
-      table.targets.push_back(fields[i]);
+      const std::string_view target = trimmed(fields[i]);
+      if (target.empty()) throw FileError(reader.place(i) + ": expected a target, found nothing");
+      if (!is_utf8(target))
+        throw FileError(reader.place(i) + ": expected UTF-8, found another encoding (see iconv)");
+      table.targets.emplace_back(target);
     }
     table.lines.push_back(reader.line());
   }

@@ -408,6 +408,7 @@ class CsvFiles(BadInputTestCase):
         self.refused_csv("a,b,y\n1,2,0\n3,four,1\n", "line 3", "b", "'four'", ranks=(1, RANKS))
         self.refused_csv("a,b,y\n1,2,0\n3,nan,1\n", "line 3", "b", "finite", "'nan'")
         self.refused_csv("a,b,y\n1,2,0\n3,,1\n", "line 3", "b", "''")
+        self.refused_csv("a,b,y\n1,2,th\xe9\n".encode("latin-1"), "line 2", "y", "UTF-8")
         self.refused_csv('a,b,y\n1,2,0\n3,"4,1\n', "line 3", "quote")
         self.refused_csv("a,b,y\n", "rows")
         self.refused_csv("", "rows.csv", "expected a header line", "found nothing")

@@ -161,7 +161,7 @@ class Convert(cli.CliTestCase):
         self.assertTrue(info["verified"])
 
     def test_csv_with_text_classes(self):
-        (self.dir / "rows.csv").write_text('a,kind,"b, quoted"\n1,cat,0.1\n2,dog,-3e2\n3,cat,"4"\n5,"ant",1\n')
+        (self.dir / "rows.csv").write_text('a,kind,"b, quoted"\n1,cat,0.1\n2, dog,-3e2\n3,cat ,"4"\n5,"ant",1\n')
         result = cli.run_well("convert", "--csv", self.dir / "rows.csv", "--target", "kind", "--test-fraction", "0.25",
                               "--output", self.dir / "out.h5")
         self.assertEqual(result.err, "warning: no training row is of class 'ant'\n")
