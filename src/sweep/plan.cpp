@@ -127,6 +127,11 @@ SweepPlan make_plan(const SweepSpec& spec) {
                                         [](const Trial& trial) { return trial.invalid.empty(); });
   if (first_valid == plan.trials.end())
     throw UserError("expected a trial whose config is valid, found none: " + plan.trials.front().invalid);
+  const bool some_classify =
+      std::any_of(plan.datasets.begin(), plan.datasets.end(),
+                  [](const DatasetInfo& dataset) { return dataset.task != Task::regression; });
+  if (spec.metric.ends_with("accuracy") && !some_classify)
+    throw UserError("[sweep] metric: expected a dataset with classes for " + spec.metric + ", found none");
   const bool some_validate = std::any_of(plan.trials.begin(), plan.trials.end(), [](const Trial& trial) {
     return trial.config.validation_split > 0;
   });

@@ -15,7 +15,7 @@ import unittest
 from lockstep_cli import (BINARY, MNIST_DIR, RESUMABLE, SLOWDOWN, USER_ERROR, CliTestCase, bound_by_permissions,
                           environment, error_lines, finish, mpirun, other_build, parameters_sha256, rank_processes, run,
                           run_well, start, summary, synthetic_classes, tree, write_classification, write_dataset,
-                          write_mnist)
+                          write_mnist, write_regression)
 
 SWEEP = """
 [base]
@@ -159,6 +159,7 @@ over = ["shards"]
 
     def test_mistakes_are_the_users(self):
         write_dataset(self.dir / "no-test.h5", *synthetic_classes(40, (6, 5), 4, 1))
+        write_regression(self.dir / "numbers.h5")
         cases = [
             ("[grid]\nactivation = [\"rleu\"]", "line 2, key 'activation'"),
             ("[grid]\nseed = [1]", "expected `data = \"FILE\"`"),
@@ -168,6 +169,8 @@ over = ["shards"]
              "[sweep] metric: expected a trial with validation_split for val_accuracy, found none"),
             (f"[base]\ndata = \"{self.dir}/no-test.h5\"\n[sweep]\nmetric = \"test_accuracy\"",
              "[sweep] metric: expected a dataset with test rows for test_accuracy, found none"),
+            (f"[base]\ndata = \"{self.dir}/numbers.h5\"\n[sweep]\nmetric = \"test_accuracy\"",
+             "[sweep] metric: expected a dataset with classes for test_accuracy, found none"),
         ]
         for text, message in cases:
             for ranks in (1, 2):
