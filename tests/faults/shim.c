@@ -29,6 +29,7 @@
 
 enum { most_descriptors = 4096 };
 static char* paths[most_descriptors]; /* of descriptors below the directory */
+static char written[most_descriptors];  /* whether something was written to them */
 static char last_hit[PATH_MAX + 16];    /* operation and path of what failed last */
 static atomic_int calls, hits;
 static int trace = -1;
@@ -107,6 +108,7 @@ static int opened(int descriptor, const char* path) {
   if (descriptor >= 0 && descriptor < most_descriptors) {
     free(paths[descriptor]);
     paths[descriptor] = watched(path) ? strdup(path) : NULL;
+    written[descriptor] = 0;
   }
   return descriptor;
 }
@@ -153,8 +155,8 @@ int fclose(FILE* file) {
 
 /* Where a file server tells of a quota. The descriptor is closed all the same. */
 int close(int descriptor) {
-  const int writes = path_of(descriptor) != NULL && (fcntl(descriptor, F_GETFL) & O_ACCMODE) != O_RDONLY;
-  const int what = writes ? fate("close", path_of(descriptor)) : 0;
+  const int counts = path_of(descriptor) != NULL && written[descriptor];
+  const int what = counts ? fate("close", path_of(descriptor)) : 0;
   const int error = errno;
   forget(descriptor);
   const int result = (int)syscall(SYS_close, descriptor);
@@ -165,6 +167,7 @@ int close(int descriptor) {
 
 static ssize_t write_at(int descriptor, const void* data, size_t length, off64_t offset, int positioned) {
   if (path_of(descriptor) != NULL && length > 0) {
+    written[descriptor] = 1;
     const int what = fate("write", path_of(descriptor));
     if (what < 0) return -1;
     char position[32];
