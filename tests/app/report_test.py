@@ -206,6 +206,27 @@ class Reports(CliTestCase):
         self.assertEqual(captions, ["0", "1", "2", "3"])  # an image a class
         self.assertNotIn("activations", figures)
 
+    def test_a_damaged_checkpoint_is_said_and_the_rest_is_shown(self):
+        write_classification(self.dir / "d.h5")
+        self.train(self.dir / "a", "--data", self.dir / "d.h5", "--epochs", 1, "--batch-size", 20)
+        self.train(self.dir / "b", "--data", self.dir / "d.h5", "--epochs", 1, "--batch-size", 20, "--seed", 2, "--activation",
+                   "tanh")
+        for damaged in (b"", b"not a checkpoint", None):
+            path = self.dir / "a/checkpoints/best"
+            content = bytearray(path.read_bytes()) if damaged is None else damaged
+            if damaged is None:
+                content[len(content) // 2] ^= 1
+            before = path.read_bytes()
+            path.unlink()  # another name of it stays whole
+            path.write_bytes(content)
+            self.assertEqual(self.report("a", "b").status, 0)
+            text, figures = self.page()
+            self.says("What needs this checkpoint is left out", text)
+            self.assertIn("ranking", figures)
+            path.write_bytes(before)
+        self.assertEqual(self.report("a", "b").status, 0)
+        self.assertNotIn("What needs this checkpoint is left out", self.page()[0])
+
     def test_a_missing_dataset_is_said_and_the_rest_is_shown(self):
         write_classification(self.dir / "d.h5")
         self.train(self.dir / "a", "--data", self.dir / "d.h5", "--epochs", 1, "--batch-size", 20)

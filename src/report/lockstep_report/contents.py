@@ -21,13 +21,15 @@ MOST_TRIALS = 20
 class Datasets:
     """The datasets of runs, each opened once."""
 
-    def __init__(self, chosen):
-        self.chosen, self.found = chosen, {}
-        self.missing = []  # why
+    def __init__(self, chosen, program):
+        self.chosen, self.program, self.found, self.whole = chosen, program, {}, {}
+        self.notes = []  # on what is missing
 
     def of(self, run):
-        """None, and noted as missing, where the run's own file does not fit any more. Throws ReportError if the one
-        chosen by the user does not."""
+        """None, with a note, where the run's own file does not fit any more or its checkpoint is damaged. Throws ReportError
+        if the file chosen by the user does not fit."""
+        if run.checkpoint and not self.has_whole_checkpoint(run):
+            return None
         name = run.config.get("data", "")
         if name not in self.found:
             features = run.first_kernel()[0].shape[0] if run.checkpoint else None
@@ -37,8 +39,18 @@ class Datasets:
                 if self.chosen:
                     raise ReportError(f"--data {error}") from error
                 self.found[name] = None
-                self.missing.append(str(error))
+                self.notes.append(f"{error}. What needs the dataset is left out; --data names its new place")
         return self.found[name]
+
+    def has_whole_checkpoint(self, run):
+        if run.path not in self.whole:
+            try:
+                self.program.run("inspect", run.checkpoint)
+                self.whole[run.path] = True
+            except ReportError as error:
+                self.whole[run.path] = False
+                self.notes.append(f"{error}. What needs this checkpoint is left out")
+        return self.whole[run.path]
 
 
 def feature(groups, metric):
@@ -136,7 +148,7 @@ def sections_of(runs, sweeps, program, chosen_data):
     drawn = [group for group in groups if group.drawn]
     not_drawn = [group for group in groups if not group.drawn]
     metric = choose_metric(runs)
-    datasets = Datasets(chosen_data)
+    datasets = Datasets(chosen_data, program)
     featured = feature(drawn, metric)
     best_run = featured[0][1]
     comparable = len({group.first.config.get("output") for group in groups}) == 1
@@ -156,7 +168,7 @@ def sections_of(runs, sweeps, program, chosen_data):
         sweeps_section(sweeps),
         provenance_section([run for run in runs if run.has_epochs]),
     ]
-    notes = [f"{reason}. What needs the dataset is left out; --data names its new place" for reason in datasets.missing]
+    notes = datasets.notes
     notes += [f"{sweep.path / 'sweep.csv'} is older than its trials: {sweep.outdated} of {sweep.counts.total()} have "
               "another status by now. That is shown; the sweep's command, started again, writes the table anew."
               for sweep in sweeps if sweep.outdated]
