@@ -133,7 +133,8 @@ RunDirectory::RunDirectory(const std::string& path)
     std::error_code error;
     fs::create_directories(path_, error);
     if (error) refuse(path_, error.message());
-    refuse_special_files({path_ + "/.lock", metrics_path(), diagnostics_.path(), log_path()});
+    refuse_special_files({lock_path(), metrics_path(), diagnostics_.path(), log_path()});
+    made_lock_ = !fs::exists(lock_path(), error);
     lock();
     made_checkpoints_ = fs::create_directories(checkpoints_path(), error);
     if (error) refuse(checkpoints_path(), error.message());
@@ -145,9 +146,10 @@ RunDirectory::RunDirectory(const std::string& path)
 
 void RunDirectory::lock() {
   try {
-    lock_.emplace(path_ + "/.lock");
+    lock_.emplace(lock_path());
   } catch (const LockedError& error) {
     first_made_.clear();
+    made_lock_ = false;
     throw UserError("--run-dir: expected a directory that no other run writes, found '" + path_ + "' " +
                     error.what());
   } catch (const FileError& error) {
@@ -159,6 +161,8 @@ void RunDirectory::discard() {
   std::error_code error;
   if (made_checkpoints_) fs::remove(checkpoints_path(), error);  // only if it is empty
   made_checkpoints_ = false;
+  if (made_lock_) fs::remove(lock_path(), error);
+  made_lock_ = false;
   if (first_made_.empty()) return;
   fs::path made = normal(path_);
   fs::remove_all(made, error);

@@ -505,7 +505,7 @@ class RunDirectories(BadInputTestCase):
             result = cli.run("train", "--data", "nan.h5", "--run-dir", "old", ranks=ranks, cwd=self.dir)
             self.assertEqual(result.status, cli.USER_ERROR, str(result))
             self.assertEqual((self.dir / "old/notes.txt").read_text(), "mine")
-            self.assertEqual(sorted(path.name for path in (self.dir / "old").iterdir()), [".lock", "notes.txt"])
+            self.assertEqual(sorted(path.name for path in (self.dir / "old").iterdir()), ["notes.txt"])
         (self.dir / "old/config.toml").write_text("hidden = 5\n")
         self.refused(["train", "--data", self.data, "--run-dir", "old"], "--run-dir old", "hidden: 5 before")
 

@@ -30,14 +30,15 @@ class RunDirectory {
   std::string summary_path() const { return path_ + "/summary.json"; }
   std::string log_path() const { return path_ + "/log.txt"; }
   std::string checkpoints_path() const { return path_ + "/checkpoints"; }
+  std::string lock_path() const { return path_ + "/.lock"; }
 
-  /// Removes what this object made: a new directory with all in it, else an empty checkpoints/. For a mistake
-  /// of the user found late. Parents that other runs have begun in stay.
+  /// Removes what this object made: a new directory with all in it, else an empty checkpoints/ and .lock. For
+  /// a mistake of the user found late. Parents that other runs have begun in stay.
   void discard();
   /// From now on there is a run worth keeping: discard() does nothing any more.
   void keep() {
     first_made_.clear();
-    made_checkpoints_ = false;
+    made_checkpoints_ = made_lock_ = false;
   }
 
   /// Removes the unfinished files that a killed process left here.
@@ -70,7 +71,7 @@ class RunDirectory {
 
   std::string path_;
   std::string first_made_;  // the topmost directory that the constructor made; empty: none
-  bool made_checkpoints_ = false;
+  bool made_checkpoints_ = false, made_lock_ = false;
   std::optional<FileLock> lock_;
   EpochTable metrics_, diagnostics_;
 };
