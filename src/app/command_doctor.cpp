@@ -24,6 +24,11 @@ namespace {
 
 constexpr double seconds_per_test = 0.4;
 
+struct DoctorArguments {
+  bool json = false;
+  std::string data;
+};
+
 /// Calls a second.
 template <class F>
 double rate_of(F&& work) {
@@ -79,7 +84,7 @@ std::string free_space(const std::string& path) {
 }
 
 /// What `doctor` prints. Collective.
-nlohmann::ordered_json examine(const Communicator& world) {
+nlohmann::ordered_json examine(const Communicator& world, const std::string& data) {
   const std::optional<BlasIdentity> blas = find_blas();
   const double exact = product_speed(Arithmetic::exact);
   const double openblas = blas ? product_speed(Arithmetic::openblas) : 0;
@@ -89,7 +94,7 @@ nlohmann::ordered_json examine(const Communicator& world) {
                   world.node(), cores_of_this_rank(), exact, openblas);
   const std::vector<std::string> ranks = world.gather_text(mine);
   std::vector<Finding> findings = examine_host(world);
-  const std::vector<Finding> compared = compare_hosts(world);
+  const std::vector<Finding> compared = compare_hosts(world, data);
   findings.insert(findings.end(), compared.begin(), compared.end());
   const nlohmann::ordered_json all_findings = gather_findings(world, findings);
   const char* locking = std::getenv("HDF5_USE_FILE_LOCKING");
@@ -148,11 +153,13 @@ std::string report_text(nlohmann::ordered_json report) {
 }  // namespace
 
 std::function<ExitStatus(const Communicator&)> declare_doctor(CLI::App& app) {
-  const auto json = std::make_shared<bool>(false);
-  app.add_flag("--json", *json, "Print JSON");
-  return [json](const Communicator& world) {
-    const nlohmann::ordered_json found = examine(world);
-    if (world.is_root()) std::cout << (*json ? json_text(found, 2) + "\n" : report_text(found)) << std::flush;
+  const auto arguments = std::make_shared<DoctorArguments>();
+  app.add_flag("--json", arguments->json, "Print JSON");
+  app.add_option("--data", arguments->data, "Dataset file that every rank has to read")->type_name("FILE");
+  return [arguments](const Communicator& world) {
+    const nlohmann::ordered_json found = examine(world, arguments->data);
+    if (world.is_root())
+      std::cout << (arguments->json ? json_text(found, 2) + "\n" : report_text(found)) << std::flush;
     const auto& findings = found["findings"];  // rank 0 has them all
     const bool fails = std::any_of(findings.begin(), findings.end(),
                                    [](const auto& finding) { return finding["level"] == "error"; });

@@ -26,6 +26,7 @@
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/environment.hpp"
+#include "lockstep/io/dataset.hpp"
 #include "lockstep/io/file_kind.hpp"
 #include "lockstep/train/json_text.hpp"
 
@@ -277,6 +278,25 @@ void compare_directories(const Communicator& world, Findings& findings) {
   }
 }
 
+/// Whether every rank reads the dataset file, and all the same one. Collective.
+void compare_datasets(const Communicator& world, const std::string& path, Findings& findings) {
+  std::string why_not, digest;
+  try {
+    digest = read_dataset_info(path).sha256_all;
+  } catch (const std::runtime_error& error) {
+    why_not = error.what();
+  }
+  if (!why_not.empty()) {
+    findings.push_back({Level::error, why_not,
+                        "a path that every host sees, or rsync -a DATASET HOST:; lockstep inspect --verify "
+                        "FILE there looks at the file"});
+  }
+  if (world.all_reduce_min(why_not.empty() ? 1 : 0) == 1) {
+    compare_texts(world, digest.empty() ? "no digest" : digest.substr(0, 12), Level::error,
+                  "the rows of " + path, "rsync -a DATASET HOST: from one host to the others", findings);
+  }
+}
+
 const char* level_name(Level level) {
   switch (level) {
     case Level::error:
@@ -349,7 +369,7 @@ std::vector<Finding> examine_host(const Communicator& world) {
   return findings;
 }
 
-std::vector<Finding> compare_hosts(const Communicator& world) {
+std::vector<Finding> compare_hosts(const Communicator& world, const std::string& data) {
   Findings findings;
   compare_texts(world, version() + " " + build_id().substr(0, 12), Level::error, "the program",
                 "install the same build everywhere, e.g. on a shared file system", findings);
@@ -363,6 +383,7 @@ std::vector<Finding> compare_hosts(const Communicator& world) {
                 "OpenBLAS or instruction set", "--arithmetic exact (the default) does not depend on them",
                 findings);
   compare_directories(world, findings);
+  if (!data.empty()) compare_datasets(world, data, findings);
   return findings;
 }
 

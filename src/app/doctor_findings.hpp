@@ -28,8 +28,9 @@ int cores_of_this_rank();
 std::optional<BlasIdentity> find_blas(std::string* why_not = nullptr);
 /// What this process finds on its own host. Not collective.
 std::vector<Finding> examine_host(const Communicator& world);
-/// What shows only when hosts are compared. Collective; the same on all ranks.
-std::vector<Finding> compare_hosts(const Communicator& world);
+/// What shows only when hosts are compared, and, of the dataset file `data`, if any, what keeps a rank from
+/// reading it. Collective.
+std::vector<Finding> compare_hosts(const Communicator& world, const std::string& data);
 /// The findings of all ranks on rank 0, equal ones of one host once: [{"level", "hosts", "found", "mend"}],
 /// errors first. Collective.
 nlohmann::ordered_json gather_findings(const Communicator& world, const std::vector<Finding>& mine);

@@ -65,6 +65,21 @@ class SameBitsOnSeveralHosts(cli.CliTestCase):
         self.assertIn({"level": "warning", "hosts": ["host2"], "found": "only 64 files may be open", "mend": "ulimit -n 4096"},
                       found["findings"])
 
+    def test_doctor_compares_the_datasets_of_the_hosts(self):
+        cli.write_classification(self.dir / "host1.h5", rows=199)
+        launcher = [HOSTS_SCRIPT, cli.MPIEXEC, "1,1", "sh", "-c", f'exec "$@" --data "{self.dir}/$(hostname).h5"', "sh"]
+
+        def errors():
+            result = cli.run("doctor", "--json", launcher=launcher, timeout=120)
+            self.assertEqual(result.status, 1, str(result))
+            return [finding for finding in result.json()["findings"] if finding["level"] == "error"]
+        [finding] = errors()  # host2 has none
+        self.assertEqual(finding["hosts"], ["host2"])
+        self.assertIn(f"{self.dir}/host2.h5: ", finding["found"])
+        cli.write_classification(self.dir / "host2.h5", rows=200)
+        [finding] = errors()
+        self.assertIn("hosts differ in the rows of ", finding["found"])
+
     def test_a_sweep_shares_out_its_trials(self):
         path = self.dir / "sweep.toml"
         path.write_text(f'[base]\ndata = "{self.data}"\nepochs = 200\nbatch_size = 20\n'

@@ -665,14 +665,16 @@ def mpi_abort(suite):
 
 @part(short=0, full=10000)
 def soak(suite):
-    """That many epochs with checkpoints: memory and descriptors stay flat."""
+    """That many epochs with checkpoints on 2 ranks: memory and descriptors of each stay flat."""
     run_dir = suite.fresh()
-    process = cli.start("train", "--run-dir", run_dir, *suite.flags("--epochs", suite.count, "--checkpoint-every", "20steps",
-                                                                     "--evaluate-every", 1))
+    process = started(suite, run_dir, "--epochs", suite.count, "--checkpoint-every", "20steps", "--evaluate-every", 1, ranks=2)
+    ranks = cli.rank_processes(process)
 
     def usage():
-        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]), len(os.listdir(f"/proc/{process.pid}/fd"))
+        """(kB, descriptors) of each rank."""
+        status = [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in ranks]
+        return [(int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]), len(os.listdir(f"/proc/{pid}/fd")))
+                for pid, text in zip(ranks, status)]
 
     samples = []
     while process.poll() is None:
@@ -688,8 +690,9 @@ def soak(suite):
             raise Wrong(str(result))
         quarter = len(samples) // 4
         early, late = samples[quarter], samples[-2]
-        if late[0] > early[0] + 8192 or late[1] > early[1]:
-            raise Wrong(f"grew from {early} to {late} (kB, descriptors)")
+        for before, after in zip(early, late, strict=True):
+            if after[0] > before[0] + 8192 or after[1] > before[1]:
+                raise Wrong(f"grew from {early} to {late} (kB, descriptors)")
     suite.case(f"{suite.count} epochs", check)
 
 
