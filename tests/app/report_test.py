@@ -241,7 +241,12 @@ class Reports(CliTestCase):
         self.assertEqual((refused.status, len(refused.err.splitlines())), (USER_ERROR, 1))
         self.assertIn("--data other.h5: expected rows of 30 numbers, as a was trained on, found 7", refused.err)
         self.assertEqual(self.report("a", "--data", "new.h5").status, 0)
-        self.assertIn("confusion", self.page()[1])
+        text, figures = self.page()
+        self.assertIn("confusion", figures)
+        self.assertNotIn("other rows", text)
+        write_classification(self.dir / "more.h5", rows=201)
+        self.assertEqual(self.report("a", "--data", "more.h5").status, 0)
+        self.says("more.h5 holds other rows (digest", self.page()[0])
 
     def test_mistakes(self):
         (self.dir / "empty").mkdir()

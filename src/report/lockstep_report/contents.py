@@ -23,7 +23,7 @@ class Datasets:
 
     def __init__(self, chosen, program):
         self.chosen, self.program, self.found, self.whole = chosen, program, {}, {}
-        self.notes = []  # on what is missing
+        self.notes = []  # on what is missing, or from elsewhere
 
     def of(self, run):
         """None, with a note, where the run's own file does not fit any more or its checkpoint is damaged. Throws ReportError
@@ -34,13 +34,22 @@ class Datasets:
         if name not in self.found:
             features = run.first_kernel()[0].shape[0] if run.checkpoint else None
             try:
-                self.found[name] = find_dataset(run, self.chosen, features)
+                data = find_dataset(run, self.chosen, features)
+                self.note_other_rows(run, data.path)
+                self.found[name] = data
             except ReportError as error:
                 if self.chosen:
                     raise ReportError(f"--data {error}") from error
                 self.found[name] = None
                 self.notes.append(f"{error}. What needs the dataset is left out; --data names its new place")
         return self.found[name]
+
+    def note_other_rows(self, run, path):
+        """Where the file holds others than those that the run was trained on."""
+        trained_on, here = run.summary.get("dataset", {}).get("sha256"), self.program.dataset_digest(path)
+        if trained_on and here != trained_on:
+            self.notes.append(f"{path} holds other rows (digest {here[:12] or 'none'}) than those that {run.path} was "
+                              f"trained on ({trained_on[:12]}). What needs the dataset shows the former")
 
     def has_whole_checkpoint(self, run):
         if run.path not in self.whole:

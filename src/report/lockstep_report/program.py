@@ -37,6 +37,10 @@ class Program:
             raise ReportError(lines[-1])
         return done.stdout
 
+    def dataset_digest(self, path):
+        """Of all that results depend on; empty if the file has none."""
+        return json.loads(self.run("inspect", path, "--format", "json")).get("sha256_all", "")
+
     def evaluate(self, run_dir, data, limit="all"):
         """What `evaluate --format json` says of the test split."""
         return json.loads(self.run("evaluate", "--checkpoint", run_dir, "--data", data, "--limit", limit,
