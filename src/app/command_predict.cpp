@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -68,7 +70,7 @@ void write_csv(const std::string& path, const ModelDescription& model, std::span
       file << "\n";
     }
     file.close();
-    if (!file) throw FileError("--output " + path + ": cannot be written");
+    if (!file) throw FileError("--output " + path + ": cannot be written: " + std::strerror(errno));
   });
 }
 

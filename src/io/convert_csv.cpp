@@ -190,15 +190,16 @@ Task infer_task(const std::vector<const CsvTable*>& tables, const ClassTable& cl
   return numbers ? Task::regression : Task::classification;
 }
 
-void check_classes(Task task, const ClassTable& classes, const CsvTable& table) {
+/// `columns`: that hold targets. `where`: the files' names.
+void check_classes(Task task, const ClassTable& classes, std::size_t columns, const std::string& where) {
   const std::size_t found = classes.names().size();
   if (task == Task::regression) return;
-  if (table.target_columns != 1) {
-    throw UserError(table.path + ": expected one target column for " + task_name(task) + ", found " +
-                    std::to_string(table.target_columns));
+  if (columns != 1) {
+    throw UserError(where + ": expected one target column for " + task_name(task) + ", found " +
+                    std::to_string(columns));
   }
   if (found < 2 || (task == Task::binary && found != 2)) {
-    throw FileError(table.path + ": expected " + (task == Task::binary ? "two" : "at least two") +
+    throw FileError(where + ": expected " + (task == Task::binary ? "two" : "at least two") +
                     " different targets for " + task_name(task) + ", found " + std::to_string(found));
   }
 }
@@ -294,12 +295,12 @@ DatasetInfo convert_csv(const CsvSource& source, const std::string& output) {
   }
   const ClassTable classes(tables);
   const Task task = source.task ? *source.task : infer_task(tables, classes);
-  check_classes(task, classes, first);
+  const std::string paths = source.train + (source.test.empty() ? "" : ", " + source.test);
+  check_classes(task, classes, targets.size(), paths);
 
   const bool has_classes = task != Task::regression;
-  const DatasetAttributes attributes{
-      task, has_classes ? classes.names() : std::vector<std::string>{}, 1.0,
-      "CSV file " + source.train + (source.test.empty() ? "" : ", " + source.test)};
+  const DatasetAttributes attributes{task, has_classes ? classes.names() : std::vector<std::string>{}, 1.0,
+                                     "CSV file " + paths};
   const ElementType x_type = source.x_type == "float32" ? ElementType::float32 : ElementType::float64;
   return write_dataset(output, attributes, [&](DatasetWriter& writer) {
     for (const auto& [name, split] :

@@ -141,6 +141,10 @@ std::size_t count_outputs(const DatasetInfo& info, const SplitShape& train) {
   if (const auto name = repeated_name(info.class_names)) {
     throw FileError(where + "expected different names, found '" + *name + "' twice");
   }
+  for (std::size_t i = 0; i < names; ++i) {
+    if (!is_utf8(info.class_names[i]))
+      throw FileError(where + "name " + std::to_string(i) + ": expected UTF-8, found another encoding");
+  }
   if (info.task == Task::binary) {
     if (names != 0 && names != 2) {
       throw FileError(where + "expected two names or none, found " + std::to_string(names));

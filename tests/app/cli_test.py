@@ -107,6 +107,16 @@ class ActivationsAndDoctor(cli.CliTestCase):
         self.assertIn("neither mpirun nor srun is in PATH", text)
         self.assertIn("apt-get install openmpi-bin", text)
 
+    def test_doctor_looks_at_the_dataset(self):
+        good = self.dir / "good.h5"
+        cli.write_classification(good)
+        for ranks in (1, 2):
+            self.assertNotIn("good.h5", cli.run_well("doctor", "--data", good, ranks=ranks).out)
+        result = cli.run("doctor", "--data", self.dir / "none.h5", "--json", ranks=2)
+        self.assertEqual(result.status, 1, str(result))
+        [finding] = [f for f in result.json()["findings"] if f["level"] == "error"]
+        self.assertIn(f"{self.dir}/none.h5: ", finding["found"])
+        self.assertIn("rsync -a DATASET HOST:", finding["mend"])
 
     def test_doctor_fails_where_a_job_would(self):
         # As under srun without PMI: this process would train alone, and so would the other three.
@@ -325,6 +335,16 @@ class TrainedNetwork(cli.CliTestCase):
                                       (["report", self.run_dir], "--output", "r.html")):
             for _ in range(2):
                 cli.run_well(*command, flag, output, cwd=self.dir)
+
+    def test_predict_says_why_a_file_cannot_be_written(self):
+        cli.write_classification(self.data)
+        self.train(self.run_dir, "--data", self.data, "--epochs", "1")
+        small_files = ["sh", "-c", 'trap "" XFSZ; ulimit -f 1; exec "$@"', "sh"]
+        result = cli.run("predict", "--checkpoint", self.run_dir, "--input", self.data, "--output", self.dir / "p.csv",
+                         launcher=small_files)
+        self.assertEqual(result.status, cli.USER_ERROR, str(result))
+        self.assertIn(f"{self.dir}/p.csv: cannot be written: File too large", result.err)
+        self.assertEqual(list(self.dir.glob("*p.csv*")), [])
 
     def test_classes_with_other_names_are_told(self):
         cli.write_classification(self.data)

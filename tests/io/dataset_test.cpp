@@ -76,6 +76,7 @@ TEST(Dataset, NamesFileArrayExpectedAndFound) {
       {"types_differ", {"/test/x", "uint8", "float32"}},
       {"one_class", {"class_names", "at least two", "found 1"}},
       {"no_class_names", {"class_names", "found 0"}},
+      {"latin_1_names", {"class_names", "name 2", "expected UTF-8"}},
       {"unknown_task", {"'task'", "guessing"}},
       {"targets_differ", {"/test/y", "expected 2", "found 3"}},
       {"lzf", {"/train/x", "HDF5 filter 32000"}},
