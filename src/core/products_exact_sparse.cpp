@@ -122,9 +122,14 @@ bool has_negative_zero(MatrixView<const T> matrix) {
 }
 
 // ---- Weight gradient. Neighbouring inputs (columns of x) are computed together, leaving out the rows where
-// all of them are zero: neighbouring pixels often are, and there are fewer unpredictable branches.
+// all of them are zero: neighbouring pixels often are. Where the others stand is written down once, for all
+// strips of columns.
 
-constexpr std::size_t gradient_vectors = 4, most_inputs = 4;
+/// Sums of two inputs, of so many vectors each, fit into 16 registers; of four into AVX-512's 32.
+constexpr std::size_t gradient_vectors = 4;
+template <std::size_t Bytes>
+constexpr std::size_t gradient_inputs = Bytes == vector_bytes<InstructionSet::avx512> ? 4 : 2;
+
 using RowBits = std::uint32_t;
 constexpr std::size_t rows_per_word = 32;
 
@@ -157,72 +162,97 @@ template <std::size_t Columns, class T>
   return largest <= ceiling && smallest_minus_1 >= floor - 1;
 }
 
-/// Up to 32 rows of one micro-batch.
-struct Word {
-  Range rows;
-  std::size_t micro_batch;
+/// x without the places where `Inputs` neighbouring numbers of a row are zero. Groups of so many columns
+/// follow each other, in each the micro-batches, in each its rows, ascending.
+template <class T, std::size_t Inputs>
+struct NonZeroPlaces {
+  std::size_t micro_batches;
+  std::size_t* starts;  // (groups, micro-batches), and the end
+  std::uint32_t* rows;  // of each place
+  T* factors;           // (places, Inputs), filled up with zeros at the right edge
+
+  Range of(std::size_t group, std::size_t micro_batch) const {
+    const std::size_t* const start = starts + group * micro_batches + micro_batch;
+    return {start[0], start[1]};
+  }
 };
 
-std::vector<Word> words_of(MicroBatches micro_batches) {
-  std::vector<Word> words;
-  for (std::size_t b = 0; b < micro_batches.size(); ++b) {
-    for (std::size_t i = micro_batches[b].begin; i < micro_batches[b].end; i += rows_per_word) {
-      words.push_back({{i, std::min(i + rows_per_word, micro_batches[b].end)}, b});
+/// bits[w][k] has bit i set where x of row 32 w + i and column k is not zero.
+template <class T>
+[[gnu::always_inline]] inline void find_bits(MatrixView<const T> x, RowBits* bits) {
+  for (std::size_t first = 0; first < x.rows; first += rows_per_word, bits += x.columns) {
+    std::fill_n(bits, x.columns, RowBits{0});
+    for (std::size_t i = 0; i < std::min(rows_per_word, x.rows - first); ++i) {
+      const T* const row = x.row(first + i);
+      const RowBits bit = RowBits{1} << i;
+      for (std::size_t k = 0; k < x.columns; ++k) bits[k] |= row[k] != T(0) ? bit : RowBits{0};
     }
   }
-  return words;
 }
 
-template <class T>
+/// `micro_batches` follow each other and have all rows of x.
+template <std::size_t Inputs, class T>
+[[gnu::always_inline]] inline NonZeroPlaces<T, Inputs> find_places(MatrixView<const T> x,
+                                                                   MicroBatches micro_batches) {
+  struct Bits;
+  struct Starts;
+  struct PlaceRows;
+  struct Factors;
+  const std::size_t groups = (x.columns + Inputs - 1) / Inputs, most = groups * x.rows;
+  const std::size_t words = (x.rows + rows_per_word - 1) / rows_per_word;
+  RowBits* const bits = scratch<RowBits, Bits>(words * x.columns);
+  const NonZeroPlaces<T, Inputs> places{
+      micro_batches.size(), scratch<std::size_t, Starts>(groups * micro_batches.size() + 1),
+      scratch<std::uint32_t, PlaceRows>(most), scratch<T, Factors>(most * Inputs)};
+  find_bits(x, bits);
+  std::size_t count = 0;
+  std::size_t* start = places.starts;
+  for (std::size_t k = 0; k < x.columns; k += Inputs) {
+    const std::size_t inputs = std::min(Inputs, x.columns - k);
+    std::size_t batch = 0;
+    for (std::size_t word = 0; word < words; ++word) {
+      const std::size_t first = word * rows_per_word;
+      RowBits rest = 0;
+      for (std::size_t i = 0; i < inputs; ++i) rest |= bits[word * x.columns + k + i];
+      for (; batch < micro_batches.size() && micro_batches[batch].begin < first + rows_per_word; ++batch) {
+        const RowBits before = (RowBits{1} << (micro_batches[batch].begin - first)) - 1;
+        *start++ = count + static_cast<std::size_t>(std::popcount(rest & before));
+      }
+      for (; rest != 0; rest &= rest - 1, ++count) {
+        const std::size_t row = first + static_cast<std::size_t>(std::countr_zero(rest));
+        places.rows[count] = static_cast<std::uint32_t>(row);
+        const T* const from = x.row(row) + k;
+        T* const to = places.factors + count * Inputs;
+        for (std::size_t i = 0; i < Inputs; ++i) to[i] = i < inputs ? from[i] : T(0);
+      }
+    }
+    for (; batch < micro_batches.size(); ++batch) *start++ = count;  // empty ones at the end
+  }
+  *start = count;
+  return places;
+}
+
+template <class T, std::size_t Inputs>
 struct GradientTask {
   MatrixView<const T> x, delta;
   MicroBatches micro_batches;
   MatrixView<T> dw;
-  std::span<const Word> words;
-  RowBits* bits;  // (words, in)
-  T* packed;      // (rows, columns of a strip)
-  T* levels;      // (tree levels, inputs, columns of a strip)
-
-  /// bits[word][k] has bit i set where x of the word's i-th row and column k is not zero.
-  [[gnu::always_inline]] void find_bits() const {
-    for (std::size_t word = 0; word < words.size(); ++word) {
-      RowBits* const of_word = bits + word * x.columns;
-      std::fill_n(of_word, x.columns, RowBits{0});
-      for (std::size_t i = words[word].rows.begin; i < words[word].rows.end; ++i) {
-        const T* const row = x.row(i);
-        const RowBits bit = RowBits{1} << (i - words[word].rows.begin);
-        for (std::size_t k = 0; k < x.columns; ++k) of_word[k] |= row[k] != T(0) ? bit : RowBits{0};
-      }
-    }
-  }
-
-  /// The rows of a word to add for inputs from k on: where delta is irregular, all.
-  template <std::size_t Inputs>
-  [[gnu::always_inline]] RowBits rows_to_add(std::size_t word, std::size_t k, bool regular) const {
-    if (!regular) return static_cast<RowBits>((std::uint64_t{1} << words[word].rows.size()) - 1);
-    RowBits rows = 0;
-    for (std::size_t i = 0; i < Inputs; ++i) rows |= bits[word * x.columns + k + i];
-    return rows;
-  }
+  NonZeroPlaces<T, Inputs> places;
+  T* packed;  // (rows, columns of a strip)
+  T* levels;  // (tree levels, inputs, columns of a strip)
 
   /// Micro-batches without rows to add are left out of the tree: +0 changes no sum but −0.
-  template <class Tile, std::size_t Inputs>
-  [[gnu::always_inline]] void compute_inputs(std::size_t k, std::size_t column, bool regular) const {
+  template <class Tile>
+  [[gnu::always_inline]] void compute_group(std::size_t group, std::size_t column) const {
     constexpr std::size_t tile_size = Inputs * Tile::columns;
-    std::size_t word = 0;
     std::uint64_t waiting = 0;  // bit l: levels[l] holds a sum, not nothing
     sum_in_tree_order(micro_batches.size(), [&](std::size_t batch, std::size_t level, std::size_t additions) {
       Tile chains;
-      bool some = !regular;
-      for (; word < words.size() && words[word].micro_batch == batch; ++word) {
-        const std::size_t first = words[word].rows.begin;
-        const RowBits rows = rows_to_add<Inputs>(word, k, regular);
-        some |= rows != 0;
-        for (RowBits rest = rows; rest != 0; rest &= rest - 1) {
-          const std::size_t i = first + static_cast<std::size_t>(std::countr_zero(rest));
-          chains.multiply_add(x.row(i) + k, 1, packed + i * Tile::columns);
-        }
+      const Range here = places.of(group, batch);
+      for (std::size_t n = here.begin; n < here.end; ++n) {
+        chains.multiply_add(places.factors + n * Inputs, 1, packed + places.rows[n] * Tile::columns);
       }
+      bool some = !here.empty();
       for (; additions > 0; --additions) {
         --level;
         if ((waiting >> level & 1) == 0) continue;
@@ -230,8 +260,7 @@ struct GradientTask {
         some = true;
       }
       if (batch + 1 == micro_batches.size()) {
-        const std::size_t columns = std::min(Tile::columns, dw.columns - column);
-        chains.store_some_to(columns, dw.row(k) + column, dw.stride);
+        store_rows(chains, group * Inputs, column);
       } else if (some) {
         chains.store_to(levels + level * tile_size, Tile::columns);
         waiting |= std::uint64_t{1} << level;
@@ -241,14 +270,26 @@ struct GradientTask {
     });
   }
 
+  template <class Tile>
+  [[gnu::always_inline]] void store_rows(const Tile& chains, std::size_t k, std::size_t column) const {
+    const std::size_t columns = std::min(Tile::columns, dw.columns - column);
+    if (k + Inputs <= dw.rows) return chains.store_some_to(columns, dw.row(k) + column, dw.stride);
+    T tile[Inputs * Tile::columns];
+    chains.store_to(tile, Tile::columns);
+    for (std::size_t i = 0; k + i < dw.rows; ++i) {
+      std::copy_n(tile + i * Tile::columns, columns, dw.row(k + i) + column);
+    }
+  }
+
   template <std::size_t Vectors, std::size_t Bytes>
   [[gnu::always_inline]] void compute_strip(std::size_t column) const {
-    const bool regular = pack_regular<Vectors * Bytes / sizeof(T)>(delta, column, packed);
-    std::size_t k = 0;
-    for (; k + most_inputs <= x.columns; k += most_inputs) {
-      compute_inputs<Chains<most_inputs, Vectors, Bytes, T>, most_inputs>(k, column, regular);
+    using Tile = Chains<Inputs, Vectors, Bytes, T>;
+    if (!pack_regular<Tile::columns>(delta, column, packed)) {
+      const std::size_t columns = std::min(Tile::columns, dw.columns - column);
+      return weight_gradient_product<T>(x, {delta.data + column, delta.rows, columns, delta.stride},
+                                        micro_batches, {dw.data + column, dw.rows, columns, dw.stride});
     }
-    for (; k < x.columns; ++k) compute_inputs<Chains<1, Vectors, Bytes, T>, 1>(k, column, regular);
+    for (std::size_t group = 0; group * Inputs < x.columns; ++group) compute_group<Tile>(group, column);
   }
 };
 
@@ -292,21 +333,19 @@ template <class T>
 void sparse_weight_gradient_product(MatrixView<const T> x, MatrixView<const T> delta,
                                     MicroBatches micro_batches, MatrixView<T> dw) {
   constexpr std::size_t columns = most_strip_columns<gradient_vectors, T>;
-  struct Bits;
   struct Packed;
   struct Levels;
-  const std::vector<Word> words = words_of(micro_batches);
-  const GradientTask<T> task{x,
-                             delta,
-                             micro_batches,
-                             dw,
-                             words,
-                             scratch<RowBits, Bits>(x.columns * words.size()),
-                             scratch<T, Packed>(delta.rows * columns),
-                             scratch<T, Levels>(tree_levels(micro_batches.size()) * most_inputs * columns)};
   run_vectorized([&](auto set) {
-    task.find_bits();
-    for_strips<gradient_vectors, vector_bytes<set>, T>(task, 0, dw.columns);
+    constexpr std::size_t bytes = vector_bytes<set>, inputs = gradient_inputs<bytes>;
+    const GradientTask<T, inputs> task{
+        x,
+        delta,
+        micro_batches,
+        dw,
+        find_places<inputs>(x, micro_batches),
+        scratch<T, Packed>(delta.rows * columns),
+        scratch<T, Levels>(tree_levels(micro_batches.size()) * inputs * columns)};
+    for_strips<gradient_vectors, bytes, T>(task, 0, dw.columns);
   });
 }
 

@@ -229,6 +229,13 @@ TYPED_TEST(ExactProducts, WithoutZerosHaveTheSameBits) {
     expect_same_bits_without_zeros<T>(x, random_matrix<T>(1800, out, 1), random_matrix<T>(5, out, 2),
                                       std::vector<Range>{{0, 3}, {3, 5}});
   }
+  // As many rows as words have bits, and micro-batches without rows at the end.
+  for (const std::size_t rows : {32U, 64U, 96U}) {
+    Matrix<T> x(rows, 31);
+    for (T& value : x.values) value = engine() % 5 == 0 ? static_cast<T>(engine() % 256) / T(255) : T(0);
+    expect_same_bits_without_zeros<T>(x, random_matrix<T>(31, 33, 1), random_matrix<T>(rows, 33, 2),
+                                      std::vector<Range>{{0, 31}, {31, rows}, {rows, rows}, {rows, rows}});
+  }
 }
 
 // Zeros that are left out must not hide an infinite weight, nor leave a −0 that adding +0 would turn into +0.
