@@ -18,73 +18,123 @@ namespace {
 template <class T>
 using BitsOf = std::conditional_t<sizeof(T) == sizeof(float), std::uint32_t, std::uint64_t>;
 
+/// The bits of the largest and of the smallest magnitude, which are fast to compare. Zeros do not count.
+template <class T>
+struct Magnitudes {
+  using Bits = BitsOf<T>;
+  Bits largest = 0, smallest_minus_1 = ~Bits{0};  // zero minus 1 is the largest number of all
+
+  /// No number is NaN or infinite.
+  bool finite() const { return largest <= std::bit_cast<Bits>(std::numeric_limits<T>::max()); }
+  /// Every number is 0, or finite and not below the floor: a sum of their products cannot become −0.
+  bool regular() const {
+    return finite() && smallest_minus_1 >= std::bit_cast<Bits>(NonZeroIndex::exact_product_floor<T>) - 1;
+  }
+};
+
+/// Copies some columns of rows to `to`, (rows, Columns), filled up with zeros at the right edge.
+template <std::size_t Columns, class T>
+[[gnu::always_inline]] inline Magnitudes<T> copy_strip_and_look(MatrixView<const T> from, std::size_t column,
+                                                                T* to) {
+  using Bits = BitsOf<T>;
+  constexpr Bits all_but_sign = ~Bits{0} >> 1;
+  const std::size_t columns = std::min(Columns, from.columns - column);
+  Magnitudes<T> found;
+  for (std::size_t k = 0; k < from.rows; ++k, to += Columns) {
+    const T* const row = from.row(k) + column;
+    prefetch_row_ahead(from, k, column);
+    if (columns < Columns) std::fill_n(to, Columns, T(0));
+    const auto copy = [&](std::size_t j) {
+      const Bits magnitude = std::bit_cast<Bits>(row[j]) & all_but_sign;
+      found.largest = std::max(found.largest, magnitude);
+      found.smallest_minus_1 = std::min<Bits>(found.smallest_minus_1, magnitude - 1);
+      to[j] = row[j];
+    };
+    if (columns == Columns) {
+      for (std::size_t j = 0; j < Columns; ++j) copy(j);
+    } else {
+      for (std::size_t j = 0; j < columns; ++j) copy(j);
+    }
+  }
+  return found;
+}
+
 // ---- Forward. w is taken in blocks of inner rows and columns that stay in the nearest cache.
 //
 // A sum with skipped zeros is that with added ones, or both are zeros: adding fma(0, w, ·) with a finite w
-// can only turn −0 into +0. So it is enough to look at w beforehand, and for −0 at the end.
+// can only turn −0 into +0. So it is enough to look at w while it is copied, and for −0 at the end.
 
 constexpr std::size_t forward_vectors = 8, block_bytes = 28 * 1024;
-template <class Row, class T>
-constexpr std::size_t block_inner = block_bytes / (Row::columns * sizeof(T));
+/// Inner rows of a block, with vectors of so many bytes.
+template <std::size_t Bytes>
+constexpr std::size_t block_inner = block_bytes / (forward_vectors * Bytes);
 
-/// Whether no number is NaN or infinite.
+/// The non-zeros of some rows, in the order in which they are needed: block after block of columns, in each
+/// row after row.
 template <class T>
-bool all_finite(MatrixView<const T> matrix) {
-  T zero = 0;
-  run_vectorized([&](auto set) {
-    using V = Vector<T, vector_bytes<set>>;
-    constexpr std::size_t lanes = sizeof(V) / sizeof(T);
-    const V zeros = {};
-    V sums[4] = {};
-    T rest = 0;
-    for (std::size_t i = 0; i < matrix.rows; ++i) {
-      const T* const row = matrix.row(i);
-      std::size_t j = 0;
-      for (; j + 4 * lanes <= matrix.columns; j += 4 * lanes) {
-#pragma GCC unroll 4
-        for (std::size_t k = 0; k < 4; ++k) {
-          sums[k] = multiply_add(load<sizeof(V)>(row + j + k * lanes), zeros, sums[k]);
-        }
+struct BlockedNonZeros {
+  std::size_t rows;
+  std::size_t* starts;    // (blocks, rows), and the end
+  std::uint8_t* columns;  // of each non-zero, counted from the block's first
+  T* values;
+
+  Range of(std::size_t block, std::size_t row) const {
+    const std::size_t* const start = starts + block * rows + row;
+    return {start[0], start[1]};
+  }
+};
+
+template <std::size_t BlockColumns, class T>
+[[gnu::always_inline]] inline BlockedNonZeros<T> in_blocks(const SparseRows<T>& x) {
+  static_assert(BlockColumns <= std::numeric_limits<std::uint8_t>::max() + 1);
+  struct Starts;
+  struct Columns;
+  struct Values;
+  struct Cursors;
+  const std::size_t rows = x.x.rows, blocks = (x.x.columns + BlockColumns - 1) / BlockColumns;
+  std::size_t all = 0;
+  for (std::size_t i = 0; i < rows; ++i) all += x.nonzero[i].size();
+  const BlockedNonZeros<T> result{rows, scratch<std::size_t, Starts>(blocks * rows + 1),
+                                  scratch<std::uint8_t, Columns>(all), scratch<T, Values>(all)};
+  std::uint32_t* const cursors = scratch<std::uint32_t, Cursors>(rows);  // non-zeros of the blocks before
+  std::fill_n(cursors, rows, 0U);
+  std::size_t count = 0;
+  std::size_t* start = result.starts;
+  for (std::size_t first = 0; first < x.x.columns; first += BlockColumns) {
+    for (std::size_t i = 0; i < rows; ++i) {
+      const T* const row = x.x.row(i);
+      const NonZeroColumns nonzero = x.nonzero[i];
+      *start++ = count;
+      std::size_t n = cursors[i];
+      for (; n < nonzero.size() && nonzero[n] < first + BlockColumns; ++n, ++count) {
+        result.columns[count] = static_cast<std::uint8_t>(nonzero[n] - first);
+        result.values[count] = row[nonzero[n]];
       }
-      for (; j < matrix.columns; ++j) rest += row[j] * T(0);
+      cursors[i] = static_cast<std::uint32_t>(n);
     }
-    const V sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-    for (std::size_t k = 0; k < lanes; ++k) rest += sum[k];
-    zero = rest;
-  });
-  return zero == T(0);
+  }
+  *start = count;
+  return result;
 }
 
 template <class T>
 struct ForwardTask {
-  SparseRows<T> x;
+  BlockedNonZeros<T> x;
   MatrixView<const T> w;
   MatrixView<T> z;
-  T* packed;               // (block_inner of a strip, its columns)
-  T* sums;                 // (rows, columns of a strip)
-  std::uint32_t* cursors;  // (rows) non-zeros of the blocks before
-
-  /// The block's rows of a strip, `Columns` apart: where they lie if they do, else copied.
-  template <std::size_t Columns>
-  [[gnu::always_inline]] const T* strip_of(MatrixView<const T> rows, std::size_t column) const {
-    if (rows.stride == Columns) return rows.data;
-    copy_strip<Columns>(rows, column, packed);
-    return packed;
-  }
+  T* packed;     // (block_inner, columns of a strip)
+  T* sums;       // (rows, columns of a strip)
+  bool* finite;  // becomes false where w is not
 
   template <class Row>
-  [[gnu::always_inline]] void compute_block(Range inner, std::size_t column) const {
-    const T* const strip = strip_of<Row::columns>(w.rows_of(inner), column);
-    for (std::size_t i = 0; i < x.x.rows; ++i) {
+  [[gnu::always_inline]] void compute_block(std::size_t block) const {
+    for (std::size_t i = 0; i < z.rows; ++i) {
       Row chains;
-      if (inner.begin > 0) chains.load_from(sums + i * Row::columns);
-      const T* const row = x.x.row(i);
-      const NonZeroColumns nonzero = x.nonzero[i];
-      std::size_t n = inner.begin > 0 ? cursors[i] : 0;
-      for (; n < nonzero.size() && nonzero[n] < inner.end; ++n) {
-        chains.multiply_add(row + nonzero[n], 1, strip + (nonzero[n] - inner.begin) * Row::columns);
+      if (block > 0) chains.load_from(sums + i * Row::columns);
+      const Range nonzeros = x.of(block, i);
+      for (std::size_t n = nonzeros.begin; n < nonzeros.end; ++n) {
+        chains.multiply_add(x.values + n, 1, packed + x.columns[n] * Row::columns);
       }
-      cursors[i] = static_cast<std::uint32_t>(n);
       chains.store_to(sums + i * Row::columns, Row::columns);
     }
   }
@@ -92,9 +142,11 @@ struct ForwardTask {
   template <std::size_t Vectors, std::size_t Bytes>
   [[gnu::always_inline]] void compute_strip(std::size_t column) const {
     using Row = Chains<1, Vectors, Bytes, T>;
-    constexpr std::size_t rows = block_inner<Row, T>;
-    for (std::size_t first = 0; first < w.rows; first += rows) {
-      compute_block<Row>({first, std::min(first + rows, w.rows)}, column);
+    constexpr std::size_t inner = block_inner<Bytes>;
+    for (std::size_t block = 0; block * inner < w.rows; ++block) {
+      const Range rows{block * inner, std::min((block + 1) * inner, w.rows)};
+      *finite &= copy_strip_and_look<Row::columns>(w.rows_of(rows), column, packed).finite();
+      compute_block<Row>(block);
     }
     const std::size_t columns = std::min(Row::columns, z.columns - column);
     for (std::size_t i = 0; i < z.rows; ++i) {
@@ -132,35 +184,6 @@ constexpr std::size_t gradient_inputs = Bytes == vector_bytes<InstructionSet::av
 
 using RowBits = std::uint32_t;
 constexpr std::size_t rows_per_word = 32;
-
-/// Copies some columns of rows to `to`, (rows, Columns), filled up with zeros. Returns whether every number
-/// is 0 or regular: finite and not below the floor, so that a sum cannot become −0. Magnitudes are compared
-/// as their bits: that is fast.
-template <std::size_t Columns, class T>
-[[gnu::always_inline]] inline bool pack_regular(MatrixView<const T> from, std::size_t column, T* to) {
-  using Bits = BitsOf<T>;
-  constexpr Bits floor = std::bit_cast<Bits>(NonZeroIndex::exact_product_floor<T>);
-  constexpr Bits ceiling = std::bit_cast<Bits>(std::numeric_limits<T>::max());
-  constexpr Bits all_but_sign = ~Bits{0} >> 1;
-  const std::size_t columns = std::min(Columns, from.columns - column);
-  Bits largest = 0, smallest_minus_1 = ~Bits{0};  // zero minus 1 is the largest number of all
-  for (std::size_t k = 0; k < from.rows; ++k, to += Columns) {
-    const T* const row = from.row(k) + column;
-    if (columns < Columns) std::fill_n(to, Columns, T(0));
-    const auto copy = [&](std::size_t j) {
-      const Bits magnitude = std::bit_cast<Bits>(row[j]) & all_but_sign;
-      largest = std::max(largest, magnitude);
-      smallest_minus_1 = std::min(smallest_minus_1, magnitude - 1);
-      to[j] = row[j];
-    };
-    if (columns == Columns) {
-      for (std::size_t j = 0; j < Columns; ++j) copy(j);
-    } else {
-      for (std::size_t j = 0; j < columns; ++j) copy(j);
-    }
-  }
-  return largest <= ceiling && smallest_minus_1 >= floor - 1;
-}
 
 /// x without the places where `Inputs` neighbouring numbers of a row are zero. Groups of so many columns
 /// follow each other, in each the micro-batches, in each its rows, ascending.
@@ -284,7 +307,7 @@ struct GradientTask {
   template <std::size_t Vectors, std::size_t Bytes>
   [[gnu::always_inline]] void compute_strip(std::size_t column) const {
     using Tile = Chains<Inputs, Vectors, Bytes, T>;
-    if (!pack_regular<Tile::columns>(delta, column, packed)) {
+    if (!copy_strip_and_look<Tile::columns>(delta, column, packed).regular()) {
       const std::size_t columns = std::min(Tile::columns, dw.columns - column);
       return weight_gradient_product<T>(x, {delta.data + column, delta.rows, columns, delta.stride},
                                         micro_batches, {dw.data + column, dw.rows, columns, dw.stride});
@@ -317,16 +340,15 @@ void sparse_forward_product(const SparseRows<T>& x, MatrixView<const T> w, Matri
   constexpr std::size_t columns = most_strip_columns<forward_vectors, T>;
   struct Packed;
   struct Sums;
-  struct Cursors;
-  if (!all_finite(w)) return forward_product(x.x, w, z);
-  const ForwardTask<T> task{x,
-                            w,
-                            z,
-                            scratch<T, Packed>(block_bytes / sizeof(T)),
-                            scratch<T, Sums>(x.x.rows * columns),
-                            scratch<std::uint32_t, Cursors>(x.x.rows)};
-  run_vectorized([&](auto set) { for_strips<forward_vectors, vector_bytes<set>, T>(task, 0, z.columns); });
-  if (has_negative_zero<T>(z)) forward_product(x.x, w, z);
+  bool finite = true;
+  run_vectorized([&](auto set) {
+    constexpr std::size_t bytes = vector_bytes<set>;
+    const ForwardTask<T> task{
+        in_blocks<block_inner<bytes>>(x),     w,      z, scratch<T, Packed>(block_bytes / sizeof(T)),
+        scratch<T, Sums>(x.x.rows * columns), &finite};
+    for_strips<forward_vectors, bytes, T>(task, 0, z.columns);
+  });
+  if (!finite || has_negative_zero<T>(z)) forward_product(x.x, w, z);
 }
 
 template <class T>
