@@ -198,6 +198,10 @@ struct NonZeroPlaces {
     const std::size_t* const start = starts + group * micro_batches + micro_batch;
     return {start[0], start[1]};
   }
+  bool none_in(std::size_t group) const {
+    const std::size_t* const start = starts + group * micro_batches;
+    return start[0] == start[micro_batches];
+  }
 };
 
 /// bits[w][k] has bit i set where x of row 32 w + i and column k is not zero.
@@ -268,6 +272,7 @@ struct GradientTask {
   template <class Tile>
   [[gnu::always_inline]] void compute_group(std::size_t group, std::size_t column) const {
     constexpr std::size_t tile_size = Inputs * Tile::columns;
+    if (places.none_in(group)) return store_rows(Tile(), group * Inputs, column);
     std::uint64_t waiting = 0;  // bit l: levels[l] holds a sum, not nothing
     sum_in_tree_order(micro_batches.size(), [&](std::size_t batch, std::size_t level, std::size_t additions) {
       Tile chains;
