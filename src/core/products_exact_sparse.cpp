@@ -225,13 +225,24 @@ template <std::size_t Inputs, class T>
   struct Starts;
   struct PlaceRows;
   struct Factors;
-  const std::size_t groups = (x.columns + Inputs - 1) / Inputs, most = groups * x.rows;
+  const std::size_t groups = (x.columns + Inputs - 1) / Inputs;
   const std::size_t words = (x.rows + rows_per_word - 1) / rows_per_word;
   RowBits* const bits = scratch<RowBits, Bits>(words * x.columns);
+  find_bits(x, bits);
+  const auto bits_of_group = [&](std::size_t k, std::size_t word) {
+    RowBits some = 0;
+    for (std::size_t i = k; i < std::min(k + Inputs, x.columns); ++i) some |= bits[word * x.columns + i];
+    return some;
+  };
+  std::size_t all = 0;
+  for (std::size_t k = 0; k < x.columns; k += Inputs) {
+    for (std::size_t word = 0; word < words; ++word) {
+      all += static_cast<std::size_t>(std::popcount(bits_of_group(k, word)));
+    }
+  }
   const NonZeroPlaces<T, Inputs> places{
       micro_batches.size(), scratch<std::size_t, Starts>(groups * micro_batches.size() + 1),
-      scratch<std::uint32_t, PlaceRows>(most), scratch<T, Factors>(most * Inputs)};
-  find_bits(x, bits);
+      scratch<std::uint32_t, PlaceRows>(all), scratch<T, Factors>(all * Inputs)};
   std::size_t count = 0;
   std::size_t* start = places.starts;
   for (std::size_t k = 0; k < x.columns; k += Inputs) {
@@ -239,8 +250,7 @@ template <std::size_t Inputs, class T>
     std::size_t batch = 0;
     for (std::size_t word = 0; word < words; ++word) {
       const std::size_t first = word * rows_per_word;
-      RowBits rest = 0;
-      for (std::size_t i = 0; i < inputs; ++i) rest |= bits[word * x.columns + k + i];
+      RowBits rest = bits_of_group(k, word);
       for (; batch < micro_batches.size() && micro_batches[batch].begin < first + rows_per_word; ++batch) {
         const RowBits before = (RowBits{1} << (micro_batches[batch].begin - first)) - 1;
         *start++ = count + static_cast<std::size_t>(std::popcount(rest & before));
