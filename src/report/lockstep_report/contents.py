@@ -23,6 +23,7 @@ class Datasets:
 
     def __init__(self, chosen, program):
         self.chosen, self.program, self.found, self.whole = chosen, program, {}, {}
+        self.digests, self.compared = {}, set()
         self.notes = []  # on what is missing, or from elsewhere
 
     def of(self, run):
@@ -34,20 +35,26 @@ class Datasets:
         if name not in self.found:
             features = run.first_kernel()[0].shape[0] if run.checkpoint else None
             try:
-                data = find_dataset(run, self.chosen, features)
-                self.note_other_rows(run, data.path)
-                self.found[name] = data
+                self.found[name] = find_dataset(run, self.chosen, features)
             except ReportError as error:
                 if self.chosen:
                     raise ReportError(f"--data {error}") from error
                 self.found[name] = None
                 self.notes.append(f"{error}. What needs the dataset is left out; --data names its new place")
+        if self.found[name]:
+            self.note_other_rows(run, self.found[name].path)
         return self.found[name]
 
     def note_other_rows(self, run, path):
-        """Where the file holds others than those that the run was trained on."""
-        trained_on, here = run.summary.get("dataset", {}).get("sha256"), self.program.dataset_digest(path)
-        if trained_on and here != trained_on:
+        """Once for each run, where the file holds others than those that it was trained on."""
+        trained_on = run.summary.get("dataset", {}).get("sha256")
+        if not trained_on or run.path in self.compared:
+            return
+        self.compared.add(run.path)
+        if path not in self.digests:
+            self.digests[path] = self.program.dataset_digest(path)
+        here = self.digests[path]
+        if here != trained_on:
             self.notes.append(f"{path} holds other rows (digest {here[:12] or 'none'}) than those that {run.path} was "
                               f"trained on ({trained_on[:12]}). What needs the dataset shows the former")
 
