@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 #include "lockstep/core/error.hpp"
 #include "write_all.hpp"
@@ -113,6 +114,23 @@ void replace_file(const std::string& path, std::string_view content) {
   TemporaryFile temporary(temporary_name(path));
   write_new_file(path, temporary.path(), content);
   temporary.rename_to(path);
+}
+
+std::string make_directories(const std::string& path, std::error_code& error) {
+  fs::path whole = fs::absolute(path).lexically_normal();
+  if (whole.filename().empty()) whole = whole.parent_path();  // ends in a slash
+  std::vector<fs::path> missing;                              // from below
+  for (fs::path at = whole; at.has_relative_path() && !fs::exists(at, error); at = at.parent_path()) {
+    missing.push_back(at);
+  }
+  fs::create_directories(whole, error);
+  for (const fs::path& made : missing) {
+    const int above = ::open(made.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (above < 0) continue;
+    ::fsync(above);
+    ::close(above);
+  }
+  return missing.empty() ? "" : missing.back().string();
 }
 
 void link_file_atomically(const std::string& target, const std::string& link) {

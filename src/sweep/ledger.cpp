@@ -120,7 +120,7 @@ double metric_value(const EpochMetrics& metrics, const std::string& name) {
 Ledger::Ledger(std::string sweep_directory) : directory_(std::move(sweep_directory)) {
   for (const char* name : {"/ledger", "/trials"}) {
     std::error_code error;
-    fs::create_directories(directory_ + name, error);
+    make_directories(directory_ + name, error);
     if (error) {
       throw UserError("--sweep-dir: expected a directory that can be written, found '" + directory_ + name +
                       "': " + error.message());

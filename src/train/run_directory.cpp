@@ -55,16 +55,6 @@ fs::path normal(const fs::path& path) {
   return absolute.filename().empty() ? absolute.parent_path() : absolute;
 }
 
-/// The topmost directory that making `path` would make; empty if it is there.
-std::string first_missing(const fs::path& path) {
-  fs::path missing = normal(path);
-  std::error_code ignored;
-  if (fs::exists(missing, ignored)) return "";
-  while (missing.has_relative_path() && !fs::exists(missing.parent_path(), ignored))
-    missing = missing.parent_path();
-  return missing.string();
-}
-
 std::string local_time() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   std::tm broken_down{};
@@ -128,15 +118,14 @@ EpochTable metrics_table(const std::string& run_dir) {
 RunDirectory::RunDirectory(const std::string& path)
     : path_(path), metrics_(metrics_table(path)), diagnostics_(diagnostics_table(path)) {
   check_usable(path);
-  first_made_ = first_missing(path);
   try {
     std::error_code error;
-    fs::create_directories(path_, error);
+    first_made_ = make_directories(path_, error);
     if (error) refuse(path_, error.message());
     refuse_special_files({lock_path(), metrics_path(), diagnostics_.path(), log_path()});
     made_lock_ = !fs::exists(lock_path(), error);
     lock();
-    made_checkpoints_ = fs::create_directories(checkpoints_path(), error);
+    made_checkpoints_ = !make_directories(checkpoints_path(), error).empty();
     if (error) refuse(checkpoints_path(), error.message());
   } catch (...) {
     discard();

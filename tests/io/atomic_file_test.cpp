@@ -18,6 +18,19 @@ TEST(AtomicFile, ReplacesTheContent) {
   EXPECT_EQ(files_in(directory.path()), 1u);
 }
 
+TEST(AtomicFile, MakesDirectories) {
+  const TemporaryDirectory directory;
+  std::error_code error;
+  EXPECT_EQ(make_directories(directory / "a/b/c/", error), directory / "a");
+  EXPECT_TRUE(std::filesystem::is_directory(directory / "a/b/c"));
+  EXPECT_EQ(make_directories(directory / "a/b/c", error), "");
+  EXPECT_EQ(make_directories(directory / "a/b/d", error), directory / "a/b/d");
+  EXPECT_FALSE(error);
+  write_file_atomically(directory / "file", "text");
+  make_directories(directory / "file/a", error);
+  EXPECT_TRUE(error);
+}
+
 TEST(AtomicFile, ReplacesInPassing) {
   const TemporaryDirectory directory;
   replace_file(directory / "a", "old");

@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace lockstep {
 
@@ -19,6 +20,11 @@ void write_file_atomically(const std::string& path, std::string_view content);
 /// The same without waiting for the disk: whatever becomes of the process, readers see the old content or the
 /// whole new one, but after a power failure the file may be empty. For what is only of passing interest.
 void replace_file(const std::string& path, std::string_view content);
+
+/// Makes a directory and those above it that are missing, and flushes their names to disk, as far as the file
+/// system lets it. Returns the topmost one that was missing; empty if `path` was there. `error` says why it
+/// is not there now.
+std::string make_directories(const std::string& path, std::error_code& error);
 
 /// Makes `link` (in the same directory as `target`) another name of the file `target`, replacing what was
 /// there in one step: a hard link, or a copy where the file system has no hard links. Throws FileError.
