@@ -59,11 +59,7 @@ void agree(const Communicator& communicator, const Outcome& mine) {
   auto status = static_cast<std::int32_t>(mine.status);
   communicator.broadcast(std::span(&status, 1), first);
   const bool alike = communicator.all_reduce_min(mine.failed && mine.message == message ? 1 : 0) == 1;
-  if (!alike && first != 0) message = "rank " + std::to_string(first) + " on " + host + ": " + message;
-  // What rank 0 found out may be about another rank.
-  if (!alike && first == 0 && status == static_cast<std::int32_t>(ExitStatus::failure)) {
-    message += " (told by rank 0 on " + host + ")";
-  }
+  if (first != 0 && !alike) message = "rank " + std::to_string(first) + " on " + host + ": " + message;
   throw AgreedError(std::move(message), static_cast<ExitStatus>(status), first, host);
 }
 
