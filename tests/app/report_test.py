@@ -243,10 +243,10 @@ class Reports(CliTestCase):
         self.assertEqual(self.report("a", "--data", "new.h5").status, 0)
         text, figures = self.page()
         self.assertIn("confusion", figures)
-        self.assertNotIn("other rows", text)
+        self.assertNotIn("is not the dataset", text)
         write_classification(self.dir / "more.h5", rows=201)
         self.assertEqual(self.report("a", "--data", "more.h5").status, 0)
-        self.says("more.h5 holds other rows (digest", self.page()[0])
+        self.says("is not the dataset that a was trained on", self.page()[0])
 
     def test_mistakes(self):
         (self.dir / "empty").mkdir()

@@ -35,7 +35,9 @@ class Datasets:
         if name not in self.found:
             features = run.first_kernel()[0].shape[0] if run.checkpoint else None
             try:
-                self.found[name] = find_dataset(run, self.chosen, features)
+                data = find_dataset(run, self.chosen, features)
+                self.digests[data.path] = self.program.dataset_digest(data.path)
+                self.found[name] = data
             except ReportError as error:
                 if self.chosen:
                     raise ReportError(f"--data {error}") from error
@@ -46,17 +48,16 @@ class Datasets:
         return self.found[name]
 
     def note_other_rows(self, run, path):
-        """Once for each run, where the file holds others than those that it was trained on."""
-        trained_on = run.summary.get("dataset", {}).get("sha256")
-        if not trained_on or run.path in self.compared:
+        """Notes, once for each run, a dataset that is not the one it was trained on."""
+        trained_on, here = run.summary.get("dataset", {}).get("sha256"), self.digests[path]
+        if not trained_on or here == trained_on or run.path in self.compared:
             return
         self.compared.add(run.path)
-        if path not in self.digests:
-            self.digests[path] = self.program.dataset_digest(path)
-        here = self.digests[path]
-        if here != trained_on:
-            self.notes.append(f"{path} holds other rows (digest {here[:12] or 'none'}) than those that {run.path} was "
-                              f"trained on ({trained_on[:12]}). What needs the dataset shows the former")
+        if here:
+            self.notes.append(f"{path} (digest {here[:12]}) is not the dataset that {run.path} was trained on "
+                              f"({trained_on[:12]}). What needs the dataset shows {path}")
+        else:
+            self.notes.append(f"{path} has no digest: whether it holds the rows that {run.path} was trained on is unknown")
 
     def has_whole_checkpoint(self, run):
         if run.path not in self.whole:
