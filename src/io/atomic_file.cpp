@@ -125,10 +125,10 @@ std::string make_directories(const std::string& path, std::error_code& error) {
   }
   fs::create_directories(whole, error);
   for (const fs::path& made : missing) {
-    const int above = ::open(made.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (above < 0) continue;
-    ::fsync(above);
-    ::close(above);
+    try {
+      sync_path(made.parent_path().string(), O_RDONLY | O_DIRECTORY);
+    } catch (const FileError&) {  // such as of a directory that may not be read
+    }
   }
   return missing.empty() ? "" : missing.back().string();
 }

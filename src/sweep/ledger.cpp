@@ -168,7 +168,7 @@ FileLock Ledger::lock_results() const {
 
 void Ledger::write_rung(std::uint64_t epoch, const std::string& digest, double value) const {
   std::error_code error;
-  fs::create_directories(rung_path(epoch), error);
+  make_directories(rung_path(epoch), error);
   if (error) throw FileError(rung_path(epoch) + ": expected a directory, found: " + error.message());
   write_file_atomically(rung_path(epoch) + "/" + digest, format_exact(value) + "\n");
 }

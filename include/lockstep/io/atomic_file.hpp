@@ -21,9 +21,9 @@ void write_file_atomically(const std::string& path, std::string_view content);
 /// whole new one, but after a power failure the file may be empty. For what is only of passing interest.
 void replace_file(const std::string& path, std::string_view content);
 
-/// Makes a directory and those above it that are missing, and flushes their names to disk, as far as the file
-/// system lets it. Returns the topmost one that was missing; empty if `path` was there. `error` says why it
-/// is not there now.
+/// Makes a directory and those above it that are missing, and flushes their names to disk, as far as its file
+/// system lets it. Returns the topmost one that was missing; empty if `path` was there. `error` is set if it
+/// could not be made.
 std::string make_directories(const std::string& path, std::error_code& error);
 
 /// Makes `link` (in the same directory as `target`) another name of the file `target`, replacing what was
