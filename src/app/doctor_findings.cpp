@@ -280,18 +280,17 @@ void compare_directories(const Communicator& world, Findings& findings) {
 
 /// Whether every rank reads the dataset file, and all the same one. Collective.
 void compare_datasets(const Communicator& world, const std::string& path, Findings& findings) {
-  std::string why_not, digest;
+  std::string digest;
+  bool is_readable = true;
   try {
     digest = read_dataset_info(path).sha256_all;
   } catch (const std::runtime_error& error) {
-    why_not = error.what();
-  }
-  if (!why_not.empty()) {
-    findings.push_back({Level::error, why_not,
+    is_readable = false;
+    findings.push_back({Level::error, error.what(),
                         "a path that every host sees, or rsync -a DATASET HOST:; lockstep inspect --verify "
                         "FILE there looks at the file"});
   }
-  if (world.all_reduce_min(why_not.empty() ? 1 : 0) == 0) return;
+  if (world.all_reduce_min(is_readable ? 1 : 0) == 0) return;
   if (digest.empty() && world.nodes() > 1) {
     findings.push_back({Level::warning,
                         path + " has no digests: hosts cannot tell whether they have the same rows",

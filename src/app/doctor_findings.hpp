@@ -28,8 +28,8 @@ int cores_of_this_rank();
 std::optional<BlasIdentity> find_blas(std::string* why_not = nullptr);
 /// What this process finds on its own host. Not collective.
 std::vector<Finding> examine_host(const Communicator& world);
-/// What shows only when hosts are compared, and, of the dataset file `data`, if any, what keeps a rank from
-/// reading it. Collective.
+/// What shows only when hosts are compared; with a dataset file `data` (empty: none) also why this rank
+/// cannot read it, or that hosts have different rows. Collective.
 std::vector<Finding> compare_hosts(const Communicator& world, const std::string& data);
 /// The findings of all ranks on rank 0, equal ones of one host once: [{"level", "hosts", "found", "mend"}],
 /// errors first. Collective.

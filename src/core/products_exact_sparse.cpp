@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
@@ -26,13 +25,15 @@ struct Magnitudes {
 
   /// No number is NaN or infinite.
   bool finite() const { return largest <= std::bit_cast<Bits>(std::numeric_limits<T>::max()); }
-  /// Every number is 0, or finite and not below the floor: a sum of their products cannot become −0.
+  /// Every number is 0, or finite and not below the floor: no sum of their products with the elements of a
+  /// NonZeroIndex can become −0.
   bool regular() const {
     return finite() && smallest_minus_1 >= std::bit_cast<Bits>(NonZeroIndex::exact_product_floor<T>) - 1;
   }
 };
 
-/// Copies some columns of rows to `to`, (rows, Columns), filled up with zeros at the right edge.
+/// Copies some columns of rows to `to`, (rows, Columns), filled up with zeros at the right edge. Returns
+/// their magnitudes.
 template <std::size_t Columns, class T>
 [[gnu::always_inline]] inline Magnitudes<T> copy_strip_and_look(MatrixView<const T> from, std::size_t column,
                                                                 T* to) {
@@ -65,7 +66,7 @@ template <std::size_t Columns, class T>
 // can only turn −0 into +0. So it is enough to look at w while it is copied, and for −0 at the end.
 
 constexpr std::size_t forward_vectors = 8, block_bytes = 28 * 1024;
-/// Inner rows of a block, with vectors of so many bytes.
+/// Inner rows of a block, which the widest strips fill: x is laid out once for all strips.
 template <std::size_t Bytes>
 constexpr std::size_t block_inner = block_bytes / (forward_vectors * Bytes);
 
@@ -84,6 +85,7 @@ struct BlockedNonZeros {
   }
 };
 
+/// In blocks of `BlockColumns` columns.
 template <std::size_t BlockColumns, class T>
 [[gnu::always_inline]] inline BlockedNonZeros<T> in_blocks(const SparseRows<T>& x) {
   static_assert(BlockColumns <= std::numeric_limits<std::uint8_t>::max() + 1);

@@ -222,7 +222,7 @@ TYPED_TEST(ExactProducts, WithoutZerosHaveTheSameBits) {
                                         std::vector<Range>{{0, 16}, {16, 32}, {32, 32}, {32, 70}, {70, 77}});
     }
   }
-  // More inputs than fit into a few blocks.
+  // More inputs than a block has, which are 224 at most.
   for (const std::size_t out : {1U, 10U, 33U}) {
     Matrix<T> x(5, 1800);
     for (T& value : x.values) value = engine() % 5 == 0 ? static_cast<T>(engine() % 256) / T(255) : T(0);
