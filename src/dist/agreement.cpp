@@ -59,7 +59,9 @@ void agree(const Communicator& communicator, const Outcome& mine) {
   auto status = static_cast<std::int32_t>(mine.status);
   communicator.broadcast(std::span(&status, 1), first);
   const bool alike = communicator.all_reduce_min(mine.failed && mine.message == message ? 1 : 0) == 1;
-  if (first != 0 && !alike) message = "rank " + std::to_string(first) + " on " + host + ": " + message;
+  // What rank 0 alone says of the user's files and flags is said for all.
+  const bool is_of_all = alike || (first == 0 && status == static_cast<std::int32_t>(ExitStatus::user_error));
+  if (!is_of_all) message = "rank " + std::to_string(first) + " on " + host + ": " + message;
   throw AgreedError(std::move(message), static_cast<ExitStatus>(status), first, host);
 }
 

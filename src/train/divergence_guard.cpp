@@ -73,10 +73,11 @@ void refuse_differing_copies(const Communicator& world, const GradientExchange<T
     if (std::count(digests.begin(), digests.end(), digests[0]) == static_cast<std::ptrdiff_t>(copies))
       continue;
     const std::vector<std::string> hosts = world.gather_text(world.host());
-    on_root(world, [&] {
+    const std::string odd = world.broadcast(world.is_root() ? difference(digests, ranks, hosts) : "");
+    collectively(world, [&] {
       throw std::runtime_error(
           "the copies of the weights differ after step " + std::to_string(step) + ": layer " +
-          layout.kernel(layer).layer + " of " + difference(digests, ranks, hosts) +
+          layout.kernel(layer).layer + " of " + odd +
           "; look for bad memory or other libraries there; no checkpoint was made of them");
     });
   }

@@ -62,8 +62,8 @@ Outcome run(F&& work) {
 
 /// Runs `work` (which itself does not communicate, unless among ranks that fail together) on every rank and
 /// returns its value. Collective. If it throws on any rank, all ranks throw the AgreedError with the message
-/// of the lowest such rank, which is named in it unless it is rank 0 or all ranks failed with the same
-/// message.
+/// of the lowest such rank, which is named in it, with its host, unless all ranks failed with the same
+/// message or it is rank 0 with a UserError.
 template <class F>
 std::invoke_result_t<F&> collectively(const Communicator& communicator, F&& work) {
   using Value = std::invoke_result_t<F&>;
