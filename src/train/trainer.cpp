@@ -511,7 +511,6 @@ void prepare(RunDirectory& directory, const TrainConfig& config) {
     std::filesystem::remove(directory.summary_path());
     std::filesystem::remove(directory.diagnostics().path());
   }
-  std::filesystem::create_directories(directory.checkpoints_path());
   directory.remove_temporary_files();
 }
 
