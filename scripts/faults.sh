@@ -78,7 +78,7 @@ if wants fuzz && [ $short = no ]; then
     # shellcheck disable=SC2086
     install_packages $missing || die 2 "fuzzing needs the Debian packages: $missing"
   fi
-  read -r -a targets <<<"${LOCKSTEP_FUZZ_TARGETS:-toml options formula csv idx dataset checkpoint}"
+  read -r -a targets <<<"${LOCKSTEP_FUZZ_TARGETS:-toml sweep options formula csv idx dataset checkpoint}"
   build fuzz "${targets[@]/#/fuzz_}"
   for target in "${targets[@]}"; do
     fuzz "$target" || failed+=("fuzz $target")

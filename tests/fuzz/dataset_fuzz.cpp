@@ -1,14 +1,16 @@
+#include <filesystem>
 #include <vector>
 
 #include "hdf5_changes.hpp"
 #include "hdf5_trial.hpp"
 #include "input_file.hpp"
 #include "lockstep/core/error.hpp"
+#include "lockstep/io/converters.hpp"
 #include "lockstep/io/dataset.hpp"
 #include "lockstep/io/shard_reader.hpp"
 
-/// Dataset files: good HDF5 with wrong content, and damaged HDF5. As lockstep writes them, and as h5py does:
-/// in the oldest format, which has no checksums, in gzipped pieces.
+/// Dataset files: good HDF5 with wrong content, and damaged HDF5; read, and converted. As lockstep writes
+/// them, and as h5py does: in the oldest format, which has no checksums, in gzipped pieces.
 namespace {
 
 using namespace lockstep;
@@ -53,15 +55,37 @@ std::string dataset_bytes(bool oldest_format) {
   return {bytes.data(), bytes.size()};
 }
 
+/// Whether all rows may be read: some files promise more than anybody has time for.
+bool is_small(const DatasetInfo& info) {
+  return info.train_rows <= 1000 && info.test_rows <= 1000 && info.features <= 1000;
+}
+
 void read(const std::string& path) {
   try {
     const DatasetInfo info = read_dataset_info(path);
-    if (info.train_rows > 1000 || info.features > 1000) return;
+    if (!is_small(info)) return;
     read_rows_serial<float>(info, Split::train, {{0, info.train_rows}});
     if (!info.sha256_all.empty()) verify_dataset_digests(info);
   } catch (const UserError&) {
     // refused
   }
+}
+
+/// `convert --hdf5` makes a good dataset, or nothing.
+void convert(const std::string& path) {
+  const std::string output = path + ".converted";
+  bool is_made = false;
+  try {
+    convert_hdf5({.path = path}, output);
+    is_made = true;
+  } catch (const UserError&) {
+    // refused
+  }
+  if (std::filesystem::exists(output) != is_made) std::abort();
+  if (!is_made) return;
+  trust_hdf5(output);
+  verify_dataset_digests(read_dataset_info(output));
+  std::filesystem::remove(output);
 }
 
 }  // namespace
@@ -71,7 +95,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   static const std::string good[] = {dataset_bytes(false), dataset_bytes(true)};
   std::string bytes = good[input.ConsumeBool()];
-  const bool is_damaged = input.ConsumeIntegralInRange(0, 7) == 0;  // a trial takes longer than all the rest
+  const bool is_damaged = input.ConsumeIntegralInRange(0, 31) == 0;  // a trial takes longer than all the rest
   if (is_damaged) {
     damage_bytes(bytes, 0, input);
   } else {
@@ -83,6 +107,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const InputFile file(bytes);
   if (!is_damaged) trust_hdf5(file.path());
   read(file.path());
+  convert(file.path());
   H5garbage_collect();
   return 0;
 }

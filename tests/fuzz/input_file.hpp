@@ -1,7 +1,6 @@
 #pragma once
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -11,20 +10,22 @@
 
 namespace lockstep {
 
-/// A file in memory with a path, for functions that read files.
+/// A file in memory, for functions that read files. It has a name: libhdf5 opens no file that was unlinked.
 class InputFile {
  public:
-  explicit InputFile(std::string_view content) : descriptor_(::memfd_create("fuzz", 0)) {
-    if (::write(descriptor_, content.data(), content.size()) != static_cast<ssize_t>(content.size()))
+  explicit InputFile(std::string_view content) {
+    const int descriptor = ::mkstemp(path_.data());
+    if (::write(descriptor, content.data(), content.size()) != static_cast<ssize_t>(content.size()))
       std::abort();
+    ::close(descriptor);
   }
-  ~InputFile() { ::close(descriptor_); }
+  ~InputFile() { ::unlink(path_.c_str()); }
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
-  std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
+  const std::string& path() const { return path_; }
 
  private:
-  int descriptor_;
+  std::string path_ = "/dev/shm/lockstep-fuzz-XXXXXX";
 };
 
 inline std::string_view text_of(const std::uint8_t* data, std::size_t size) {
