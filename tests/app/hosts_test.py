@@ -65,6 +65,46 @@ class SameBitsOnSeveralHosts(cli.CliTestCase):
         self.assertIn({"level": "warning", "hosts": ["host2"], "found": "only 64 files may be open", "mend": "ulimit -n 4096"},
                       found["findings"])
 
+    def test_doctor_finds_what_is_wrong_with_a_host(self):
+        cli.other_build(self.dir / "other")
+        shared = self.dir / "shared"
+        shared.mkdir()
+        # All of it on the second host alone, in file systems of its own.
+        wrong = f"""
+            cd {shared}
+            if [ "$(hostname)" = host2 ]; then
+                exec unshare --mount sh -ec '
+                    mount -t tmpfs -o size=8m tmpfs /dev/shm
+                    mount -t tmpfs -o size=8m tmpfs /mnt
+                    mount -t tmpfs -o size=8m tmpfs {shared}
+                    cd {shared}
+                    ip link add docker0 type bridge
+                    ulimit -v 100000000
+                    ulimit -f 1000000
+                    shift
+                    TMPDIR=/mnt exec {self.dir}/other "$@"' sh "$@"
+            fi
+            exec "$@"
+        """
+        result = cli.run("doctor", "--json", launcher=[HOSTS_SCRIPT, cli.MPIEXEC, "1,1", "sh", "-ec", wrong, "sh"],
+                         timeout=120)
+        self.assertEqual(result.status, 1, str(result))  # the other build
+        found = {finding["found"]: finding for finding in result.json()["findings"]}
+        for what, hosts, level, mend in (
+                ("hosts differ in the program: ", ["host1"], "error", "install the same build everywhere"),
+                ("host2 does not see the files of this directory", ["host1"], "warning", "rsync -a DATASET host2:"),
+                ("/dev/shm has 8", ["host2"], "warning", "--shm-size"),
+                ("mpirun keeps files in /mnt, which has 8", ["host2"], "warning", "export TMPDIR="),
+                (f"{shared} has 8", ["host2"], "warning", "--run-dir on another disk"),
+                ("networks that other hosts do not reach: docker0", ["host2"], "warning",
+                 "btl_tcp_if_exclude lo,docker0"),
+                ("of addresses", ["host2"], "warning", "ulimit -v unlimited"),
+                ("files can have 488", ["host2"], "warning", "ulimit -f unlimited")):
+            with self.subTest(what):
+                [finding] = [finding for text, finding in found.items() if what in text]
+                self.assertEqual((finding["hosts"], finding["level"]), (hosts, level))
+                self.assertIn(mend, finding["mend"])
+
     def test_doctor_compares_the_datasets_of_the_hosts(self):
         cli.write_classification(self.dir / "host1.h5", rows=199)
         launcher = [HOSTS_SCRIPT, cli.MPIEXEC, "1,1", "sh", "-c", f'exec "$@" --data "{self.dir}/$(hostname).h5"', "sh"]
