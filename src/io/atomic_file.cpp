@@ -60,14 +60,19 @@ class TemporaryFile {
   std::string path_;
 };
 
-void sync_path(const std::string& path, int flags) {
+/// Returns the error of what failed, or 0.
+int flush_error(const std::string& path, int flags) {
   const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
-  if (descriptor < 0) throw_system_error(path, "cannot open to flush", errno);
+  if (descriptor < 0) return errno;
   // Some file systems cannot sync directories and say EINVAL; nothing can be done there.
-  const bool failed = ::fsync(descriptor) != 0 && errno != EINVAL;
-  const int error = errno;
+  const int error = ::fsync(descriptor) != 0 && errno != EINVAL ? errno : 0;
   ::close(descriptor);
-  if (failed) throw_system_error(path, "cannot flush to disk", error);
+  return error;
+}
+
+void sync_path(const std::string& path, int flags) {
+  const int error = flush_error(path, flags);
+  if (error != 0) throw_system_error(path, "cannot flush to disk", error);
 }
 
 /// `path` is what messages name.
@@ -125,10 +130,10 @@ std::string make_directories(const std::string& path, std::error_code& error) {
   }
   fs::create_directories(whole, error);
   for (const fs::path& made : missing) {
-    try {
-      sync_path(made.parent_path().string(), O_RDONLY | O_DIRECTORY);
-    } catch (const FileError&) {  // such as of a directory that may not be read
-    }
+    if (error) break;
+    const int failure = flush_error(made.parent_path().string(), O_RDONLY | O_DIRECTORY);
+    // A directory that may not be read cannot be flushed.
+    if (failure != 0 && failure != EACCES) error.assign(failure, std::generic_category());
   }
   return missing.empty() ? "" : missing.back().string();
 }

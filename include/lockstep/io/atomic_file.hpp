@@ -23,7 +23,7 @@ void replace_file(const std::string& path, std::string_view content);
 
 /// Makes a directory and those above it that are missing, and flushes their names to disk, as far as its file
 /// system lets it. Returns the topmost one that was missing; empty if `path` was there. `error` is set if it
-/// could not be made.
+/// could not be made or flushed.
 std::string make_directories(const std::string& path, std::error_code& error);
 
 /// Makes `link` (in the same directory as `target`) another name of the file `target`, replacing what was
