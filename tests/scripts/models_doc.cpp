@@ -64,6 +64,10 @@ void print_losses() {
   }
 }
 
+void print_example(const char* setting) {
+  std::printf("Arguments are given by position, without the names that stand here: `%s`.\n\n", setting);
+}
+
 void print_settings(const char* kind, const char* meaning, const std::vector<lockstep::SettingInfo>& table) {
   std::printf("| %s | %s |\n|---|---|\n", kind, meaning);
   for (const auto& info : table)
@@ -107,6 +111,7 @@ int main() {
       "else 0; binary\n"
       "targets towards (1 − e) t + e / 2.\n");
   std::puts("## Initializers\n");
+  print_example("truncated_normal(0,0.1)");
   print_settings("initializer", "elements of a kernel (fan_in, fan_out)", lockstep::initializer_table());
   std::puts(
       "\nBiases start at zero. Without `--init` each layer takes the initializer of its activation, the "
@@ -125,12 +130,14 @@ int main() {
       "in training\n"
       "and multiplies the others by 1 / (1 − p).\n");
   std::puts("## Schedules\n");
+  print_example("step(5,0.3)");
   print_settings("schedule", "factor of the learning rate at a step", lockstep::schedule_table());
   std::puts(
       "\nt = step / all steps of the run, epoch = step / steps of an epoch, steps from 0. During the first "
       "`--warmup-steps N`\n"
       "the rate is (step + 1) / N of that.\n");
   std::puts("## Constraints\n");
+  print_example("max_norm(3)");
   print_settings("constraint", "w after every update; ‖w‖: norm of a unit's incoming weights",
                  lockstep::constraint_table());
   std::puts("\nBiases are left alone.");
