@@ -9,6 +9,7 @@
 #include "lockstep/app/command_line.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/dist/agreement.hpp"
+#include "lockstep/io/atomic_file.hpp"
 #include "lockstep/io/converters.hpp"
 #include "lockstep/io/shard_reader.hpp"
 #include "replaced_file.hpp"
@@ -83,11 +84,19 @@ bool replaces_dataset(const ConvertArguments& arguments) {
   });
 }
 
+Task parse_task_flag(const std::string& text) {
+  try {
+    return parse_task(text);
+  } catch (const UserError& error) {
+    throw UserError("--task: " + std::string(error.what()));
+  }
+}
+
 DatasetInfo convert(const ConvertArguments& arguments) {
   const std::string source = source_of(arguments);
   refuse_flags_of_other_sources(arguments, source);
   std::optional<Task> task;
-  if (!arguments.task.empty()) task = parse_task(arguments.task);
+  if (!arguments.task.empty()) task = parse_task_flag(arguments.task);
   if (source == "--idx-dir") {
     return convert_idx({arguments.idx_dir, split_list(arguments.class_names)}, arguments.output);
   }
@@ -160,6 +169,7 @@ std::function<ExitStatus(const Communicator&)> declare_convert(CLI::App& app) {
                 "LIST");
   return [a](const Communicator& world) {
     on_root(world, [&] {
+      remove_temporary_file_on_signals();
       if (a->output.empty()) throw UserError("--output: expected a file to write, found none");
       const bool replaces = replaces_dataset(*a);
       const DatasetInfo info = convert(*a);

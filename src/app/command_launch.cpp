@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -46,13 +45,8 @@ struct LaunchPlan {
   explicit LaunchPlan(const LaunchArguments& arguments)
       : ranks(parse_ranks(arguments.ranks)),
         max_restarts(parse_unsigned(arguments.max_restarts, "--max-restarts")),
-        first_delay_seconds(parse_double(arguments.restart_delay, "--restart-delay")),
-        hosts(arguments.hosts) {
-    if (!(first_delay_seconds >= 0) || !std::isfinite(first_delay_seconds)) {
-      throw UserError("--restart-delay: expected seconds, at least 0, found '" + arguments.restart_delay +
-                      "'");
-    }
-  }
+        first_delay_seconds(parse_seconds(arguments.restart_delay, "--restart-delay")),
+        hosts(arguments.hosts) {}
   std::size_t ranks, max_restarts;
   double first_delay_seconds;
   std::string hosts;
@@ -255,6 +249,14 @@ void refuse_unknown(const std::string& subcommand) {
                   suggestion(subcommand, names) + "; there are " + join(names));
 }
 
+/// "launch -n 2 train --data x".
+void refuse_missing_dashes(const std::vector<std::string>& arguments) {
+  const std::vector<std::string> names = subcommand_names();
+  const auto command = std::find_first_of(arguments.begin() + 1, arguments.end(), names.begin(), names.end());
+  if (command == arguments.end()) return;
+  throw UserError("expected -- before '" + *command + "', as lockstep launch -n 4 -- " + *command + " …");
+}
+
 ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
                      const std::vector<std::string>& command) {
   const SignalRelay relay;
@@ -330,6 +332,7 @@ bool is_launch(const std::vector<std::string>& arguments) {
 
 ExitStatus run_launch(const std::vector<std::string>& arguments) {
   const auto end_of_flags = std::find(arguments.begin(), arguments.end(), "--");
+  if (end_of_flags == arguments.end()) refuse_missing_dashes(arguments);
   LaunchArguments parsed;
   CLI::App app("Start ranks, and start them again from the newest checkpoint when they fail",
                "lockstep launch");

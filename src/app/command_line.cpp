@@ -15,6 +15,7 @@
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/environment.hpp"
+#include "lockstep/dist/watchdog.hpp"
 
 namespace lockstep {
 namespace {
@@ -83,15 +84,17 @@ bool parse_alone(CLI::App& app, std::span<const std::string> flags) {
 
 std::span<const Subcommand> subcommands() {
   static const std::vector<Subcommand> all{
-      {"train", "Train a network, on one rank or many", declare_train, true},
-      {"sweep", "Train many networks: every combination of some settings", declare_sweep, true},
-      {"report", "Pictures and tables of runs and sweeps, in one HTML file", declare_report},
+      {"train", "Train a network, on one rank or many", declare_train, Watched::by_itself},
+      {"sweep", "Train many networks: every combination of some settings", declare_sweep, Watched::by_itself},
+      {"report", "Pictures and tables of runs and sweeps, in one HTML file", declare_report,
+       Watched::not_at_all},
       {"evaluate", "Loss, accuracy and confusion matrix of a trained network", declare_evaluate},
       {"predict", "Classes and probabilities for new rows", declare_predict},
       {"convert", "Make a dataset file from IDX, CSV or HDF5", declare_convert},
       {"inspect", "Show what a dataset or checkpoint file holds", declare_inspect},
-      {"activations", "List, explain, check or draw activation functions", declare_activations},
-      {"launch", "Start train on many ranks, and again after failures", declare_launch},
+      {"activations", "List, explain, check or draw activation functions", declare_activations,
+       Watched::not_at_all},
+      {"launch", "Start train on many ranks, and again after failures", declare_launch, Watched::not_at_all},
       {"doctor", "Check what this machine offers to a run", declare_doctor},
   };
   return all;
@@ -131,7 +134,8 @@ namespace {
 
 struct ParsedCommand {
   std::function<ExitStatus(const Communicator&)> run;
-  bool has_watchdog = false;
+  Watched watched = Watched::not_at_all;
+  double stall_timeout_seconds = 0;
 };
 
 /// What ranks do together depends on the subcommand and on which flags are given: "train --data --config".
@@ -156,14 +160,21 @@ ParsedCommand parse_command_line(CLI::App& app, const std::vector<std::string>& 
   app.allow_extras();
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // for subcommands too
   ParsedCommand parsed;
+  std::string stall_timeout = "300";
   for (const Subcommand& subcommand : subcommands()) {
     CLI::App* const sub = app.add_subcommand(subcommand.name, subcommand.summary);
     sub->allow_extras();
     sub->prefix_command(false);
     auto command = subcommand.declare(*sub);
-    sub->final_callback([&parsed, command, sub, &subcommand] {
+    if (subcommand.watched == Watched::for_stopped_ranks) {
+      sub->add_option("--stall-timeout", stall_timeout,
+                      "On several ranks: seconds without a sign of life of one, before all end; 0: never")
+          ->type_name("SECONDS")
+          ->capture_default_str();
+    }
+    sub->final_callback([&parsed, &stall_timeout, command, sub, &subcommand] {
       refuse_remaining(*sub, "lockstep " + subcommand.name);
-      parsed = {command, subcommand.has_watchdog};
+      parsed = {command, subcommand.watched, parse_seconds(stall_timeout, "--stall-timeout")};
     });
   }
   try {
@@ -215,13 +226,20 @@ ExitStatus run_command_line(const Communicator& world, const std::vector<std::st
       throw UserError("ranks were started with different commands: expected '" + expected +
                       "' as on rank 0, found '" + outline + "'");
     }
+    check_start_timeout();
     return parse_command_line(app, arguments);
   });
-  if (command.has_watchdog) return command.run(world);  // what they print stands in files, too
+  if (command.watched == Watched::by_itself) return command.run(world);  // what they print stands in files
+  const auto run = [&](auto&&...) {
+    const ExitStatus status = command.run(world);
+    on_root(world, [] { refuse_lost_output(); });
+    return status;
+  };
+  if (world.size() > 1 && command.watched == Watched::for_stopped_ranks) {
+    return watched(world, command.stall_timeout_seconds, run, Stall::silent_rank);
+  }
   ranks_have_started();
-  const ExitStatus status = command.run(world);
-  on_root(world, [] { refuse_lost_output(); });
-  return status;
+  return run();
 }
 
 }  // namespace lockstep

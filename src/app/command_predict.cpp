@@ -131,6 +131,7 @@ std::function<ExitStatus(const Communicator&)> declare_predict(CLI::App& app) {
   app.add_flag("--layers", a->layers, "Also write the outputs of each hidden layer; HDF5 only");
   return [a](const Communicator& world) {
     on_root(world, [&] {
+      remove_temporary_file_on_signals();
       if (a->checkpoint.empty())
         throw UserError("--checkpoint: expected a checkpoint or run directory, found none");
       if (a->input.path.empty()) throw UserError("--input: expected a file with rows, found none");

@@ -131,7 +131,13 @@ std::int64_t parse_int(std::string_view text, std::string_view what) {
 }
 
 std::uint64_t parse_unsigned(std::string_view text, std::string_view what) {
-  return parse_number<std::uint64_t>(text, what, "a non-negative integer");
+  return parse_number<std::uint64_t>(text, what, "a whole number of at least 0");
+}
+
+double parse_seconds(std::string_view text, std::string_view what) {
+  const double seconds = parse_double(text, what);
+  if (seconds >= 0 && std::isfinite(seconds)) return seconds;
+  throw UserError(std::string(what) + ": expected seconds, at least 0, found '" + std::string(text) + "'");
 }
 
 std::string format_exact(double value) {

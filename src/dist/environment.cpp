@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <stdexcept>
 
@@ -34,7 +35,8 @@ std::string own_host() {
 }  // namespace
 
 void expect_ranks_to_start() {
-  const int seconds = start_timeout_seconds(), rank = launched_rank();
+  const int seconds = start_timeout_seconds().value_or(default_start_timeout_seconds);
+  const int rank = launched_rank();
   if (launched_ranks() == 1 || seconds <= 0) return;
   start_timeout_message =
       "lockstep: rank " + std::to_string(rank) + " on " + own_host() +
@@ -44,6 +46,12 @@ void expect_ranks_to_start() {
   ::signal(SIGALRM, end_start);
   // One of those that wait is enough to tell: the launcher ends the others within a few seconds.
   ::alarm(static_cast<unsigned>(seconds + 5 * std::min(rank, 2)));
+}
+
+void check_start_timeout() {
+  if (start_timeout_seconds()) return;
+  throw UserError("LOCKSTEP_START_TIMEOUT: expected a whole number of seconds, 0 for never, found '" +
+                  std::string(std::getenv("LOCKSTEP_START_TIMEOUT")) + "'");
 }
 
 void ranks_have_started() {

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
+
+#include "lockstep/core/text.hpp"
 
 namespace lockstep {
 namespace {
@@ -59,6 +62,35 @@ std::string rank_list(const std::vector<std::int32_t>& ranks) {
   return text;
 }
 
+/// The hosts of all ranks, on all ranks. Collective.
+std::vector<std::string> hosts_of_ranks(const Communicator& world) {
+  const std::string text = world.broadcast(join(world.gather_text(world.host()), "\n"));
+  std::vector<std::string> hosts = split_list(text, '\n');
+  hosts.resize(static_cast<std::size_t>(world.size()));
+  return hosts;
+}
+
+std::string describe_elsewhere(const std::vector<std::string>& host_of,
+                               const std::vector<std::int32_t>& here) {
+  constexpr std::size_t most_hosts = 16;
+  std::vector<std::pair<std::string, std::vector<std::int32_t>>> hosts;  // ranks of a node are contiguous
+  for (std::size_t rank = 0; rank < host_of.size(); ++rank) {
+    const auto number = static_cast<std::int32_t>(rank);
+    if (std::find(here.begin(), here.end(), number) != here.end()) continue;
+    if (hosts.empty() || hosts.back().first != host_of[rank])
+      hosts.emplace_back(host_of[rank], std::vector<std::int32_t>{});
+    hosts.back().second.push_back(number);
+  }
+  std::vector<std::string> texts;
+  for (const auto& [host, ranks] : hosts) texts.push_back(rank_list(ranks) + " on " + host);
+  if (texts.size() > most_hosts) {
+    const std::size_t more = texts.size() - most_hosts;
+    texts.resize(most_hosts);
+    texts.push_back("those of " + std::to_string(more) + " more hosts");
+  }
+  return join(texts, "; ");
+}
+
 }  // namespace
 
 ProgressBoard::ProgressBoard(const Communicator& world)
@@ -69,6 +101,7 @@ ProgressBoard::ProgressBoard(const Communicator& world)
   static_assert(sizeof(Line) == line_bytes);
   const std::int32_t rank = world.rank();
   ranks_ = group_.all_gather_v(std::span(&rank, 1));
+  ranks_elsewhere_ = describe_elsewhere(hosts_of_ranks(world), ranks_);
 }
 
 bool ProgressBoard::everyone_in(Phase phase) const {

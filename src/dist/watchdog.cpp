@@ -18,32 +18,58 @@ constexpr double seconds_for_other_reports = 2;
 // For MPI_Abort, which talks to a launcher that may be gone.
 constexpr unsigned seconds_to_abort = 10;
 
-/// Tells which ranks of a node show no pulse any more.
-class PulseCheck {
+/// What one rank sees of the ranks of its node, look by look.
+class StallCheck {
  public:
-  explicit PulseCheck(const ProgressBoard& board)
-      : board_(board), last_(board.pulses()), silent_seconds_(last_.size()) {}
+  StallCheck(const ProgressBoard& board, Stall stall, double timeout_seconds)
+      : board_(board),
+        stall_(stall),
+        timeout_seconds_(timeout_seconds),
+        places_(board.places()),
+        pulses_(board.pulses()),
+        silent_seconds_(pulses_.size()) {}
 
   void look(double passed_seconds) {
-    const std::vector<std::uint64_t> now = board_.pulses();
-    for (std::size_t i = 0; i < now.size(); ++i) {
-      silent_seconds_[i] = now[i] == last_[i] ? silent_seconds_[i] + passed_seconds : 0;
+    std::vector<std::uint64_t> places = board_.places();
+    still_seconds_ = places == places_ ? still_seconds_ + passed_seconds : 0;
+    places_ = std::move(places);
+    std::vector<std::uint64_t> pulses = board_.pulses();
+    for (std::size_t i = 0; i < pulses.size(); ++i) {
+      silent_seconds_[i] = pulses[i] == pulses_[i] ? silent_seconds_[i] + passed_seconds : 0;
     }
-    last_ = now;
+    pulses_ = std::move(pulses);
   }
+
+  /// What to tell of a stall; nothing if there is none.
+  std::string stall() const {
+    const std::string seconds = format_exact(timeout_seconds_) + " s (--stall-timeout); ";
+    if (stall_ == Stall::silent_rank) {
+      const std::string silent = silent_ranks(timeout_seconds_);
+      return silent.empty() ? "" : "waited for " + seconds + silent + "the job ends";
+    }
+    if (still_seconds_ < timeout_seconds_) return "";
+    const std::string elsewhere = board_.ranks_elsewhere();
+    return "no rank here got further for " + seconds + silent_ranks(timeout_seconds_ / 2) +
+           board_.description() +
+           (elsewhere.empty() ? "" : "; if nobody is behind here, one of these is: " + elsewhere);
+  }
+
+ private:
   /// "rank 2 does not respond; ", or nothing.
   std::string silent_ranks(double for_seconds) const {
     std::string text;
-    for (std::size_t i = 0; i < last_.size(); ++i) {
+    for (std::size_t i = 0; i < silent_seconds_.size(); ++i) {
       if (silent_seconds_[i] < for_seconds) continue;
       text += "rank " + std::to_string(board_.ranks()[i]) + " does not respond; ";
     }
     return text;
   }
 
- private:
   const ProgressBoard& board_;
-  std::vector<std::uint64_t> last_;
+  Stall stall_;
+  double timeout_seconds_;
+  std::vector<std::uint64_t> places_, pulses_;
+  double still_seconds_ = 0;
   std::vector<double> silent_seconds_;
 };
 
@@ -59,8 +85,8 @@ std::thread start_without_signals(auto&& work) {
 
 }  // namespace
 
-Watchdog::Watchdog(const Communicator& world, ProgressBoard& board, double timeout_seconds)
-    : world_(world), board_(board), timeout_seconds_(timeout_seconds) {
+Watchdog::Watchdog(const Communicator& world, ProgressBoard& board, double timeout_seconds, Stall stall)
+    : world_(world), board_(board), timeout_seconds_(timeout_seconds), stall_(stall) {
   if (timeout_seconds_ > 0) thread_ = start_without_signals([this] { watch(); });
 }
 
@@ -83,43 +109,38 @@ bool Watchdog::sleeps_for(double seconds) {
 void Watchdog::watch() {
   using Clock = std::chrono::steady_clock;
   const double interval = std::clamp(timeout_seconds_ / 8, 0.01, 1.0);
-  std::vector<std::uint64_t> last = board_.places();
-  PulseCheck pulses(board_);
-  double still = 0;
-  for (Clock::time_point before = Clock::now(); sleeps_for(interval);) {
+  StallCheck check(board_, stall_, timeout_seconds_);
+  Clock::time_point before = Clock::now();
+  const auto look = [&](double longest_seconds) {
     // A process that was stopped and continued has not waited for the others all the time.
     const double passed =
-        std::min(std::chrono::duration<double>(Clock::now() - before).count(), 2 * interval);
+        std::min(std::chrono::duration<double>(Clock::now() - before).count(), longest_seconds);
     before = Clock::now();
     board_.pulse();
     board_.beat_in(Phase::drawing_weights);
     board_.beat_in(Phase::running_trials);  // which have watchdogs of their own
-    pulses.look(passed);
-    still += passed;
-    std::vector<std::uint64_t> now = board_.places();
-    if (now != last) still = 0;
-    last = std::move(now);
-    if (still >= timeout_seconds_ && !report_and_wait(pulses.silent_ranks(timeout_seconds_ / 2))) return;
+    check.look(passed);
+  };
+  while (sleeps_for(interval)) {
+    look(2 * interval);
+    const std::string stall = check.stall();
+    if (stall.empty()) continue;
+    const bool reports = board_.claim_report();
+    if (reports) report(stall);
+    const bool goes_on = sleeps_for(seconds_for_other_reports);
+    look(2 * seconds_for_other_reports);
+    if (goes_on && !check.stall().empty()) end_job();
+    if (reports) board_.end_report();  // the next stall is told, too
+    if (!goes_on) return;
   }
 }
 
-/// False if the object ends meanwhile. Does not return if nobody gets further.
-bool Watchdog::report_and_wait(const std::string& silent_ranks) {
-  const std::vector<std::uint64_t> found = board_.places();
-  const bool reports = board_.claim_report();
-  if (reports) {
-    std::fprintf(stderr,
-                 "lockstep: rank %d on %s: no rank here got further for %s s (--stall-timeout); %s%s%s\n",
-                 world_.rank(), world_.host().c_str(), format_exact(timeout_seconds_).c_str(),
-                 silent_ranks.c_str(), board_.description().c_str(),
-                 world_.nodes() > 1 ? "; if nobody is behind here, a rank of another host is" : "");
-    std::fflush(stderr);
-  }
-  const bool goes_on = sleeps_for(seconds_for_other_reports);
-  if (!goes_on || board_.places() != found) {
-    if (reports) board_.end_report();  // the next stall is told, too
-    return goes_on;
-  }
+void Watchdog::report(const std::string& stall) const {
+  std::fprintf(stderr, "lockstep: rank %d on %s: %s\n", world_.rank(), world_.host().c_str(), stall.c_str());
+  std::fflush(stderr);
+}
+
+void Watchdog::end_job() const {
   ::signal(SIGALRM, SIG_DFL);
   ::alarm(seconds_to_abort);
   end_all(world_, ExitStatus::failure);

@@ -1,6 +1,7 @@
 #include "lockstep/io/atomic_file.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -39,11 +40,22 @@ std::string temporary_name(const std::string& path) {
          "-" + std::to_string(::getpid()) + "-" + std::to_string(++calls);
 }
 
+// Handlers reach only what is global and lock-free.
+std::atomic<const char*> file_to_remove = nullptr;
+static_assert(std::atomic<const char*>::is_always_lock_free);
+
+extern "C" void remove_file_and_end(int signal) {
+  if (const char* const path = file_to_remove.exchange(nullptr)) ::unlink(path);
+  ::signal(signal, SIG_DFL);
+  ::raise(signal);
+}
+
 /// Removes its file unless it was renamed.
 class TemporaryFile {
  public:
-  explicit TemporaryFile(std::string path) : path_(std::move(path)) {}
+  explicit TemporaryFile(std::string path) : path_(std::move(path)) { file_to_remove = path_.c_str(); }
   ~TemporaryFile() {
+    file_to_remove = nullptr;
     if (!path_.empty()) ::unlink(path_.c_str());
   }
   TemporaryFile(const TemporaryFile&) = delete;
@@ -151,6 +163,13 @@ void link_file_atomically(const std::string& target, const std::string& link) {
   if (fs::equivalent(temporary.path(), link, ignored)) return;
   temporary.rename_to(link);
   sync_path(directory_of(link), O_RDONLY | O_DIRECTORY);
+}
+
+void remove_temporary_file_on_signals() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    // What a shell ignores for a job in the background stays ignored.
+    if (::signal(signal, remove_file_and_end) == SIG_IGN) ::signal(signal, SIG_IGN);
+  }
 }
 
 void remove_temporary_files(const std::string& directory,

@@ -490,6 +490,9 @@ class RunDirectories(BadInputTestCase):
 
     def test_an_end_of_the_job_that_is_no_time(self):
         self.refused_train([], "LOCKSTEP_JOB_END_TIME", "seconds since 1970", "'abc'", env={"LOCKSTEP_JOB_END_TIME": "abc"})
+        for value in ("x", "-5", "1.5", ""):
+            self.refused_train([], "LOCKSTEP_START_TIMEOUT", f"'{value}'", env={"LOCKSTEP_START_TIMEOUT": value})
+        self.refused(["inspect", self.data, "--stall-timeout", "-1"], "--stall-timeout", "seconds, at least 0", "'-1'")
         (self.dir / "sweep.toml").write_text(f'[base]\ndata = "{self.data}"\nepochs = 1\n[grid]\nseed = [1, 2]\n')
         self.refused(["sweep", "sweep.toml", "--sweep-dir", "new"], "LOCKSTEP_JOB_END_TIME", "'abc'",
                      env={"LOCKSTEP_JOB_END_TIME": "abc"})

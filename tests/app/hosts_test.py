@@ -120,6 +120,14 @@ class SameBitsOnSeveralHosts(cli.CliTestCase):
         [finding] = errors()
         self.assertIn("hosts differ in the rows of ", finding["found"])
 
+    def test_a_rank_that_is_stopped_on_a_host_of_its_own(self):
+        stops = '[ "$(hostname)" = host1 ] || (sleep 3; kill -STOP $$) & exec "$@"'
+        result = cli.run("train", "--run-dir", self.dir / "run", "--data", self.data, "--epochs", 1000000, "--quiet",
+                         "--stall-timeout", 2, launcher=[HOSTS_SCRIPT, cli.MPIEXEC, "2,1", "sh", "-c", stops, "sh"],
+                         timeout=60)
+        self.assertEqual(result.status, 1, str(result))
+        self.assertIn("if nobody is behind here, one of these is: rank 2 on host2", result.err)
+
     def test_a_sweep_shares_out_its_trials(self):
         path = self.dir / "sweep.toml"
         path.write_text(f'[base]\ndata = "{self.data}"\nepochs = 200\nbatch_size = 20\n'

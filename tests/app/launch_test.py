@@ -116,6 +116,7 @@ class Launch(cli.CliTestCase):
 
     def test_wrong_flags_of_its_own(self):
         for arguments, expected in ((["launch", "-n", 2], "expected -- and a command"),
+                                    (["launch", "-n", 2, "train", "--data", "x"], "expected -- before 'train'"),
                                     (["launch", "--", "train"], "--ranks: expected how many ranks to start"),
                                     (["launch", "-n", 2, "--hosts", "a:4,,b", "--", *self.train_flags()], "--hosts"),
                                     (["launch", "-n", 1, "--launcher", "no-such-launcher", "--", *self.train_flags()],

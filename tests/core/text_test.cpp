@@ -99,7 +99,7 @@ TEST(ParseUnsigned, RefusesNegativeNumbers) {
   EXPECT_EQ(parse_unsigned("18446744073709551615", "x"), std::numeric_limits<std::uint64_t>::max());
   EXPECT_THROW(parse_unsigned("18446744073709551616", "x"), UserError);
   EXPECT_EQ(user_error_message([] { parse_unsigned("-1", "--shards"); }),
-            "--shards: expected a non-negative integer, found '-1'");
+            "--shards: expected a whole number of at least 0, found '-1'");
 }
 
 TEST(FormatExact, IsTheShortestTextThatReadsBack) {

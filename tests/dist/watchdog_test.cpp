@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -52,6 +53,24 @@ TEST(ProgressBoard, OneRankOfANodeReports) {
     if (claimed) board.end_report();
     world.barrier();
   }
+}
+
+TEST(ProgressBoard, ListsTheRanksOfOtherHosts) {
+  const Communicator world = Communicator::world();
+  const ProgressBoard board(world);
+  const std::string own = (world.size() == world.nodes() ? "rank " : "ranks ") + std::to_string(world.rank());
+  const std::string& elsewhere = board.ranks_elsewhere();
+  EXPECT_EQ(std::ranges::count(elsewhere, ';') + (elsewhere.empty() ? 0 : 1), world.nodes() - 1) << elsewhere;
+  EXPECT_EQ(elsewhere.find(world.host()), std::string::npos) << elsewhere;
+  EXPECT_EQ(elsewhere.find(own), std::string::npos) << elsewhere;
+}
+
+TEST(Watchdog, LetsRanksThatLiveWorkAsLongAsTheyLike) {
+  const Communicator world = Communicator::world();
+  ProgressBoard board(world);
+  const Watchdog watchdog(world, board, 1, Stall::silent_rank);
+  sleep_seconds(4);  // longer than the timeout and what a report waits
+  world.barrier();
 }
 
 TEST(Watchdog, LetsARankDrawWeightsAsLongAsItLives) {

@@ -612,17 +612,21 @@ class MpiFault:
     """A run on some ranks in which one call to MPI of one rank, chosen at random, does not go well."""
 
     FLAGS = ["--epochs", 6, "--checkpoint-every", "7steps", "--stall-timeout", 5]
-    SECONDS_TO_END = 15
+    SECONDS_TO_END = 20
 
     def __init__(self, suite):
         self.suite, self.calls = suite, {}
         self.expected = suite.undisturbed(*self.FLAGS)
 
+    @staticmethod
+    def environment(mode, at, victim, **more):
+        return {"LD_PRELOAD": os.pathsep.join(filter(None, [os.environ.get("LD_PRELOAD"), MPI_SHIM])), "FAULT_MODE": mode,
+                "FAULT_AT": str(at), "FAULT_RANK": str(victim), "LOCKSTEP_START_TIMEOUT": "4", **more}
+
     def run(self, mode, at, ranks, transport, victim, **more):
-        env = {"LD_PRELOAD": os.pathsep.join(filter(None, [os.environ.get("LD_PRELOAD"), MPI_SHIM])), "FAULT_MODE": mode,
-               "FAULT_AT": str(at), "FAULT_RANK": str(victim), **more}
         start = time.monotonic()
-        result = self.suite.train(self.suite.dir / "run", *self.FLAGS, "--transport", transport, ranks=ranks, env=env)
+        result = self.suite.train(self.suite.dir / "run", *self.FLAGS, "--transport", transport, ranks=ranks,
+                                  env=self.environment(mode, at, victim, **more))
         return result, time.monotonic() - start
 
     def number_of_calls(self, *where):
@@ -675,6 +679,51 @@ def mpi_abort(suite):
         if result.status != 9 or cli.error_lines(result.err) or not named:
             raise Wrong(str(result))
     MpiFault(suite).cases("abort", check)
+
+
+def check_stop(result, victim):
+    """That a rank which stopped is named, or that the ranks did not get to the end of the start."""
+    named = f"rank {victim} does not respond" in result.err or "not all ranks have started within" in result.err
+    if result.status != 1 or not named:
+        raise Wrong(str(result))
+
+
+@part(short=1, full=40)
+def stop_at_call(suite):
+    """A rank of a run is stopped when it calls MPI, somewhere: all end in time, and it is named."""
+    MpiFault(suite).cases("stop", check_stop)
+
+
+@part(short=2, full=40)
+def stop_commands(suite):
+    """The same of subcommands that are not for many ranks, but may be started on them."""
+    run_dir, table = suite.undisturbed("--epochs", 1), suite.dir / "table.csv"
+    table.write_text("a,b,c\n" + "1,2,x\n3,4,y\n" * 20)
+    commands = [["evaluate", "--checkpoint", run_dir, "--data", suite.data],
+                ["predict", "--checkpoint", run_dir, "--input", suite.data, "--output", suite.dir / "predictions.csv"],
+                ["convert", "--csv", table, "--target", "c", "--output", suite.dir / "converted.h5"],
+                ["inspect", suite.data],
+                ["doctor"]]
+
+    def run(command, mode, at, ranks, victim, **more):
+        env = MpiFault.environment(mode, at, victim, **more)
+        try:
+            return cli.run(*command, "--stall-timeout", 2, ranks=ranks, env=env, timeout=60)
+        except AssertionError as error:
+            raise Hung(str(error)) from None
+
+    def one(command, ranks, victim):
+        counted = suite.dir / "mpi-calls"
+        if run(command, "none", 0, ranks, victim, FAULT_COUNT_FILE=str(counted)).status not in (0, 1):  # 1: doctor's
+            raise Wrong("does not work undisturbed")
+        check_stop(run(command, "stop", suite.random.randint(1, int(counted.read_text())), ranks, victim), victim)
+        if list(suite.dir.glob(".*")):
+            raise Wrong(f"left {list(suite.dir.glob('.*'))}")
+
+    for i in suite.numbers:
+        command, ranks = commands[i % len(commands)], 2 + i % 3
+        victim = suite.random.randrange(ranks)
+        suite.case(f"rank {victim} of {ranks}, {command[0]}", lambda: one(command, ranks, victim))
 
 
 @part(short=0, full=10000)

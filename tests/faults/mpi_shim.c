@@ -1,11 +1,12 @@
-/* Preloaded into lockstep (LD_PRELOAD), makes one call of one rank to MPI fail, or end the job, and counts the calls.
+/* Preloaded into lockstep (LD_PRELOAD), makes one call of one rank to MPI fail, end the job or never come, and counts the calls.
  *
  *   FAULT_RANK        the rank that is hit
  *   FAULT_AT          which of its calls to the functions below, counted from 1
- *   FAULT_MODE        error: returns an error without a call · abort: MPI_Abort
+ *   FAULT_MODE        error: returns an error without a call · abort: MPI_Abort · stop: SIGSTOP
  *   FAULT_COUNT_FILE  gets the number of calls that this rank made, at its end
  */
 #include <mpi.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ static int is_hit(MPI_Comm comm) {
   if (++calls != number("FAULT_AT")) return 0;
   const char* mode = getenv("FAULT_MODE");
   if (mode != NULL && strcmp(mode, "abort") == 0) PMPI_Abort(comm, abort_status);
+  if (mode != NULL && strcmp(mode, "stop") == 0) raise(SIGSTOP);
   return mode != NULL && strcmp(mode, "error") == 0;
 }
 

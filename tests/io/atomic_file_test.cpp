@@ -1,5 +1,6 @@
 #include "lockstep/io/atomic_file.hpp"
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,6 +71,25 @@ TEST(AtomicFile, KeepsTheOldContentIfTheProcessDies) {
   remove_temporary_files(directory.path(), [](const std::string& name) { return name == "b"; });
   EXPECT_EQ(files_in(directory.path()), 2u);
   remove_temporary_files(directory.path(), [](const std::string& name) { return name == "a"; });
+  EXPECT_EQ(files_in(directory.path()), 1u);
+}
+
+TEST(AtomicFile, ASignalThatEndsTheProcessRemovesTheTemporaryFile) {
+  const TemporaryDirectory directory;
+  write_file_atomically(directory / "a", "old");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    remove_temporary_file_on_signals();
+    write_file_atomically(directory / "a", [](const std::string& path) {
+      write_text(path, "half");
+      ::raise(SIGTERM);
+    });
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) << status;
+  EXPECT_EQ(read_text(directory / "a"), "old");
   EXPECT_EQ(files_in(directory.path()), 1u);
 }
 

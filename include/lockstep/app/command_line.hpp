@@ -16,13 +16,20 @@ namespace lockstep {
 
 struct TrainConfig;
 
+/// How a rank that hangs is noticed while a subcommand runs on several ranks.
+enum class Watched {
+  by_itself,          // it has its own watchdog
+  for_stopped_ranks,  // the job ends where a rank gave no sign of life for --stall-timeout, which it gets
+  not_at_all,         // it takes no time
+};
+
 /// One subcommand. To add one: a file command_<name>.cpp, its declaration here, its row in subcommands().
 struct Subcommand {
   std::string name;
   std::string summary;
   /// Declares its flags and returns what runs after they are parsed (collective).
   std::function<std::function<ExitStatus(const Communicator&)>(CLI::App&)> declare;
-  bool has_watchdog = false;  // once it runs, a rank that hangs is noticed
+  Watched watched = Watched::for_stopped_ranks;
 };
 std::span<const Subcommand> subcommands();
 std::vector<std::string> subcommand_names();

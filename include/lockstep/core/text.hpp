@@ -34,6 +34,8 @@ std::string canonical_name(std::string_view name);
 double parse_double(std::string_view text, std::string_view what);
 std::int64_t parse_int(std::string_view text, std::string_view what);
 std::uint64_t parse_unsigned(std::string_view text, std::string_view what);
+/// Finite and at least 0.
+double parse_seconds(std::string_view text, std::string_view what);
 
 /// Shortest decimal text that reads back as the same number; "nan", "inf", "-inf".
 std::string format_exact(double value);

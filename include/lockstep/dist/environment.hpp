@@ -28,6 +28,8 @@ class Environment {
 /// host that the others do not reach, holds up all of them in MPI_Init or in their first messages, before a
 /// Watchdog can see it.
 void expect_ranks_to_start();
+/// Throws UserError if LOCKSTEP_START_TIMEOUT cannot be understood: for when the ranks can say it once.
+void check_start_timeout();
 /// Called by watched() too.
 void ranks_have_started();
 

@@ -63,6 +63,8 @@ class ProgressBoard {
   std::vector<std::uint64_t> places() const;
   /// "behind: rank 2, computing step 12; ranks 0, 1, 3, adding up the gradients of step 13".
   std::string description() const;
+  /// Those that are not seen here: "rank 2 on b; ranks 3, 4 on c"; of many hosts the first few.
+  const std::string& ranks_elsewhere() const { return ranks_elsewhere_; }
 
   /// Every rank's watchdog shows that its process lives, whatever its main thread waits for.
   void pulse() { line().pulse.fetch_add(1, std::memory_order_relaxed); }
@@ -91,6 +93,7 @@ class ProgressBoard {
   Line* lines_;
   std::size_t own_;
   std::vector<std::int32_t> ranks_;
+  std::string ranks_elsewhere_;
 };
 
 }  // namespace lockstep

@@ -15,25 +15,35 @@
 
 namespace lockstep {
 
-/// A thread that ends the whole job with status 1 when no rank of this node gets further for some time: a
-/// rank that is stopped or hangs, a host that is cut off. Before, one rank of each node prints who is behind
-/// and where the others stand.
+/// What a watchdog takes for one.
+enum class Stall {
+  no_progress,  // no rank of this node gets further: where all have to meet again and again
+  silent_rank,  // a process of this node is stopped, whatever the others do: where they work as long as they
+                // like
+};
+
+/// A thread that ends the whole job with status 1 when it stalls for some time: a rank is stopped or hangs, a
+/// host is cut off. Before, one rank of each node prints who does not respond or is behind, and where the
+/// others stand.
 class Watchdog {
  public:
   /// Not collective. Both have to outlive the object. No thread is started for a timeout of 0.
-  Watchdog(const Communicator& world, ProgressBoard& board, double timeout_seconds);
+  Watchdog(const Communicator& world, ProgressBoard& board, double timeout_seconds,
+           Stall stall = Stall::no_progress);
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
  private:
   void watch();
-  bool report_and_wait(const std::string& silent_ranks);
+  void report(const std::string& stall) const;
+  [[noreturn]] void end_job() const;
   bool sleeps_for(double seconds);
 
   const Communicator& world_;
   ProgressBoard& board_;
   double timeout_seconds_;
+  Stall stall_;
   std::mutex mutex_;
   std::condition_variable ended_changes_;
   bool ended_ = false;
@@ -43,12 +53,12 @@ class Watchdog {
 /// work(board) under a watchdog. Collective; an AgreedError passes after the board was given back, which no
 /// rank could do while an exception passes.
 template <class F>
-auto watched(const Communicator& world, double timeout_seconds, F&& work) {
+auto watched(const Communicator& world, double timeout_seconds, F&& work, Stall stall = Stall::no_progress) {
   std::optional<ProgressBoard> board(std::in_place, world);
   std::optional<AgreedError> failure;
   std::optional<std::invoke_result_t<F, ProgressBoard&>> result;
   try {
-    const Watchdog watchdog(world, *board, timeout_seconds);
+    const Watchdog watchdog(world, *board, timeout_seconds, stall);
     ranks_have_started();
     result.emplace(work(*board));
   } catch (const AgreedError& error) {
