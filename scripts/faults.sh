@@ -2,7 +2,7 @@
 # The fault suite: kills ranks, fills disks, cuts power, damages files, and looks at what is left. Takes hours.
 #   scripts/faults.sh [--short] [--seed N] [--share K/N] [PART…]
 #     PART  kill, kill_at_call, disk_errors, read_errors, power_cut, damage, elastic, stall, host_cut_off, throw,
-#           mpi_abort, stop_at_call, stop_commands, soak (tests/faults/faults.py), bad_input
+#           mpi_abort, stop_at_call, stop_commands, doctor, soak (tests/faults/faults.py), bad_input
 #           (tests/app/bad_input_test.py), fuzz (needs clang), slurm (needs root; starts a Slurm here); without any, all
 #     --short  the share that scripts/test.sh runs
 #     --share  the Kth of N shares of the cases, for as many machines or nights; bad_input, fuzz and slurm are not divided

@@ -688,6 +688,26 @@ def check_stop(result, victim):
         raise Wrong(str(result))
 
 
+@part(short=None, full=None)
+def doctor(suite):
+    """A file system that lacks what checkpoints and run directories need: doctor says so."""
+    here = suite.fresh("here")
+    here.mkdir()
+
+    def one(mode, at, level, found):
+        env = shim(here, FAULT_MODE=mode, FAULT_AT=at, FAULT_ERRNO=errno.ENOTSUP)
+        result = cli.run("doctor", "--json", cwd=here, env=env)
+        findings = [(f["level"], f["found"]) for f in result.json()["findings"] if str(here) in f["found"]]
+        if findings != [(level, f"{here} {found}: {os.strerror(errno.ENOTSUP)}")]:
+            raise Wrong(f"{findings}: {result}")
+        if result.status != (1 if level == "error" else 0) or list(here.iterdir()):
+            raise Wrong(str(result))
+
+    for case in (("error", 1, "error", "takes no files"), ("error", 2, "warning", "has no fsync"),
+                 ("lock", 0, "warning", "has no locks (mount -o flock)"), ("error", 3, "warning", "has no hard links")):
+        suite.case(case[-1], lambda: one(*case))
+
+
 @part(short=1, full=40)
 def stop_at_call(suite):
     """A rank of a run is stopped when it calls MPI, somewhere: all end in time, and it is named."""

@@ -4,6 +4,7 @@
  *   FAULT_DIRECTORY  absolute path; calls on other files pass
  *   FAULT_MODE       kill: SIGKILL before the call · tear: half of a write, then SIGKILL · error: fails with FAULT_ERRNO
  *                    short: half of a write · none: all calls pass · read: reads are counted and fail instead
+ *                    lock: every lock fails instead
  *   FAULT_AT         the first call that is hit, counted from 1
  *   FAULT_CALLS      how many calls are hit, from there on (default 1)
  *   FAULT_ERRNO      a number
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -223,6 +225,11 @@ ssize_t writev(int descriptor, const struct iovec* parts, int count) {
   }
 SYNC_FUNCTION(fsync, SYS_fsync)
 SYNC_FUNCTION(fdatasync, SYS_fdatasync)
+
+int flock(int descriptor, int operation) {
+  if (path_of(descriptor) != NULL && is_mode("lock")) return failed("lock", path_of(descriptor));
+  return (int)syscall(SYS_flock, descriptor, operation);
+}
 
 static int changed(const char* operation, const char* from, const char* to) {
   if (!watched(from) && !watched(to)) return 0;
