@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <memory>
 
@@ -253,7 +254,7 @@ void refuse_unknown(const std::string& subcommand) {
 void refuse_missing_dashes(const std::vector<std::string>& arguments) {
   const std::vector<std::string> names = subcommand_names();
   const auto command = std::find_first_of(arguments.begin() + 1, arguments.end(), names.begin(), names.end());
-  if (command == arguments.end()) return;
+  if (command == arguments.end() || std::prev(command)->starts_with('-')) return;
   throw UserError("expected -- before '" + *command + "', as lockstep launch -n 4 -- " + *command + " …");
 }
 

@@ -16,6 +16,7 @@
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/environment.hpp"
 #include "lockstep/dist/watchdog.hpp"
+#include "lockstep/train/config.hpp"
 
 namespace lockstep {
 namespace {
@@ -92,8 +93,7 @@ std::span<const Subcommand> subcommands() {
       {"predict", "Classes and probabilities for new rows", declare_predict},
       {"convert", "Make a dataset file from IDX, CSV or HDF5", declare_convert},
       {"inspect", "Show what a dataset or checkpoint file holds", declare_inspect},
-      {"activations", "List, explain, check or draw activation functions", declare_activations,
-       Watched::not_at_all},
+      {"activations", "List, explain, check or draw activation functions", declare_activations},
       {"launch", "Start train on many ranks, and again after failures", declare_launch, Watched::not_at_all},
       {"doctor", "Check what this machine offers to a run", declare_doctor},
   };
@@ -160,7 +160,7 @@ ParsedCommand parse_command_line(CLI::App& app, const std::vector<std::string>& 
   app.allow_extras();
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // for subcommands too
   ParsedCommand parsed;
-  std::string stall_timeout = "300";
+  std::string stall_timeout = format_exact(TrainConfig{}.stall_timeout_seconds);
   for (const Subcommand& subcommand : subcommands()) {
     CLI::App* const sub = app.add_subcommand(subcommand.name, subcommand.summary);
     sub->allow_extras();
@@ -230,13 +230,14 @@ ExitStatus run_command_line(const Communicator& world, const std::vector<std::st
     return parse_command_line(app, arguments);
   });
   if (command.watched == Watched::by_itself) return command.run(world);  // what they print stands in files
-  const auto run = [&](auto&&...) {
+  const auto run = [&] {
     const ExitStatus status = command.run(world);
     on_root(world, [] { refuse_lost_output(); });
     return status;
   };
   if (world.size() > 1 && command.watched == Watched::for_stopped_ranks) {
-    return watched(world, command.stall_timeout_seconds, run, Stall::silent_rank);
+    return watched(world, command.stall_timeout_seconds, Stall::silent_rank,
+                   [&](ProgressBoard&) { return run(); });
   }
   ranks_have_started();
   return run();

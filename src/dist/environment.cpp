@@ -9,10 +9,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <limits>
 #include <stdexcept>
 
 #include "launch_settings.hpp"
 #include "lockstep/core/error.hpp"
+#include "lockstep/core/text.hpp"
 #include "lockstep/dist/mpi_error.hpp"
 
 namespace lockstep {
@@ -35,8 +37,7 @@ std::string own_host() {
 }  // namespace
 
 void expect_ranks_to_start() {
-  const int seconds = start_timeout_seconds().value_or(default_start_timeout_seconds);
-  const int rank = launched_rank();
+  const int seconds = start_timeout_seconds(), rank = launched_rank();
   if (launched_ranks() == 1 || seconds <= 0) return;
   start_timeout_message =
       "lockstep: rank " + std::to_string(rank) + " on " + own_host() +
@@ -45,13 +46,14 @@ void expect_ranks_to_start() {
       "hosts do not reach each other (lockstep doctor on one of them says which networks it has)\n";
   ::signal(SIGALRM, end_start);
   // One of those that wait is enough to tell: the launcher ends the others within a few seconds.
-  ::alarm(static_cast<unsigned>(seconds + 5 * std::min(rank, 2)));
+  ::alarm(static_cast<unsigned>(seconds) + 5U * static_cast<unsigned>(std::min(rank, 2)));
 }
 
 void check_start_timeout() {
-  if (start_timeout_seconds()) return;
-  throw UserError("LOCKSTEP_START_TIMEOUT: expected a whole number of seconds, 0 for never, found '" +
-                  std::string(std::getenv("LOCKSTEP_START_TIMEOUT")) + "'");
+  constexpr const char* variable = "LOCKSTEP_START_TIMEOUT";
+  const char* const text = std::getenv(variable);
+  if (text == nullptr || parse_unsigned(text, variable) <= std::numeric_limits<int>::max()) return;
+  throw UserError(variable + std::string(": expected fewer seconds, found ") + text);
 }
 
 void ranks_have_started() {

@@ -71,14 +71,8 @@ int launched_rank() {
       {number_in("OMPI_COMM_WORLD_RANK", 0), number_in("PMIX_RANK", 0), number_in("PMI_RANK", 0)});
 }
 
-std::optional<int> start_timeout_seconds() {
-  const char* const text = std::getenv("LOCKSTEP_START_TIMEOUT");
-  if (text == nullptr) return default_start_timeout_seconds;
-  const char* const end = text + std::strlen(text);
-  int seconds = 0;
-  const auto parsed = std::from_chars(text, end, seconds);
-  const bool is_count = parsed.ec == std::errc() && parsed.ptr == end && seconds >= 0;
-  return is_count ? std::optional(seconds) : std::nullopt;
+int start_timeout_seconds() {
+  return number_in("LOCKSTEP_START_TIMEOUT", 300);
 }
 
 void set_launch_settings() {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 
 /// What Open MPI has to be told, through its environment variables, before MPI_Init. Variables that the user
 /// set stay.
@@ -13,10 +12,8 @@ bool started_by_launcher();
 /// The number that the launcher gave this process among the ranks, from 0.
 int launched_rank();
 
-inline constexpr int default_start_timeout_seconds = 300;
-/// See expect_ranks_to_start(): LOCKSTEP_START_TIMEOUT, or the default where that is not set; nothing where
-/// it is no whole number of at least 0.
-std::optional<int> start_timeout_seconds();
+/// See expect_ranks_to_start(): LOCKSTEP_START_TIMEOUT, else 300.
+int start_timeout_seconds();
 
 /// Whether this node has more ranks than cores that they may use. It has `known` ranks at least.
 bool ranks_exceed_cores(std::size_t known = 1);

@@ -15,6 +15,8 @@ namespace {
 
 // Other nodes find the same at about the same time: let them say where they stand before the job ends.
 constexpr double seconds_for_other_reports = 2;
+// A process that gets no core for some looks of the others is not stopped.
+constexpr double shortest_silence_seconds = 0.5;
 // For MPI_Abort, which talks to a launcher that may be gone.
 constexpr unsigned seconds_to_abort = 10;
 
@@ -41,15 +43,15 @@ class StallCheck {
   }
 
   /// What to tell of a stall; nothing if there is none.
-  std::string stall() const {
-    const std::string seconds = format_exact(timeout_seconds_) + " s (--stall-timeout); ";
+  std::string description() const {
+    const std::string seconds = format_exact(timeout_seconds_) + " s (--stall-timeout)";
     if (stall_ == Stall::silent_rank) {
-      const std::string silent = silent_ranks(timeout_seconds_);
-      return silent.empty() ? "" : "waited for " + seconds + silent + "the job ends";
+      const std::string silent = silent_ranks(std::max(timeout_seconds_, shortest_silence_seconds));
+      return silent.empty() ? "" : silent + "waited for " + seconds;
     }
     if (still_seconds_ < timeout_seconds_) return "";
-    const std::string elsewhere = board_.ranks_elsewhere();
-    return "no rank here got further for " + seconds + silent_ranks(timeout_seconds_ / 2) +
+    const std::string& elsewhere = board_.ranks_elsewhere();
+    return "no rank here got further for " + seconds + "; " + silent_ranks(timeout_seconds_ / 2) +
            board_.description() +
            (elsewhere.empty() ? "" : "; if nobody is behind here, one of these is: " + elsewhere);
   }
@@ -72,6 +74,17 @@ class StallCheck {
   double still_seconds_ = 0;
   std::vector<double> silent_seconds_;
 };
+
+void report(const Communicator& world, const std::string& stall) {
+  std::fprintf(stderr, "lockstep: rank %d on %s: %s\n", world.rank(), world.host().c_str(), stall.c_str());
+  std::fflush(stderr);
+}
+
+[[noreturn]] void end_job(const Communicator& world) {
+  ::signal(SIGALRM, SIG_DFL);
+  ::alarm(seconds_to_abort);
+  end_all(world, ExitStatus::failure);
+}
 
 /// Signals are for the main thread.
 std::thread start_without_signals(auto&& work) {
@@ -111,10 +124,10 @@ void Watchdog::watch() {
   const double interval = std::clamp(timeout_seconds_ / 8, 0.01, 1.0);
   StallCheck check(board_, stall_, timeout_seconds_);
   Clock::time_point before = Clock::now();
-  const auto look = [&](double longest_seconds) {
+  const auto look = [&] {
     // A process that was stopped and continued has not waited for the others all the time.
     const double passed =
-        std::min(std::chrono::duration<double>(Clock::now() - before).count(), longest_seconds);
+        std::min(std::chrono::duration<double>(Clock::now() - before).count(), 2 * interval);
     before = Clock::now();
     board_.pulse();
     board_.beat_in(Phase::drawing_weights);
@@ -122,28 +135,21 @@ void Watchdog::watch() {
     check.look(passed);
   };
   while (sleeps_for(interval)) {
-    look(2 * interval);
-    const std::string stall = check.stall();
-    if (stall.empty()) continue;
+    look();
+    const std::string found = check.description();
+    if (found.empty()) continue;
     const bool reports = board_.claim_report();
-    if (reports) report(stall);
-    const bool goes_on = sleeps_for(seconds_for_other_reports);
-    look(2 * seconds_for_other_reports);
-    if (goes_on && !check.stall().empty()) end_job();
+    if (reports) report(world_, found);
+    bool goes_on = true;
+    for (double waited = 0; goes_on && waited < seconds_for_other_reports && !check.description().empty();
+         waited += interval) {
+      goes_on = sleeps_for(interval);
+      look();
+    }
+    if (goes_on && !check.description().empty()) end_job(world_);
     if (reports) board_.end_report();  // the next stall is told, too
     if (!goes_on) return;
   }
-}
-
-void Watchdog::report(const std::string& stall) const {
-  std::fprintf(stderr, "lockstep: rank %d on %s: %s\n", world_.rank(), world_.host().c_str(), stall.c_str());
-  std::fflush(stderr);
-}
-
-void Watchdog::end_job() const {
-  ::signal(SIGALRM, SIG_DFL);
-  ::alarm(seconds_to_abort);
-  end_all(world_, ExitStatus::failure);
 }
 
 }  // namespace lockstep

@@ -45,7 +45,7 @@ std::atomic<const char*> file_to_remove = nullptr;
 static_assert(std::atomic<const char*>::is_always_lock_free);
 
 extern "C" void remove_file_and_end(int signal) {
-  if (const char* const path = file_to_remove.exchange(nullptr)) ::unlink(path);
+  if (const char* const path = file_to_remove) ::unlink(path);
   ::signal(signal, SIG_DFL);
   ::raise(signal);
 }
@@ -55,8 +55,8 @@ class TemporaryFile {
  public:
   explicit TemporaryFile(std::string path) : path_(std::move(path)) { file_to_remove = path_.c_str(); }
   ~TemporaryFile() {
-    file_to_remove = nullptr;
     if (!path_.empty()) ::unlink(path_.c_str());
+    file_to_remove = nullptr;
   }
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
@@ -166,9 +166,14 @@ void link_file_atomically(const std::string& target, const std::string& link) {
 }
 
 void remove_temporary_file_on_signals() {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  struct sigaction action {};
+  action.sa_handler = remove_file_and_end;
+  sigfillset(&action.sa_mask);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
+    struct sigaction former {};
+    ::sigaction(signal, nullptr, &former);
     // What a shell ignores for a job in the background stays ignored.
-    if (::signal(signal, remove_file_and_end) == SIG_IGN) ::signal(signal, SIG_IGN);
+    if (former.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);
   }
 }
 

@@ -541,7 +541,7 @@ std::vector<int> groups_of_ranks(const std::vector<std::int32_t>& nodes, int ran
 SweepResult run_sweep(const Communicator& world, const SweepPlan& plan, const SweepSelection& selection,
                       SweepObserver& observer) {
   const StopSignal signal;  // one that comes before the first trial is not lost
-  return watched(world, stall_timeout_seconds(plan), [&](ProgressBoard& board) {
+  return watched(world, stall_timeout_seconds(plan), Stall::no_progress, [&](ProgressBoard& board) {
     return SweepJob(world, plan, selection, observer, board, signal).run();
   });
 }

@@ -601,7 +601,7 @@ TrainResult train_watched(const Communicator& world, const TrainConfig& config, 
 TrainResult train(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
                   const SharedDataset* shared) {
   const StopSignal signal;  // one that comes before the first step is not lost
-  return watched(world, config.stall_timeout_seconds,
+  return watched(world, config.stall_timeout_seconds, Stall::no_progress,
                  [&](ProgressBoard& board) { return train_watched(world, config, observer, shared, board); });
 }
 

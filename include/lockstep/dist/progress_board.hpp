@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -88,10 +89,10 @@ class ProgressBoard {
 
   Line& line() { return lines_[own_]; }
 
-  Communicator group_;  // the ranks of the node, or of no one else
-  SharedMemory memory_;
-  Line* lines_;
-  std::size_t own_;
+  std::optional<Communicator> group_;  // the ranks of the node, or no one else
+  std::optional<SharedMemory> memory_;
+  Line* lines_ = nullptr;
+  std::size_t own_ = 0;
   std::vector<std::int32_t> ranks_;
   std::string ranks_elsewhere_;
 };

@@ -17,9 +17,8 @@ namespace lockstep {
 
 /// What a watchdog takes for one.
 enum class Stall {
-  no_progress,  // no rank of this node gets further: where all have to meet again and again
-  silent_rank,  // a process of this node is stopped, whatever the others do: where they work as long as they
-                // like
+  no_progress,  // no rank of this node gets further; for ranks that meet again and again
+  silent_rank,  // a process of this node is stopped; for ranks that may work as long as they like
 };
 
 /// A thread that ends the whole job with status 1 when it stalls for some time: a rank is stopped or hangs, a
@@ -28,16 +27,13 @@ enum class Stall {
 class Watchdog {
  public:
   /// Not collective. Both have to outlive the object. No thread is started for a timeout of 0.
-  Watchdog(const Communicator& world, ProgressBoard& board, double timeout_seconds,
-           Stall stall = Stall::no_progress);
+  Watchdog(const Communicator& world, ProgressBoard& board, double timeout_seconds, Stall stall);
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
  private:
   void watch();
-  void report(const std::string& stall) const;
-  [[noreturn]] void end_job() const;
   bool sleeps_for(double seconds);
 
   const Communicator& world_;
@@ -53,7 +49,7 @@ class Watchdog {
 /// work(board) under a watchdog. Collective; an AgreedError passes after the board was given back, which no
 /// rank could do while an exception passes.
 template <class F>
-auto watched(const Communicator& world, double timeout_seconds, F&& work, Stall stall = Stall::no_progress) {
+auto watched(const Communicator& world, double timeout_seconds, Stall stall, F&& work) {
   std::optional<ProgressBoard> board(std::in_place, world);
   std::optional<AgreedError> failure;
   std::optional<std::invoke_result_t<F, ProgressBoard&>> result;

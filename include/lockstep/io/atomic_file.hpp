@@ -30,8 +30,8 @@ std::string make_directories(const std::string& path, std::error_code& error);
 /// there in one step: a hard link, or a copy where the file system has no hard links. Throws FileError.
 void link_file_atomically(const std::string& target, const std::string& link);
 
-/// From now on SIGINT, SIGTERM and SIGHUP remove the temporary file that is being written before they end the
-/// process. For programs that do nothing else on these signals, and write one file at a time.
+/// From now on SIGINT, SIGTERM, SIGHUP and SIGUSR1 remove the temporary file that is being written before
+/// they end the process. For programs that do nothing else on these signals, and write one file at a time.
 void remove_temporary_file_on_signals();
 
 /// Removes the temporary files that write_file_atomically() of a killed process left in `directory`, of the
