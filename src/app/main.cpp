@@ -1,3 +1,5 @@
+#include <signal.h>
+
 #include <cstdlib>
 #include <iostream>
 
@@ -42,6 +44,8 @@ int main(int argc, char** argv) {
   // OpenBLAS reads OPENBLAS_NUM_THREADS when it is loaded; a rank has one thread that computes. The
   // environment may be changed as long as there is no other thread.
   ::setenv("OPENBLAS_NUM_THREADS", "1", /*overwrite=*/1);
+  // What ulimit -f refuses is an error of write(), as on a full disk.
+  ::signal(SIGXFSZ, SIG_IGN);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
     // Of many ranks each would do it: they go the common way, where it is refused once.

@@ -34,7 +34,7 @@ constexpr std::chrono::seconds time_to_begin{30}, time_without_ranks{10};
 constexpr std::chrono::seconds time_between_repeats{1};
 constexpr int not_started = 127;
 
-constexpr std::array relayed{SIGTERM, SIGINT, SIGUSR1};
+constexpr std::array relayed{SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 constexpr std::int64_t nanoseconds_per_second = 1'000'000'000;
 constexpr std::int64_t nanoseconds_of_one_signal = nanoseconds_per_second;
 std::atomic<int> signals_came = 0;
@@ -63,7 +63,10 @@ extern "C" void count_signal(int) {
     ::dup2(null, STDOUT_FILENO);
     ::dup2(null, STDERR_FILENO);
   }
-  for (const int signal : relayed) ::signal(signal, SIG_DFL);
+  for (const int signal : relayed) {
+    if (signal != SIGHUP)
+      ::signal(signal, SIG_DFL);  // exec resets what is handled, and leaves what is ignored
+  }
   std::vector<char*> arguments;
   for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
@@ -175,7 +178,11 @@ SignalRelay::SignalRelay() {
   action.sa_handler = count_signal;
   sigemptyset(&action.sa_mask);
   for (const int signal : relayed) sigaddset(&action.sa_mask, signal);
-  for (std::size_t i = 0; i < relayed.size(); ++i) ::sigaction(relayed[i], &action, &former[i]);
+  for (std::size_t i = 0; i < relayed.size(); ++i) {
+    ::sigaction(relayed[i], &action, &former[i]);
+    const bool under_nohup = relayed[i] == SIGHUP && former[i].sa_handler == SIG_IGN;
+    if (under_nohup) ::sigaction(relayed[i], &former[i], nullptr);
+  }
 }
 
 SignalRelay::~SignalRelay() {

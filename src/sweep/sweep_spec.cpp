@@ -257,7 +257,7 @@ class SweepParser {
   }
 
   void read_setting(const std::string& key, const toml::node& node) {
-    if (key == "name") spec_.name = option_text(node);
+    if (key == "name") spec_.name = check_name(option_text(node));
     if (key == "directory") spec_.directory = option_text(node);
     if (key == "ranks_per_trial") read_ranks(node);
     if (key == "metric") spec_.metric = check_metric(option_text(node));
@@ -267,6 +267,14 @@ class SweepParser {
     if (key != "over") return;
     spec_.over.clear();
     for (const std::string& name : split_list(option_text(node))) spec_.over.push_back(canonical_key(name));
+  }
+
+  /// Of a directory in sweeps/, not of one elsewhere.
+  static std::string check_name(const std::string& name) {
+    const bool names_file =
+        !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
+    if (names_file) return name;
+    throw UserError("expected a name without '/', found '" + name + "'; `directory` takes a path");
   }
 
   static std::string check_metric(const std::string& name) {

@@ -339,12 +339,23 @@ class TrainedNetwork(cli.CliTestCase):
     def test_predict_says_why_a_file_cannot_be_written(self):
         cli.write_classification(self.data)
         self.train(self.run_dir, "--data", self.data, "--epochs", "1")
-        small_files = ["sh", "-c", 'trap "" XFSZ; ulimit -f 1; exec "$@"', "sh"]
+        small_files = ["sh", "-c", 'ulimit -f 1; exec "$@"', "sh"]
         result = cli.run("predict", "--checkpoint", self.run_dir, "--input", self.data, "--output", self.dir / "p.csv",
                          launcher=small_files)
         self.assertEqual(result.status, cli.USER_ERROR, str(result))
         self.assertIn(f"{self.dir}/p.csv: cannot be written: File too large", result.err)
         self.assertEqual(list(self.dir.glob("*p.csv*")), [])
+
+    def test_a_limit_of_the_size_of_files_is_as_a_full_disk(self):
+        cli.write_classification(self.data)
+        small_files = ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh"]
+        result = cli.run("train", "--run-dir", self.run_dir, "--data", self.data, "--hidden", 4000, "--epochs", 2,
+                         launcher=small_files)
+        self.assertEqual(result.status, 1, str(result))
+        self.assertIn("warning", result.err)
+        self.assertIn("File too large", result.err)
+        self.assertEqual(len((self.run_dir / "metrics.csv").read_text().splitlines()), 3)
+        self.assertEqual(list((self.run_dir / "checkpoints").iterdir()), [])
 
     def test_classes_with_other_names_are_told(self):
         cli.write_classification(self.data)

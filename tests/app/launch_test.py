@@ -191,7 +191,7 @@ class Launch(cli.CliTestCase):
 
     def test_a_signal_becomes_a_checkpoint(self):
         expected = self.never_failed()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             process = self.started(ranks=3, train=("--resume", "auto"))
             self.wait_for(process, lambda: len(cli.rank_processes(process)) == 3)
             process.send_signal(number)
@@ -221,6 +221,18 @@ class Launch(cli.CliTestCase):
         result = cli.finish(process)
         self.assertEqual(result.status, cli.RESUMABLE, str(result))
         self.assertEqual(cli.summary(self.run_dir)["status"], "stopped")
+
+    def test_a_second_signal_ends_the_job(self):
+        process = self.started(ranks=2, train=("--resume", "auto"))
+        self.wait_for(process, lambda: len(cli.rank_processes(process)) == 2)
+        os.kill(cli.rank_processes(process)[0], signal.SIGSTOP)  # so that the first one does not
+        process.send_signal(signal.SIGTERM)
+        time.sleep(1.5)  # those within a second are one
+        process.send_signal(signal.SIGTERM)
+        result = cli.finish(process)
+        self.assertEqual(result.status, 1, str(result))
+        self.assertIn("not started again after a signal", result.err)
+        self.assertEqual(cli.rank_processes(process), [])
 
     def test_hosts_that_are_gone_are_left_out(self):
         # The remote shell of this test reaches "here" only; the first start, on both, fails.

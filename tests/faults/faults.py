@@ -26,7 +26,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "app"))
 import lockstep_cli as cli  # noqa: E402
-from power_cut import crash_states, read_trace  # noqa: E402
+from power_cut import announced_steps, crash_states, read_trace  # noqa: E402
 
 SHIM = os.environ.get("LOCKSTEP_FAULT_SHIM", "")
 MPI_SHIM = os.environ.get("LOCKSTEP_FAULT_MPI_SHIM", "")
@@ -365,7 +365,7 @@ def power_cut(suite):
     run_dir = above / "runs" / "one"
     result = suite.train(run_dir, "--epochs", 24, "--checkpoint-every", "3steps",
                          env=shim(above, FAULT_MODE="none", FAULT_TRACE=trace))
-    if result.status != 0:
+    if result.status != 0 or announced_steps(read_trace(trace)) != list(range(3, 193, 3)):
         raise AssertionError(str(result))
 
     def names_of_directories():
@@ -387,7 +387,7 @@ def power_cut(suite):
 
             def one():
                 if expected is not None and (step is None or step < expected):
-                    raise Lost(f"the checkpoint of step {expected} was on the disk, found {step}")
+                    raise Lost(f"the checkpoint of step {expected} was announced, found {step}")
             suite.case(what, one)
             shutil.rmtree(pathlib.Path(state))
         promised.clear()

@@ -8,6 +8,7 @@ any order. A write may also be there in part.
 import itertools
 import os
 import pathlib
+import re
 
 
 class Operation:
@@ -52,14 +53,11 @@ class Disk:
         return os.path.dirname(path) == self.directory
 
     def apply(self, operation):
-        """Returns the name of a file whose name became safe for good, as a checkpoint's does at the end."""
         name = os.path.basename(operation.first)
         if operation.kind == "sync" and operation.first.rstrip("/") == self.directory:
-            settled = [pending for pending, file in self.pending if file is not None]
             self.safe_names, self.pending = dict(self.names), []
-            return settled
         if not self.inside(operation.first):
-            return []
+            return
         if operation.kind == "create":
             if name not in self.names:
                 self.files += 1
@@ -81,7 +79,6 @@ class Disk:
         elif operation.kind == "unlink":
             if name in self.names:
                 self.change(name, None)
-        return []
 
     def after_power_cut(self, kept_changes, kept_writes):
         """{name: content} with some of what was pending. `kept_writes`: file → writes that survive."""
@@ -124,6 +121,13 @@ def some_of(writes, rng):
     return kept
 
 
+def announced_steps(operations):
+    """Of the checkpoints that log.txt names: they are promised."""
+    log = b"".join(operation.content for operation in operations
+                   if operation.kind == "write" and operation.first.endswith("/log.txt"))
+    return [int(step) for step in re.findall(rb"checkpoint step-(\d+)\.h5", log)]
+
+
 def crash_states(trace, run_dir, count, rng):
     """`count` states of the checkpoints' directory: ({name: content}, step that must not be lost, description). All
     subsets of names where they are few; otherwise, and for writes, random ones."""
@@ -131,15 +135,11 @@ def crash_states(trace, run_dir, count, rng):
     moments = []  # after each operation: the disk's state, by replaying
     directory = pathlib.Path(run_dir) / "checkpoints"
     for moment in range(len(operations) + 1):
-        disk, promised = Disk(directory), None
+        disk = Disk(directory)
         for operation in operations[:moment]:
-            for name in disk.apply(operation):
-                if not isinstance(name, tuple):
-                    continue
-                made = name[1]
-                if made.startswith("step-"):
-                    promised = int(made[5:-3])
-        moments.append((disk, promised))
+            disk.apply(operation)
+        steps = announced_steps(operations[:moment])
+        moments.append((disk, steps[-1] if steps else None))
     made, seen, rounds_without_news = 0, set(), 0
     for round_number in itertools.count():
         made_before = made

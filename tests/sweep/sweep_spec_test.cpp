@@ -70,6 +70,8 @@ TEST(SweepSpec, RefusesWithLineAndKey) {
       {"[random]\ntrials = 2\nl2 = { normal = [0, 1] }",
        "line 3, key 'l2': expected { uniform = [low, high] }"},
       {"[sweep]\nmetric = \"val_acuracy\"", "line 2, key 'metric': expected one of loss, accuracy"},
+      {"[sweep]\nname = \"../a\"", "line 2, key 'name': expected a name without '/', found '../a'"},
+      {"[sweep]\nname = \"..\"", "line 2, key 'name': expected a name without '/', found '..'"},
       {"[sweep]\nranks = 3", "line 2, key 'ranks': expected one of name, directory"},
       {"[base]\nrun_dir = \"x\"", "line 2, key 'run_dir': expected no run_dir in a sweep"},
       {"[grid]\nactivation.1 = [\"relu\"]\nactivation.3 = [\"tanh\"]",

@@ -22,7 +22,7 @@ class SignalRelay {
   SignalRelay(const SignalRelay&) = delete;
   SignalRelay& operator=(const SignalRelay&) = delete;
 
-  /// How many SIGTERM, SIGINT and SIGUSR1 came; those within a second are one.
+  /// How many SIGTERM, SIGINT, SIGUSR1 and SIGHUP (unless under nohup) came; those within a second are one.
   int count() const;
 };
 

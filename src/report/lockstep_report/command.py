@@ -15,6 +15,7 @@ from .program import Program
 from .records import read_sources
 from .standing import Standing
 
+FAILURE = 1
 USER_ERROR = 2
 
 
@@ -68,4 +69,7 @@ def main(arguments=None):
     except ReportError as error:
         print(f"lockstep report: error: {error}", file=sys.stderr)
         return USER_ERROR
+    except OSError as error:  # the system's: no room for temporary files, say
+        print(f"lockstep report: error: {error}", file=sys.stderr)
+        return FAILURE
     return 0
