@@ -146,18 +146,27 @@ void write_table(const Request& request) {
                       format_exact(activations[number].derivative(x)));
     }
   }
-  replaces_file("--table", request.table, "a table of activations",
-                [&] { return what_else_than_text(request.table, table_header); });
   write_file_atomically(request.table, text);
   std::cout << fmt::format("{}: {} activations with their derivatives\n", request.table, activations.size());
 }
 
 void plot(const Request& request) {
   const std::vector<Activation> activations = chosen_activations(request);
-  replaces_file("--plot", request.plot, "a page",
-                [&] { return what_else_than_text(request.plot, "<!doctype html>"); });
   write_file_atomically(request.plot, activation_plot_html(activations));
   std::cout << fmt::format("{}: {} activations with their derivatives\n", request.plot, activations.size());
+}
+
+/// Before the first of them is written.
+void check_outputs(const Request& request) {
+  if (!request.table.empty()) {
+    replaces_file("--table", request.table, "a table of activations",
+                  [&] { return what_else_than_text(request.table, table_header); });
+  }
+  if (request.plot.empty()) return;
+  replaces_file("--plot", request.plot, "a page",
+                [&] { return what_else_than_text(request.plot, "<!doctype html>"); });
+  if (request.plot == request.table)
+    throw UserError("--plot " + request.plot + ": expected another file than --table");
 }
 
 void run(const Request& request) {
@@ -172,12 +181,13 @@ void run(const Request& request) {
   if (checks && !request.table.empty()) {
     throw UserError("--table: expected activations or formulas to tabulate, found check");
   }
+  check_outputs(request);
   if (!request.table.empty()) write_table(request);
   if (!request.plot.empty()) plot(request);
   if (!request.plot.empty() || !request.table.empty()) return;
   if (checks) return check(activation_or_formula(request.words[1]));
   if (request.words.empty()) return list_activations();
-  for (const std::string& word : request.words) explain(activation_or_formula(word));
+  for (const Activation& activation : chosen_activations(request)) explain(activation);
 }
 
 }  // namespace

@@ -135,8 +135,9 @@ void examine_shared_memory(Findings& findings) {
 void examine_temporary_directory(Findings& findings) {
   constexpr std::uintmax_t enough = std::uintmax_t{16} << 20;
   std::error_code error;
-  const fs::path directory = fs::temp_directory_path(error);  // TMPDIR, or /tmp
-  const bool usable = !error && ::access(directory.c_str(), W_OK | X_OK) == 0;
+  const char* const chosen = std::getenv("TMPDIR");
+  const fs::path directory = chosen == nullptr ? "/tmp" : chosen;
+  const bool usable = fs::is_directory(directory, error) && ::access(directory.c_str(), W_OK | X_OK) == 0;
   const fs::space_info space = fs::space(directory, error);
   if (usable && (error || space.available >= enough)) return;
   findings.push_back(

@@ -161,12 +161,16 @@ void say(const std::string& text) {
 }
 
 bool is_program(const std::string& name) {
-  if (name.find('/') != std::string::npos) return ::access(name.c_str(), X_OK) == 0;
+  const auto can_be_started = [](const std::string& path) {
+    std::error_code ignored;
+    return std::filesystem::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
+  };
+  if (name.find('/') != std::string::npos) return can_be_started(name);
   const char* const path = std::getenv("PATH");
   const std::string directories = path == nullptr ? "" : path;
   for (std::size_t begin = 0; begin < directories.size();) {
     const std::size_t end = std::min(directories.find(':', begin), directories.size());
-    if (::access((directories.substr(begin, end - begin) + "/" + name).c_str(), X_OK) == 0) return true;
+    if (can_be_started(directories.substr(begin, end - begin) + "/" + name)) return true;
     begin = end + 1;
   }
   return false;

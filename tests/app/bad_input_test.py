@@ -6,6 +6,7 @@ By default some on one rank, some on one and on three; with --full nearly all on
 import gzip
 import os
 import pathlib
+import shutil
 import sys
 import tempfile
 import unittest
@@ -576,6 +577,208 @@ class Checkpoints(BadInputTestCase):
         self.refused([*predict, "--input", self.data, "--dataset", "/nothing"], "/nothing", ranks=(1,))
         self.refused([*predict, "--input", self.data, "--output", "p.txt"], "--output", ".csv", "p.txt", ranks=(1,))
         self.refused([*predict, "--input", self.data, "--output", "nowhere/p.csv"], "nowhere/p.csv", ranks=(1,))
+
+
+class Sweeps(BadInputTestCase):
+    def refused_flags(self, flags, *expected, ranks=(1,)):
+        self.refused(["sweep", *flags], *expected, ranks=ranks)
+
+    def refused_text(self, text, *expected, ranks=(1,)):
+        (self.dir / "sweep.toml").write_text(text)
+        self.refused_flags(["sweep.toml", "--sweep-dir", "new"], *expected, ranks=ranks)
+
+    def refused_below_base(self, text, *expected, **options):
+        self.refused_text(f'[base]\ndata = "{self.data}"\n{text}\n', *expected, **options)
+
+    def test_flags(self):
+        (self.dir / "sweep.toml").write_text(f'[base]\ndata = "{self.data}"\n[grid]\nseed = [1, 2]\n')
+        self.refused_flags(["missing.toml"], "missing.toml: no such file", ranks=(1, RANKS))
+        self.refused_flags(["."], ".: expected a file, found a directory")
+        self.refused_flags(["good.h5"], "good.h5, line 1: expected TOML")
+        self.refused_flags(["sweep.toml", "--sweep-dir", "good.h5"], "--sweep-dir: expected a directory",
+                           "'good.h5/ledger'", ranks=(1, RANKS))
+        for flags, *expected in ((["more"], "found 'more'"),
+                                 (["--trials"], "--trials: expected a value, found none"),
+                                 (["--trials", "1..2..3"], "--trials", "'2..3'"),
+                                 (["--sweepdir", "x"], "'--sweepdir'", "did you mean '--sweep-dir'"),
+                                 (["--dry-run=soon"], "--dry-run: expected no value, found 'soon'"),
+                                 (["--dry-run", "--trials", "3"], "--trials: expected at most 2", "found 3"),
+                                 (["--progress", "some"], "--progress", "'some'"),
+                                 (["--stall-timeout", "3"], "unknown flag '--stall-timeout'")):
+            self.refused_flags(["sweep.toml", *flags], *expected)
+
+    def test_sections(self):
+        self.refused_text("[gird]\nseed = [1]\n", "sweep.toml, line 1", "did you mean 'grid'", ranks=(1, RANKS))
+        self.refused_text("grid = 3\n", "line 1, key 'grid'", "expected a table, as [grid]")
+        self.refused_text("zip = [1]\n", "line 1, key 'zip'", "expected tables, as [[zip]]")
+        self.refused_below_base("[grid]\nseed = [1", "sweep.toml, line 4: expected TOML")
+
+    def test_base(self):
+        self.refused_below_base("lerning_rate = 1", "line 3, key 'lerning_rate'", "did you mean 'learning-rate'")
+        self.refused_below_base("learning_rate = -1", "line 3, key 'learning_rate'", "above 0", "'-1'")
+        self.refused_below_base('resume = "auto"', "line 3, key 'resume'", "expected no resume in a sweep")
+
+    def test_axes(self):
+        for text, *expected in (
+                ("[grid]\nseed = []", "line 4, key 'seed'", "expected at least one value, found none"),
+                ('[grid]\nlearning_rate = [0.1, "fast"]', "line 4, key 'learning_rate'", "a number", "'fast'"),
+                ("[grid]\nseed = [{ a = 1 }]", "line 4, key 'seed'", "expected a text, number, boolean or array"),
+                ('[grid]\n"seed.1" = [1]', "line 4, key 'seed.1'", "seed is no list"),
+                ('[grid]\n"activation.0" = ["relu"]', "line 4, key 'activation.0'", "count from 1, found 0"),
+                ('[grid]\n"activation.2" = ["relu"]', "sweep.toml", "activation.1, activation.2", "without a gap"),
+                ("[grid]\nseed = [1]\n[[zip]]\nseed = [1]", "line 6, key 'seed'", "an axis is given twice"),
+                ("[[zip]]\nseed = [1, 2]\nepochs = [1]", "line 5, key 'epochs'", "2 values, as many as", "found 1"),
+                ("[random]\ntrials = 2", "sweep.toml", "[random]", "`trials = n` and at least one axis"),
+                ("[random]\ntrials = 0\nseed = { integers = [1, 2] }", "line 4, key 'trials'", "at least 1"),
+                ("[random]\ntrials = 2\nseed = [1, 2]", "line 5, key 'seed'", "{ choice = [values] }"),
+                ("[random]\ntrials = 2\nl2 = { uniform = [2, 1] }", "line 5, key 'l2'", "low ≤ high"),
+                ("[random]\ntrials = 2\nl2 = { log_uniform = [0, 1] }", "line 5, key 'l2'", "low > 0"),
+                ("[random]\ntrials = 2\nseed = { integers = [1.5, 2] }", "line 5, key 'seed'", "whole numbers"),
+                ("[random]\ntrials = 99999999\nseed = { integers = [1, 2] }", "at most 1000000 trials", "found more"),
+                ("[grid]\nseed = [1]\n[[exclude]]\nsede = 1", "line 6, key 'sede'", "did you mean 'seed'"),
+                ("[grid]\nseed = [1]\n[[exclude]]\nseed = { over = 1 }", "line 6, key 'seed'", "above, below"),
+                ("[grid]\nseed = [1]\n[[exclude]]\nseed = 1", "expected trials", "[[exclude]] leaves none")):
+            self.refused_below_base(text, *expected)
+
+    def test_settings(self):
+        for text, *expected in (('metrics = "loss"', "line 4, key 'metrics'", "did you mean 'metric'"),
+                                ('metric = "test_los"', "line 4, key 'metric'", "did you mean 'test_loss'"),
+                                ("best = -1", "line 4, key 'best'", "at least 0"),
+                                ("ranks_per_trial = 0", "line 4, key 'ranks_per_trial'", "at least 1"),
+                                ("ranks_per_trial = [{ ranks = 1 }]", "key 'ranks_per_trial'", "from_parameters = n"),
+                                ("halving = { factor = 1 }", "line 4, key 'halving'", "at least 2"),
+                                ('over = ["sede"]', "line 4, key 'over'", "did you mean 'seed'")):
+            self.refused_below_base(f"[sweep]\n{text}", *expected)
+
+
+class ActivationsAndDoctor(BadInputTestCase):
+    def test_names_and_formulas(self):
+        for name, *expected in (("relu(1)", "'relu(1)'", "relu takes no parameter"),
+                                ("leaky_relu(0.2", "'leaky_relu(0.2'", "balanced parentheses"),
+                                ("leaky_relu(0.1,0.2)", "expected one parameter, found 2"),
+                                ("leaky_relu(nan)", "from 0 to 1000", "found nan"),
+                                ("leaky_relu(-1)", "from 0 to 1000", "found -1"),
+                                ("prelu(per=row)", "per=layer or per=unit", "'per=row'"),
+                                ("formula(2)", "expected a function of x", "found a constant"),
+                                ("formula(x)+1", "'formula(x)+1'", "expected a formula in parentheses"),
+                                ("x*y", "character 3", "found 'y'"),
+                                ("x+", "character 3", "found the end"),
+                                ("x" + "+x" * 2000, "at most 2000 characters", "found 4001"),
+                                ("", "unknown activation ''")):
+            self.refused(["activations", name], *expected, ranks=(1,))
+
+    def test_flags_of_activations(self):
+        for flags, *expected in ((["check", "relu", "tanh"], "activations check", "expected one", "found 2"),
+                                 (["check", "relu", "--plot", "new.html"], "--plot", "found check"),
+                                 (["check", "relu", "--table", "new.csv"], "--table", "found check"),
+                                 (["relu", "--plto", "new.html"], "'--plto'", "did you mean '--plot'"),
+                                 (["relu", "--plot"], "--plot: expected a value, found none"),
+                                 (["relu", "--plot", "good.h5"], "--plot good.h5", "a page", "found another file"),
+                                 (["relu", "--table", "new.csv", "--plot", "good.h5"], "--plot good.h5", "a page"),
+                                 (["relu", "--table", "new", "--plot", "new"], "--plot new", "another file than --table"),
+                                 (["relu", "rleu"], "'rleu'", "did you mean 'relu'"),
+                                 (["relu", "--plot", "."], ".: cannot be written", "directory"),
+                                 (["relu", "--table", "good.h5"], "--table good.h5", "a table", "found another file"),
+                                 (["relu", "--stall-timeout", "x"], "--stall-timeout: expected a number, found 'x'")):
+            self.refused(["activations", *flags], *expected, ranks=(1,))
+        self.refused(["activations", "relu", "rleu", "--plot", "new.html"], "'rleu'", "did you mean 'relu'")
+        self.refused(["activations", "relu", "--table", "missing/new.csv"], "missing/new.csv: cannot be written",
+                     "'missing' is not an existing directory")
+
+    def test_flags_of_doctor(self):
+        self.refused(["doctor", "--jsno"], "'--jsno'", "did you mean '--json'")
+        self.refused(["doctor", "--stall-timeout", "-1"], "--stall-timeout", "at least 0", "'-1'")
+        for flags, *expected in ((["--json=soon"], "--json: expected no value, found 'soon'"),
+                                 (["--data"], "--data: expected a value, found none"),
+                                 (["--stall-timeout", "5m"], "--stall-timeout: expected a number, found '5m'"),
+                                 (["--ranks", "2"], "unknown flag '--ranks'"),
+                                 (["good.h5"], "expected flags, found 'good.h5'")):
+            self.refused(["doctor", *flags], *expected, ranks=(1,))
+
+
+class Launch(BadInputTestCase):
+    full = False  # it is one process, and says so where it is several
+    TRAIN = ["--", "train", "--data", "good.h5", "--run-dir", "runs/new"]
+
+    def refused_launch(self, flags, *expected):
+        self.refused(["launch", *flags], *expected, ranks=(1,))
+
+    def test_several_processes(self):
+        self.refused(["launch", "-n", "2", *self.TRAIN], "one process", "starts the ranks itself", ranks=(RANKS,))
+        self.refused(["launch", "--rnaks", "2", *self.TRAIN], "'--rnaks'", "did you mean '--ranks'", ranks=(RANKS,))
+        self.refused(["--quiet", "launch", "-n", "2", *self.TRAIN], "has to be the first argument", ranks=(1,))
+
+    def test_flags(self):
+        for flags, *expected in ((["-n", "-1"], "--ranks", "'-1'"),
+                                 (["-n", "1.5"], "--ranks", "'1.5'"),
+                                 (["-n", "99999999999999999999"], "--ranks", "'99999999999999999999'"),
+                                 (["--rank", "2"], "unknown flag '--rank'", "did you mean '--ranks'"),
+                                 (["-n", "2", "more"], "found 'more'"),
+                                 (["-n", "2", "--max-restarts", "-1"], "--max-restarts", "'-1'"),
+                                 (["-n", "2", "--max-restarts"], "--max-restarts: expected a value, found none"),
+                                 (["-n", "2", "--restart-delay", "soon"], "--restart-delay", "'soon'"),
+                                 (["-n", "2", "--restart-delay", "nan"], "--restart-delay", "at least 0", "'nan'"),
+                                 (["-n", "2", "--hosts", ","], "--hosts", "a:2,b:2", "','"),
+                                 (["-n", "2", "--hosts", "a:0"], "--hosts", "a:2,b:2", "'a:0'"),
+                                 (["-n", "2", "--hosts", ":2"], "--hosts", "a:2,b:2", "':2'"),
+                                 (["-n", "2", "--launcher", " "], "--launcher", "found nothing"),
+                                 (["-n", "2", "--launcher", "./good.h5"], "--launcher", "in PATH", "'./good.h5'")):
+            self.refused_launch([*flags, *self.TRAIN], *expected)
+        self.refused_launch(["-n"], "--ranks: expected a value, found none")
+        self.refused_launch(["-n", "2", "--"], "expected -- and a command", "found none")
+
+    def test_what_is_launched(self):
+        (self.dir / "sweep.toml").write_text("[gird]\nseed = [1, 2]\n")
+        for command, *expected in ((["train"], "--data: expected a dataset file", "found none"),
+                                   (["train", "--data", "missing.h5"], "missing.h5: no such file"),
+                                   (["train", "--data", "sweep.toml"], "sweep.toml: expected an HDF5 file"),
+                                   (["train", "--data", "good.h5", "--config", "none.toml"], "--config none.toml"),
+                                   (["train", "--data", "good.h5", "--lerning-rate", "1"], "'--lerning-rate'"),
+                                   (["sweep"], "expected a sweep file, found none"),
+                                   (["sweep", "missing.toml"], "missing.toml: no such file"),
+                                   (["sweep", "sweep.toml"], "sweep.toml, line 1", "did you mean 'grid'"),
+                                   (["sweep", "sweep.toml", "--sweepdir", "x"], "did you mean '--sweep-dir'")):
+            self.refused_launch(["-n", "2", "--", *command], *expected)
+
+
+class Report(BadInputTestCase):
+    full = False  # as Launch
+
+    def refused_report(self, arguments, *expected, **options):
+        self.refused(["report", *arguments], *expected, ranks=(1,), **options)
+
+    def test_flags(self):
+        self.refused(["report", "--figure", "x"], "'--figure'", "did you mean '--figures'", ranks=(RANKS,))
+        self.refused(["--quiet", "report", "run"], "has to be the first argument", ranks=(1,))
+        self.refused_report(["run"], "Python 3.11 or newer", "tried /nowhere", env={"LOCKSTEP_PYTHON": "/nowhere"})
+        for flags, *expected in ((["--output"], "--output: expected a value, found none"),
+                                 (["--data"], "--data: expected a value, found none"),
+                                 (["--dta", "x"], "unknown flag '--dta'", "did you mean '--data'"),
+                                 (["-x"], "unknown flag '-x'"),
+                                 (["--format", ""], "--format: expected png or svg, found ''"),
+                                 (["--stall-timeout", "3"], "unknown flag '--stall-timeout'")):
+            self.refused_report(["run", *flags], *expected)
+
+    def test_sources_and_files(self):
+        self.train(self.dir / "run", "--data", self.data, "--epochs", "1", "--hidden", "3")
+        (self.dir / "sweep").mkdir()
+        (self.dir / "sweep/sweep.csv").write_text("a,b\n1,2\n")
+        for name, file, content in (("key", "config.toml", "seed = 1\n"), ("columns", "metrics.csv", "a,b\n1,2\n"),
+                                    ("text", "summary.json", "{"), ("list", "summary.json", "[]")):
+            shutil.copytree(self.dir / "run", self.dir / name)
+            (self.dir / name / file).write_text(content)
+        for arguments, *expected in ((["run", "nowhere"], "nowhere: expected a run directory", "no such directory"),
+                                     (["good.h5"], "good.h5: expected a run directory", "found a file"),
+                                     (["run/checkpoints"], "run/checkpoints: expected a run", "found neither"),
+                                     (["key"], "key/config.toml: expected the resolved config", "no key hidden"),
+                                     (["columns"], "columns/metrics.csv: expected a table", "no column epoch"),
+                                     (["text"], "text/summary.json: expected the summary of a run"),
+                                     (["list"], "list/summary.json: expected the summary of a run", "list"),
+                                     (["run", "sweep"], "sweep/sweep.csv: expected the table of a sweep", "no column"),
+                                     (["run", "-o", "good.h5"], "--output good.h5", "a page", "found another file"),
+                                     (["run", "--data", "none.h5"], "--data none.h5: expected a dataset", "found none"),
+                                     (["run", "--data", "key/config.toml"], "--data key/config.toml: expected a")):
+            self.refused_report(arguments, *expected)
 
 
 if __name__ == "__main__":

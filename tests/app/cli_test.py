@@ -3,6 +3,8 @@
 import csv
 import gzip
 import json
+import os
+import pathlib
 import re
 import subprocess
 import unittest
@@ -106,6 +108,48 @@ class ActivationsAndDoctor(cli.CliTestCase):
         text = cli.run_well("doctor", env={"PATH": "/nowhere"}).out
         self.assertIn("neither mpirun nor srun is in PATH", text)
         self.assertIn("apt-get install openmpi-bin", text)
+
+    def test_doctor_finds_what_the_start_of_its_ranks_brings_about(self):
+        # Left out: InfiniBand's memlock, HDF5 without MPI, no OpenBLAS, a control group's limits, other MPI and HDF5.
+        def findings(status=0, **options):
+            result = cli.run("doctor", "--json", **options)
+            self.assertEqual(result.status, status, str(result))
+            return result.json()["findings"]
+
+        closed, cores = self.dir / "closed", os.cpu_count()
+        closed.mkdir(0o500)
+        one, two, crowd = findings(), findings(ranks=2), [] if cores > 8 else findings(ranks=cores + 1)
+        wrong = findings(1, env={"PMI_SIZE": "4", "OMP_PROC_BIND": "spread", "TMPDIR": str(closed)},
+                         launcher=[*cli.bound_by_permissions(1), "env", "-u", "OMPI_ALLOW_RUN_AS_ROOT"])
+        no_directory = findings(env={"TMPDIR": str(self.dir / "none")})
+        baseline = '[ $OMPI_COMM_WORLD_RANK = 0 ] || export LOCKSTEP_ISA=baseline; exec "$@"'
+        differing = findings(env={"LOCKSTEP_ISA": "avx512"}, launcher=[*cli.mpirun(2), "sh", "-c", baseline, "sh"])
+        has_avx2 = "avx2" in pathlib.Path("/proc/cpuinfo").read_text()
+        for here, not_here, level, found, mend, why_not in (
+                (wrong, one, "error", "a launcher started 4 programs that do not know of each other",
+                 "the mpirun of Open MPI", None),
+                (wrong, one, "warning", "mpirun refuses to start as root",
+                 "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", os.geteuid() and "not root"),
+                (wrong, one, "advice", "OMP_PROC_BIND is set to spread", "unset OMP_PROC_BIND", None),
+                (wrong, one, "warning", f"mpirun keeps files in {closed}, which cannot be written",
+                 "export TMPDIR=/var/tmp", None),
+                (no_directory, one, "warning", f"mpirun keeps files in {self.dir}/none, which cannot be written",
+                 "export TMPDIR=/var/tmp", None),
+                (crowd, one, "warning", f"{cores + 1} ranks a node share {cores} cores",
+                 f"mpirun -n {cores}: at most one rank a core", cores > 8 and "many cores"),
+                (two, one, "advice", "ranks are not bound to cores", "mpirun --bind-to core",
+                 len(os.sched_getaffinity(0)) == 1 and "one core"),
+                (one, two, "advice", f"one rank uses one of {cores} cores", f"mpirun -n {cores} lockstep",
+                 cores == 1 and "one core"),
+                (differing, two, "warning", "hosts differ in OpenBLAS or instruction set: ",
+                 "--arithmetic exact (the default) does not depend", not has_avx2 and "one instruction set")):
+            with self.subTest(found):
+                if why_not:
+                    self.skipTest(why_not)
+                self.assertEqual([finding for finding in not_here if found in finding["found"]], [])
+                [finding] = [finding for finding in here if found in finding["found"]]
+                self.assertEqual((finding["level"], finding["hosts"]), (level, [cli.host()]))
+                self.assertIn(mend, finding["mend"])
 
     def test_doctor_looks_at_the_dataset(self):
         good = self.dir / "good.h5"

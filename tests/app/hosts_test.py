@@ -8,6 +8,8 @@ import subprocess
 import sys
 import unittest
 
+import h5py
+
 import lockstep_cli as cli
 
 HOSTS_SCRIPT = str(pathlib.Path(__file__).parent.parent / "hosts.sh")
@@ -119,6 +121,17 @@ class SameBitsOnSeveralHosts(cli.CliTestCase):
         cli.write_classification(self.dir / "host2.h5", rows=200)
         [finding] = errors()
         self.assertIn("hosts differ in the rows of ", finding["found"])
+
+    def test_doctor_misses_the_digests_of_a_dataset(self):
+        with h5py.File(self.data, "r+") as file:
+            for name in ("train/x", "train/y", "test/x", "test/y"):
+                del file[name].attrs["sha256"]
+        doctor = ["doctor", "--json", "--data", self.data]
+        found = cli.run_well(*doctor, launcher=[HOSTS_SCRIPT, cli.MPIEXEC, "1,1"]).json()["findings"]
+        self.assertIn({"level": "warning", "hosts": ["host1", "host2"],
+                       "found": f"{self.data} has no digests: hosts cannot tell whether they have the same rows",
+                       "mend": f"lockstep convert --hdf5 {self.data} --output NEW"}, found)
+        self.assertNotIn("no digests", cli.run_well(*doctor, ranks=2).out)  # one host has one file
 
     def test_a_rank_that_is_stopped_on_a_host_of_its_own(self):
         stops = '[ "$(hostname)" = host1 ] || (sleep 3; kill -STOP $$) & exec "$@"'

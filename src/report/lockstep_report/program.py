@@ -76,7 +76,7 @@ class Dataset:
     def __init__(self, path):
         """Throws ReportError if it is none."""
         self.path = str(path)
-        if not Path(path).exists():
+        if not Path(path).is_file():
             raise ReportError(f"{path}: expected a dataset file, found none")
         try:
             with h5py.File(path, "r") as file:
