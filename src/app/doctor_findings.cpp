@@ -383,8 +383,10 @@ std::vector<Finding> compare_hosts(const Communicator& world, const std::string&
   compare_texts(world, hdf5_identity(), Level::warning, "HDF5",
                 "module load the same one everywhere; ldd lockstep shows which is taken", findings);
   const BlasIdentity blas = find_blas().value_or(BlasIdentity());
-  compare_texts(world, blas.version + " " + blas.core_name + " " + instruction_set(), Level::warning,
-                "OpenBLAS or instruction set", "--arithmetic exact (the default) does not depend on them",
+  compare_texts(world, blas.version + " " + blas.core_name, Level::warning, "OpenBLAS",
+                "--arithmetic exact (the default) does not depend on it", findings);
+  compare_texts(world, instruction_set(), Level::error, "the instruction set",
+                "mpirun -x LOCKSTEP_ISA=… the narrowest of these: exact computes the same bits with each",
                 findings);
   compare_directories(world, findings);
   if (!data.empty()) compare_datasets(world, data, findings);

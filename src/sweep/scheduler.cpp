@@ -184,7 +184,7 @@ void SweepJob::record_invalid(const Trial& trial) const {
 /// Hosts may see other files, or run another lockstep.
 void SweepJob::check_same_plan() const {
   Sha256 digest;
-  digest.update(version() + build_id());
+  digest.update(version() + build_id() + instruction_set());
   const bool uses_openblas = std::any_of(plan_.trials.begin(), plan_.trials.end(), [](const Trial& trial) {
     return trial.config.arithmetic == Arithmetic::openblas;
   });
@@ -198,8 +198,8 @@ void SweepJob::check_same_plan() const {
   collectively(world_, [&] {
     if (mine == expected) return;
     throw UserError(
-        "ranks differ in what the trials' results depend on: the lockstep they run, the dataset "
-        "files they see, or OpenBLAS");
+        "ranks differ in what the trials' results depend on: the lockstep they run, its instruction set "
+        "(LOCKSTEP_ISA=avx2 chooses one), the dataset files they see, or OpenBLAS");
   });
 }
 

@@ -458,12 +458,16 @@ void refuse_differing(const Communicator& world, const std::string& mine, const 
   });
 }
 
-/// All ranks have to compute alike: the same lockstep, and for openblas the same kernels.
+/// All ranks have to compute alike: the same lockstep with the same instructions (whose bits are the same
+/// only as long as no compiler and no processor errs), and for openblas the same kernels.
 void refuse_mixed_ranks(const Communicator& world, Arithmetic arithmetic) {
+  auto environment = collectively(world, [&] { return arithmetic_environment(arithmetic); });
+  environment["instruction_set"] = instruction_set();
   std::string mine = "lockstep " + version() + ", build " + build_id();
-  const auto environment = collectively(world, [&] { return arithmetic_environment(arithmetic); });
   for (const auto& [key, value] : environment) mine += ", " + key + " " + value;
-  refuse_differing(world, mine, "all hosts have to run the same program; --arithmetic exact needs no more");
+  refuse_differing(world, mine,
+                   "all ranks have to run the same program, with the same instruction set (LOCKSTEP_ISA=avx2 "
+                   "chooses one); --arithmetic exact needs no more");
 }
 
 /// "seed 5" and so on, a line each, of all flags but --data, whose content is compared.

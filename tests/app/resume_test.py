@@ -375,13 +375,19 @@ class MixedRanks(ResumeTestCase):
         other = self.dir / "lockstep"
         build, other_build = cli.other_build(other)
         said = self.refusal([], [], program=other)
-        self.assertIn(f"build {build}' as on rank 0, found 'lockstep ", said)
-        self.assertIn(f"build {other_build}'", said)
+        self.assertIn(f"build {build}, instruction_set ", said)
+        self.assertIn(f"build {other_build}, instruction_set ", said)
 
     def test_other_kernels_of_openblas_are_refused(self):
         said = self.refusal(*[["--arithmetic", "openblas"]] * 2, variables=["OPENBLAS_CORETYPE=Prescott"])
         self.assertIn("ranks differ in what the results depend on", said)
         self.assertIn("Prescott", said)
+
+    def test_another_instruction_set_is_refused(self):
+        if "avx2" not in pathlib.Path("/proc/cpuinfo").read_text():
+            self.skipTest("one instruction set")
+        said = self.refusal([], [], variables=["LOCKSTEP_ISA=baseline"])
+        self.assertIn("instruction_set baseline'; all ranks have to run the same program", said)
 
     def test_other_rows_are_refused(self):
         with h5py.File(self.data) as file:
