@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
-#include <iterator>
 #include <map>
 #include <memory>
 
@@ -226,7 +225,7 @@ bool is_final(int status, bool before_first_steps) {
 /// kills the others, and the status may be that of either.
 bool was_ended_by_signal(int status) {
   return status == 128 + SIGUSR1 || status == 128 + SIGTERM || status == 128 + SIGINT ||
-         status == 128 + SIGKILL;
+         status == 128 + SIGHUP || status == 128 + SIGKILL;
 }
 
 /// A job that failed before a newer checkpoint may never have been started: tells by starting `true` in its
@@ -254,7 +253,7 @@ void refuse_unknown(const std::string& subcommand) {
 void refuse_missing_dashes(const std::vector<std::string>& arguments) {
   const std::vector<std::string> names = subcommand_names();
   const auto command = std::find_first_of(arguments.begin() + 1, arguments.end(), names.begin(), names.end());
-  if (command == arguments.end() || std::prev(command)->starts_with('-')) return;
+  if (command == arguments.end()) return;
   throw UserError("expected -- before '" + *command + "', as lockstep launch -n 4 -- " + *command + " …");
 }
 

@@ -135,8 +135,11 @@ void examine_shared_memory(Findings& findings) {
 void examine_temporary_directory(Findings& findings) {
   constexpr std::uintmax_t enough = std::uintmax_t{16} << 20;
   std::error_code error;
-  const char* const chosen = std::getenv("TMPDIR");
-  const fs::path directory = chosen == nullptr ? "/tmp" : chosen;
+  fs::path directory = "/tmp";
+  for (const char* const variable : {"TMP", "TEMP", "TMPDIR"}) {
+    const char* const chosen = std::getenv(variable);
+    if (chosen != nullptr && *chosen != '\0') directory = chosen;
+  }
   const bool usable = fs::is_directory(directory, error) && ::access(directory.c_str(), W_OK | X_OK) == 0;
   const fs::space_info space = fs::space(directory, error);
   if (usable && (error || space.available >= enough)) return;

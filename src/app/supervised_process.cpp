@@ -183,9 +183,9 @@ SignalRelay::SignalRelay() {
   sigemptyset(&action.sa_mask);
   for (const int signal : relayed) sigaddset(&action.sa_mask, signal);
   for (std::size_t i = 0; i < relayed.size(); ++i) {
-    ::sigaction(relayed[i], &action, &former[i]);
+    ::sigaction(relayed[i], nullptr, &former[i]);
     const bool under_nohup = relayed[i] == SIGHUP && former[i].sa_handler == SIG_IGN;
-    if (under_nohup) ::sigaction(relayed[i], &former[i], nullptr);
+    if (!under_nohup) ::sigaction(relayed[i], &action, nullptr);
   }
 }
 

@@ -22,11 +22,14 @@ void set_unless_user_did(const char* variable, const char* value) {
   setenv(variable, value, /*overwrite=*/0);
 }
 
-/// The value of an environment variable if it is a number.
+/// The value of an environment variable if all of it is a number of at least 0.
 int number_in(const char* variable, int otherwise = 1) {
-  int value = otherwise;
-  if (const char* text = std::getenv(variable)) std::from_chars(text, text + std::strlen(text), value);
-  return value;
+  const char* const text = std::getenv(variable);
+  if (text == nullptr) return otherwise;
+  int value = 0;
+  const char* const end = text + std::strlen(text);
+  const auto parsed = std::from_chars(text, end, value);
+  return parsed.ec == std::errc() && parsed.ptr == end && value >= 0 ? value : otherwise;
 }
 
 int cores_of(pid_t process) {

@@ -2,38 +2,22 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <sstream>
 #include <utility>
 
 #include "lockstep/core/text.hpp"
-#include "lockstep/dist/mpi_error.hpp"
 
 namespace lockstep {
 namespace {
 
 constexpr std::size_t line_bytes = 128;
 
-bool on_any_rank(const Communicator& world, bool mine) {
-  return world.all_reduce_max(mine ? 1 : 0) != 0;
-}
-
-std::size_t lines_bytes(const Communicator& group) {
-  return static_cast<std::size_t>(group.size()) * line_bytes;
-}
-
-/// Nothing if not all nodes have memory to share. One window more needs little room, but writing to one that
-/// has none ends the process. Collective.
-std::optional<SharedMemory> lines_of_node(const Communicator& world, const Communicator& node) {
-  if (on_any_rank(world, !shared_memory_shortage(lines_bytes(node)).empty())) return std::nullopt;
-  std::optional<SharedMemory> lines;
-  try {
-    lines.emplace(node, lines_bytes(node));
-  } catch (const MpiError&) {
-    // Agreed upon below.
-  }
-  if (on_any_rank(world, !lines)) return std::nullopt;
-  return lines;
+/// Ranks that share memory. One window more needs little room, but writing to one that has none ends the
+/// process.
+Communicator ranks_to_watch(const Communicator& world) {
+  const std::size_t bytes = static_cast<std::size_t>(world.size()) * line_bytes;
+  const bool short_of_memory = world.all_reduce_max(shared_memory_shortage(bytes).empty() ? 0 : 1) != 0;
+  return world.split(short_of_memory ? world.rank() : world.node());
 }
 
 std::string text_of(Phase phase, std::uint64_t step) {
@@ -111,19 +95,14 @@ std::string describe_elsewhere(const std::vector<std::string>& host_of,
 
 }  // namespace
 
-ProgressBoard::ProgressBoard(const Communicator& world) {
+ProgressBoard::ProgressBoard(const Communicator& world)
+    : group_(ranks_to_watch(world)),
+      memory_(group_, static_cast<std::size_t>(group_.size()) * sizeof(Line)),
+      lines_(reinterpret_cast<Line*>(memory_.data())),
+      own_(static_cast<std::size_t>(group_.rank())) {
   static_assert(sizeof(Line) == line_bytes);
-  group_.emplace(world.split(world.node()));
-  if (std::optional<SharedMemory> lines = lines_of_node(world, *group_)) {
-    memory_.emplace(*std::move(lines));
-  } else {
-    group_.emplace(world.split(world.rank()));
-    memory_.emplace(*group_, lines_bytes(*group_));
-  }
-  lines_ = reinterpret_cast<Line*>(memory_->data());
-  own_ = static_cast<std::size_t>(group_->rank());
   const std::int32_t rank = world.rank();
-  ranks_ = group_->all_gather_v(std::span(&rank, 1));
+  ranks_ = group_.all_gather_v(std::span(&rank, 1));
   ranks_elsewhere_ = describe_elsewhere(hosts_of_ranks(world), ranks_);
 }
 

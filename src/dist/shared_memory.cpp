@@ -1,7 +1,9 @@
 #include "lockstep/dist/shared_memory.hpp"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -21,6 +23,8 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t page_bytes = 4096;
+// What Open MPI adds to a window's file, and to spare.
+constexpr std::size_t window_overhead_bytes = std::size_t{1} << 20;
 
 std::size_t whole_pages(std::size_t bytes) {
   return (bytes + page_bytes - 1) / page_bytes * page_bytes;
@@ -80,9 +84,14 @@ std::string shared_memory_shortage(std::size_t bytes) {
   constexpr std::size_t reserve = std::size_t{16} << 20;  // others use the file system too
   const std::string directory = window_directory();
   struct statvfs found {};
-  if (statvfs(directory.c_str(), &found) != 0) return directory + ": " + std::strerror(errno);
+  if (statvfs(directory.c_str(), &found) != 0 || ::access(directory.c_str(), W_OK | X_OK) != 0)
+    return directory + ": " + std::strerror(errno);
   const std::size_t free_bytes = found.f_bavail * found.f_frsize;
   const std::size_t wanted = bytes + bytes / 20;  // by which Open MPI refuses a window
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < wanted + window_overhead_bytes)
+    return "files can have " + format_bytes(limit.rlim_cur) + " (ulimit -f), expected " +
+           format_bytes(wanted);
   if (wanted <= free_bytes && free_bytes - wanted >= reserve) return "";
   return directory + " has " + format_bytes(free_bytes) + " free, expected " +
          (bytes > 0 ? format_bytes(wanted) + " and " : "") + format_bytes(reserve) + " to spare";

@@ -20,7 +20,7 @@ struct TrainConfig;
 enum class Watched {
   by_itself,          // it has its own watchdog
   for_stopped_ranks,  // the job ends where a rank gave no sign of life for --stall-timeout, which it gets
-  not_at_all,         // it is refused on several ranks
+  not_at_all,         // it takes no time, or is refused on several ranks
 };
 
 /// One subcommand. To add one: a file command_<name>.cpp, its declaration here, its row in subcommands().

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -89,10 +88,10 @@ class ProgressBoard {
 
   Line& line() { return lines_[own_]; }
 
-  std::optional<Communicator> group_;  // the ranks of the node, or no one else
-  std::optional<SharedMemory> memory_;
-  Line* lines_ = nullptr;
-  std::size_t own_ = 0;
+  Communicator group_;  // the ranks of the node, or of no one else
+  SharedMemory memory_;
+  Line* lines_;
+  std::size_t own_;
   std::vector<std::int32_t> ranks_;
   std::string ranks_elsewhere_;
 };
