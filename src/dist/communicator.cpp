@@ -81,6 +81,15 @@ Parts exchange_lengths(std::size_t mine, const Communicator& communicator) {
   return parts;
 }
 
+std::vector<std::string> cut(const std::string& all, const Parts& parts) {
+  std::vector<std::string> texts;
+  for (std::size_t rank = 0; rank < parts.counts.size(); ++rank) {
+    texts.push_back(all.substr(static_cast<std::size_t>(parts.starts[rank]),
+                               static_cast<std::size_t>(parts.counts[rank])));
+  }
+  return texts;
+}
+
 }  // namespace
 
 Communicator Communicator::world() {
@@ -170,12 +179,16 @@ std::vector<std::string> Communicator::gather_text(const std::string& mine) cons
   check_mpi(MPI_Gatherv(mine.data(), static_cast<int>(mine.size()), MPI_CHAR, all.data(), parts.counts.data(),
                         parts.starts.data(), MPI_CHAR, 0, handle_),
             "MPI_Gatherv");
-  std::vector<std::string> texts;
-  for (std::size_t rank = 0; is_root() && rank < parts.counts.size(); ++rank) {
-    texts.push_back(all.substr(static_cast<std::size_t>(parts.starts[rank]),
-                               static_cast<std::size_t>(parts.counts[rank])));
-  }
-  return texts;
+  return is_root() ? cut(all, parts) : std::vector<std::string>{};
+}
+
+std::vector<std::string> Communicator::all_gather_text(const std::string& mine) const {
+  const Parts parts = exchange_lengths(mine.size(), *this);
+  std::string all(parts.total, '\0');
+  check_mpi(MPI_Allgatherv(mine.data(), static_cast<int>(mine.size()), MPI_CHAR, all.data(),
+                           parts.counts.data(), parts.starts.data(), MPI_CHAR, handle_),
+            "MPI_Allgatherv");
+  return cut(all, parts);
 }
 
 std::int64_t Communicator::all_reduce_max(std::int64_t mine) const {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <sstream>
 #include <utility>
 
 #include "lockstep/core/text.hpp"
@@ -63,15 +62,6 @@ std::string rank_list(const std::vector<std::int32_t>& ranks) {
   return text;
 }
 
-/// The hosts of all ranks, on all ranks. Collective.
-std::vector<std::string> hosts_of_ranks(const Communicator& world) {
-  std::istringstream lines(world.broadcast(join(world.gather_text(world.host()), "\n")));
-  std::vector<std::string> hosts;
-  for (std::string host; std::getline(lines, host);) hosts.push_back(host);
-  hosts.resize(static_cast<std::size_t>(world.size()));
-  return hosts;
-}
-
 std::string describe_elsewhere(const std::vector<std::string>& host_of,
                                const std::vector<std::int32_t>& here) {
   constexpr std::size_t most_hosts = 16;
@@ -103,13 +93,7 @@ ProgressBoard::ProgressBoard(const Communicator& world)
   static_assert(sizeof(Line) == line_bytes);
   const std::int32_t rank = world.rank();
   ranks_ = group_.all_gather_v(std::span(&rank, 1));
-  ranks_elsewhere_ = describe_elsewhere(hosts_of_ranks(world), ranks_);
-}
-
-bool ProgressBoard::everyone_in(Phase phase) const {
-  const std::vector<std::uint64_t> all = places();
-  return std::all_of(all.begin(), all.end(),
-                     [&](std::uint64_t place) { return phase_of(place >> beat_bits) == phase; });
+  ranks_elsewhere_ = describe_elsewhere(world.all_gather_text(world.host()), ranks_);
 }
 
 std::vector<std::uint64_t> ProgressBoard::places() const {

@@ -16,6 +16,7 @@
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/progress_board.hpp"
+#include "lockstep/dist/signs_of_life.hpp"
 #include "lockstep/dist/watchdog.hpp"
 #include "lockstep/sweep/halving.hpp"
 #include "lockstep/sweep/summary.hpp"
@@ -47,19 +48,20 @@ struct Round {
 class TrialWatch : public TrainObserver {
  public:
   TrialWatch(const SweepPlan& plan, const Trial& trial, const Ledger& ledger, TrialRecord& record,
-             std::function<bool()> tick, std::function<void()> serve)
+             std::function<bool()> tick, std::function<void()> keep_in_touch)
       : plan_(plan),
         trial_(trial),
         ledger_(ledger),
         record_(record),
         tick_(std::move(tick)),
-        serve_(std::move(serve)) {}
+        keep_in_touch_(std::move(keep_in_touch)) {}
 
   void progressed(std::uint64_t, double, double) override { stops_ = tick_(); }
   bool wants_to_stop() override {
-    serve_();
+    keep_in_touch_();
     return stops_;
   }
+  void in_long_phase() override { keep_in_touch_(); }
   void epoch_finished(const EpochMetrics& metrics) override { record_.last = metrics; }
   bool goes_on_after(const EpochMetrics& metrics) override {
     const std::optional<HalvingSettings>& halving = plan_.spec.halving;
@@ -99,8 +101,8 @@ class TrialWatch : public TrainObserver {
   const Trial& trial_;
   const Ledger& ledger_;
   TrialRecord& record_;
-  std::function<bool()> tick_;   // returns whether the job is stopping
-  std::function<void()> serve_;  // lets other nodes get on
+  std::function<bool()> tick_;           // returns whether the job is stopping
+  std::function<void()> keep_in_touch_;  // with the job's other ranks
   bool stops_ = false;
   std::string refused_;
 };
@@ -110,12 +112,14 @@ class TrialWatch : public TrainObserver {
 class SweepJob {
  public:
   SweepJob(const Communicator& world, const SweepPlan& plan, const SweepSelection& selection,
-           SweepObserver& observer, ProgressBoard& progress_board, const StopSignal& signal)
+           SweepObserver& observer, ProgressBoard& progress_board, double stall_timeout_seconds,
+           const StopSignal& signal)
       : world_(world),
         plan_(plan),
         selection_(selection),
         observer_(observer),
         progress_board_(progress_board),
+        stall_timeout_seconds_(stall_timeout_seconds),
         signal_(signal) {}
 
   SweepResult run();
@@ -136,11 +140,8 @@ class SweepJob {
   void tick(bool now);
   SweepProgress progress_shown() const;
 
-  /// Ranks that the watchdog here does not see.
-  bool others_may_run_trials() const {
-    const bool sees_all = progress_board_.ranks().size() == static_cast<std::size_t>(world_.size());
-    return !sees_all && progress_board_.everyone_in(Phase::waiting_for_trials);
-  }
+  void keep_in_touch(const Communicator& group);
+  void wait_for_others();
   const Trial& trial_of(std::size_t run) const { return plan_.trials[runs_[run]]; }
 
   const Communicator& world_;
@@ -148,6 +149,7 @@ class SweepJob {
   const SweepSelection& selection_;
   SweepObserver& observer_;
   ProgressBoard& progress_board_;  // where the ranks stand, for the watchdog
+  double stall_timeout_seconds_;
   const StopSignal& signal_;
 
   std::optional<Ledger> ledger_;    // first ranks of groups only
@@ -156,7 +158,8 @@ class SweepJob {
   std::vector<std::optional<SharedDataset>> datasets_;
   std::vector<Round> rounds_;
   std::optional<SweepBoard> board_;
-  std::string refused_;  // what the disk said when it took no record
+  std::optional<SignsOfLife> signs_of_life_;  // where watchdogs do not see all ranks
+  std::string refused_;                       // what the disk said when it took no record
 
   // The live view; rank 0 only.
   SweepProgress progress_;
@@ -277,6 +280,8 @@ SweepResult SweepJob::run() {
   on_root(world_, [&] { write_results(plan_, [&] { progress_board_.beat(); }); });
   plan_rounds();
   board_.emplace(world_, rounds_.size(), runs_.size());
+  const bool sees_all = progress_board_.ranks().size() == static_cast<std::size_t>(world_.size());
+  if (!sees_all && stall_timeout_seconds_ > 0) signs_of_life_.emplace(world_, stall_timeout_seconds_);
   progress_.runs = runs_.size() + progress_.failed;
   for (std::size_t run = 0; run < runs_.size(); ++run) progress_.work += trial_of(run).work;
   shown_.resize(runs_.size());
@@ -295,18 +300,37 @@ SweepResult SweepJob::run() {
       // Only this group knows: the job has to be ended for the others.
       throw std::runtime_error(error.what());
     }
-    bool told = false;
-    progress_board_.reach(0, Phase::waiting_for_trials);
-    world_.patient_barrier([&] {
-      if (others_may_run_trials()) progress_board_.beat();
-      if (signal_.requested() && !std::exchange(told, true)) board_->stop();
-      tick(false);
-    });
+    wait_for_others();
   }
   tick(true);
   tell_refusals();
   const bool stopped = progress_.stopped > 0 || progress_.over() < progress_.runs;
   return {progress_, world_.all_reduce_max(world_.is_root() && stopped ? 1 : 0) == 1};
+}
+
+/// Not collective; on the first rank of a group that runs a trial, between its steps.
+void SweepJob::keep_in_touch(const Communicator& group) {
+  if (world_.is_root() && world_.nodes() > 1) board_->progress();
+  if (signs_of_life_) signs_of_life_->exchange(group.size());
+}
+
+/// The job's ranks have met when it returns.
+void SweepJob::wait_for_others() {
+  bool told = false;
+  progress_board_.reach(0, Phase::waiting_for_trials);
+  const auto meanwhile = [&] {
+    if (signs_of_life_) {
+      signs_of_life_->exchange(1);
+      progress_board_.beat();
+      const std::string missing = signs_of_life_->missing();
+      if (!missing.empty() && progress_board_.claim_report()) throw std::runtime_error(missing);
+    }
+    if (signal_.requested() && !std::exchange(told, true)) board_->stop();
+    tick(false);
+  };
+  world_.patient_barrier(meanwhile);
+  // Of ranks that were stopped in the first, the others may have had what they wait for.
+  if (signs_of_life_) world_.patient_barrier(meanwhile);
 }
 
 void SweepJob::run_round(std::size_t round, const Communicator& group) {
@@ -377,10 +401,7 @@ std::string SweepJob::train_one(const Communicator& group, const Trial& trial, T
     tick(false);
     return board_->stopped();
   };
-  const auto serve = [&] {
-    if (world_.is_root() && world_.nodes() > 1) board_->progress();
-  };
-  TrialWatch watch(plan_, trial, *ledger_, record, tick_and_look, serve);
+  TrialWatch watch(plan_, trial, *ledger_, record, tick_and_look, [&] { keep_in_touch(group); });
   try {
     const TrainResult result = train(group, trial.config, watch, &*datasets_[trial.dataset]);
     record.last = result.last;
@@ -541,8 +562,9 @@ std::vector<int> groups_of_ranks(const std::vector<std::int32_t>& nodes, int ran
 SweepResult run_sweep(const Communicator& world, const SweepPlan& plan, const SweepSelection& selection,
                       SweepObserver& observer) {
   const StopSignal signal;  // one that comes before the first trial is not lost
-  return watched(world, stall_timeout_seconds(plan), Stall::no_progress, [&](ProgressBoard& board) {
-    return SweepJob(world, plan, selection, observer, board, signal).run();
+  const double timeout_seconds = stall_timeout_seconds(plan);
+  return watched(world, timeout_seconds, Stall::no_progress, [&](ProgressBoard& board) {
+    return SweepJob(world, plan, selection, observer, board, timeout_seconds, signal).run();
   });
 }
 

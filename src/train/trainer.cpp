@@ -577,6 +577,7 @@ void refuse_too_many_weights(const TrainConfig& config, const DatasetInfo& datas
 
 TrainResult train_watched(const Communicator& world, const TrainConfig& config, TrainObserver& observer,
                           const SharedDataset* shared, ProgressBoard& board) {
+  if (world.is_root()) board.on_beat([&] { observer.in_long_phase(); });
   collectively(world, [] { job_end_from_environment(); });  // refused, if at all, before anything is made
   refuse_mixed_configs(world, config);
   const DatasetInfo dataset = shared != nullptr

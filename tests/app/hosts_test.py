@@ -141,6 +141,29 @@ class SameBitsOnSeveralHosts(cli.CliTestCase):
         self.assertEqual(result.status, 1, str(result))
         self.assertIn("if nobody is behind here, one of these is: rank 2 on host2", result.err)
 
+    def test_a_rank_of_a_sweep_that_is_stopped(self):
+        path = self.dir / "sweep.toml"
+        path.write_text(f'[base]\ndata = "{self.data}"\nstall_timeout = 1\nmax_seconds = 8\n'
+                        '[grid]\nepochs = [1, 10000000]\n')
+        # One host runs the long trial meanwhile, the other waits for it.
+        for host, named in (("host2", "(twice --stall-timeout) from rank 1 on host2"),
+                            ("host1", "(twice --stall-timeout) from rank 0 on host1")):
+            with self.subTest(host):
+                stops = f'[ "$(hostname)" != {host} ] || (sleep 4; kill -STOP $$) & exec "$@"'
+                result = cli.run("sweep", path, "--sweep-dir", self.dir / host, timeout=60,
+                                 launcher=[HOSTS_SCRIPT, cli.MPIEXEC, "1,1", "sh", "-c", stops, "sh"])
+                self.assertEqual(result.status, 1, str(result))
+                self.assertIn(named, result.err)
+
+    def test_a_sweep_on_hosts_that_evaluate_for_long(self):
+        """Whoever waits for others does not miss one that is at work."""
+        path = self.dir / "sweep.toml"
+        path.write_text(f'[base]\ndata = "{self.data}"\nstall_timeout = 0.5\nmax_seconds = 8\n'
+                        '[grid]\nepochs = [1, 10000000]\n')
+        result = cli.run("sweep", path, "--sweep-dir", self.dir / "out", timeout=60,
+                         launcher=[HOSTS_SCRIPT, cli.MPIEXEC, "2,1"])
+        self.assertEqual((result.status, "life" in result.err), (75, False), str(result))
+
     def test_a_sweep_shares_out_its_trials(self):
         path = self.dir / "sweep.toml"
         path.write_text(f'[base]\ndata = "{self.data}"\nepochs = 200\nbatch_size = 20\n'

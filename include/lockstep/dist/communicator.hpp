@@ -51,6 +51,8 @@ class Communicator {
 
   /// The texts of all ranks in rank order; on the root only, elsewhere nothing.
   std::vector<std::string> gather_text(const std::string& mine) const;
+  /// The same on all ranks.
+  std::vector<std::string> all_gather_text(const std::string& mine) const;
   /// The values of all ranks, concatenated in rank order, on all ranks. Lengths may differ.
   template <class T>
   std::vector<T> all_gather_v(std::span<const T> mine) const;

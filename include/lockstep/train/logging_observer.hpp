@@ -18,6 +18,7 @@ class LoggingObserver : public TrainObserver {
   void progressed(std::uint64_t step, double local_mean_loss, double samples_per_second) override;
   void epoch_finished(const EpochMetrics& metrics) override;
   bool wants_to_stop() override { return next_.wants_to_stop(); }
+  void in_long_phase() override { next_.in_long_phase(); }
   bool goes_on_after(const EpochMetrics& metrics) override { return next_.goes_on_after(metrics); }
   void checkpoint_written(const std::string& path, double seconds, std::uint64_t bytes) override;
   void message(const std::string& text) override;

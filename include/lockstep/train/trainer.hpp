@@ -55,6 +55,8 @@ class TrainObserver {
   }
   /// Asked before every step: true stops the run resumably, as a signal does.
   virtual bool wants_to_stop() { return false; }
+  /// In an evaluation or a checkpoint, every now and then.
+  virtual void in_long_phase() {}
   virtual void epoch_finished(const EpochMetrics& /*metrics*/) {}
   /// Asked after epoch_finished(): false ends the run there, for the reason halted_reason.
   virtual bool goes_on_after(const EpochMetrics& /*metrics*/) { return true; }
