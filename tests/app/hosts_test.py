@@ -81,7 +81,7 @@ class SameBitsOnSeveralHosts(cli.CliTestCase):
                     mount -t tmpfs -o size=8m tmpfs {shared}
                     cd {shared}
                     ip link add docker0 type bridge
-                    ulimit -v 100000000
+                    ulimit -v 100000000000
                     ulimit -f 1000000
                     shift
                     TMPDIR=/mnt exec {self.dir}/other "$@"' sh "$@"
