@@ -137,7 +137,9 @@ std::string make_directories(const std::string& path, std::error_code& error) {
   fs::path whole = fs::absolute(path).lexically_normal();
   if (whole.filename().empty()) whole = whole.parent_path();  // ends in a slash
   std::vector<fs::path> missing;                              // from below
-  for (fs::path at = whole; at.has_relative_path() && !fs::exists(at, error); at = at.parent_path()) {
+  // A link to nothing is not missing, or callers would take it for theirs.
+  for (fs::path at = whole; at.has_relative_path() && !fs::exists(fs::symlink_status(at, error));
+       at = at.parent_path()) {
     missing.push_back(at);
   }
   fs::create_directories(whole, error);

@@ -31,18 +31,27 @@ namespace fs = std::filesystem;
   throw UserError("--run-dir: expected a directory that can be written, found '" + path + "': " + found);
 }
 
-/// The nearest of the path and its parents that exists.
+/// The nearest of the path and its parents that exists, be it a link to nothing.
 fs::path nearest_existing(const fs::path& path) {
   fs::path nearest = fs::absolute(path).lexically_normal();
   std::error_code ignored;
-  while (!fs::exists(nearest, ignored) && nearest.has_relative_path()) nearest = nearest.parent_path();
+  while (!fs::exists(fs::symlink_status(nearest, ignored)) && nearest.has_relative_path())
+    nearest = nearest.parent_path();
   return nearest;
 }
+
+bool is_link_to_nothing(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_symlink(path, ignored) && !fs::exists(path, ignored);
+}
+
+constexpr const char* link_to_nothing = "a link to nothing; is the disk there that it leads to?";
 
 /// Throws UserError if `path` could not be made or written into. Leaves nothing behind.
 void check_usable(const std::string& path) {
   const fs::path nearest = nearest_existing(path);
   std::error_code ignored;
+  if (is_link_to_nothing(nearest)) refuse(path, "'" + nearest.string() + "' is " + link_to_nothing);
   if (!fs::is_directory(nearest, ignored)) refuse(path, "'" + nearest.string() + "' is not a directory");
   if (::access(nearest.c_str(), W_OK | X_OK) != 0) {
     refuse(path, "'" + nearest.string() + "': " + std::strerror(errno));
@@ -126,6 +135,7 @@ RunDirectory::RunDirectory(const std::string& path)
     made_lock_ = !fs::exists(lock_path(), error);
     lock();
     made_checkpoints_ = !make_directories(checkpoints_path(), error).empty();
+    if (is_link_to_nothing(checkpoints_path())) refuse(checkpoints_path(), link_to_nothing);
     if (error) refuse(checkpoints_path(), error.message());
   } catch (...) {
     discard();

@@ -513,6 +513,31 @@ class DamagedCheckpoints(ResumeTestCase):
         self.assertIn("warning: no valid checkpoint is left; training begins anew", result.err)
         self.assert_same_run(run_dir, expected)
 
+    def test_where_their_disk_is_not_there_the_link_to_it_stays(self):
+        expected = self.never_stopped()
+        checkpoints, disk = expected / "checkpoints", self.dir / "disk"
+        checkpoints.rename(disk)
+        checkpoints.symlink_to(disk)
+        disk.rename(self.dir / "gone")
+        metrics = (expected / "metrics.csv").read_text()
+        for ranks in (1, 2):
+            result = cli.run("train", "--run-dir", expected, *self.flags(), ranks=ranks)
+            self.assertEqual(result.status, 2, str(result))
+            self.assertIn(f"found '{checkpoints}': a link to nothing", result.err)
+            self.assertTrue(checkpoints.is_symlink())
+        self.assertEqual((expected / "metrics.csv").read_text(), metrics)
+        (self.dir / "gone").rename(disk)
+        self.assertIn("already finished", self.train(expected, *self.flags()).out)
+
+    def test_a_run_directory_that_is_a_link_to_nothing_is_refused_and_stays(self):
+        link = self.dir / "link"
+        link.symlink_to("nowhere")
+        for run_dir in (link, link / "below"):
+            result = cli.run("train", "--run-dir", run_dir, *self.flags())
+            self.assertEqual(result.status, 2, str(result))
+            self.assertIn("a link to nothing", result.err)
+            self.assertTrue(link.is_symlink())
+
     def test_a_directory_in_the_place_of_one_is_none(self):
         expected = self.never_stopped()
         run_dir = self.dir / "run"
