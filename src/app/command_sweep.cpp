@@ -154,7 +154,11 @@ ExitStatus sweep(const Communicator& world, const SweepArguments& arguments) {
   ExitStatus status = status_of(result);
   on_root(world, [&] {
     try {
-      print_end(plan, result, write_results(plan));
+      const SweepSummary summary = write_results(plan);
+      // A job that finds nothing left, e.g. when launch starts it again, tells how the trials have ended.
+      const bool all_failed = summary.failed > 0 && summary.finished + summary.halted == 0;
+      if (result.progress.runs == 0 && all_failed) status = ExitStatus::failure;
+      print_end(plan, result, summary);
     } catch (const FileError& error) {
       // The trials are what they are; the tables are made anew at the next start.
       std::cerr << "warning: " << error.what() << "; the tables are not up to date" << std::endl;
