@@ -96,6 +96,12 @@ ProgressBoard::ProgressBoard(const Communicator& world)
   ranks_elsewhere_ = describe_elsewhere(world.all_gather_text(world.host()), ranks_);
 }
 
+bool ProgressBoard::everyone_in(Phase phase) const {
+  const std::vector<std::uint64_t> all = places();
+  return std::all_of(all.begin(), all.end(),
+                     [&](std::uint64_t place) { return phase_of(place >> beat_bits) == phase; });
+}
+
 std::vector<std::uint64_t> ProgressBoard::places() const {
   std::vector<std::uint64_t> places;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {

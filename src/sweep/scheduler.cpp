@@ -308,10 +308,10 @@ SweepResult SweepJob::run() {
   return {progress_, world_.all_reduce_max(world_.is_root() && stopped ? 1 : 0) == 1};
 }
 
-/// Not collective; on the first rank of a group that runs a trial, between its steps.
+/// Not collective; on the first rank of a group, between the steps of a trial and between trials.
 void SweepJob::keep_in_touch(const Communicator& group) {
   if (world_.is_root() && world_.nodes() > 1) board_->progress();
-  if (signs_of_life_) signs_of_life_->exchange(group.size());
+  if (signs_of_life_) signs_of_life_->exchange(group.size(), true);
 }
 
 /// The job's ranks have met when it returns.
@@ -320,8 +320,9 @@ void SweepJob::wait_for_others() {
   progress_board_.reach(0, Phase::waiting_for_trials);
   const auto meanwhile = [&] {
     if (signs_of_life_) {
-      signs_of_life_->exchange(1);
-      progress_board_.beat();
+      signs_of_life_->exchange(1, false);
+      // Where others of this host are at work, its watchdogs look after them.
+      if (progress_board_.everyone_in(Phase::waiting_for_trials)) progress_board_.beat();
       const std::string missing = signs_of_life_->missing();
       if (!missing.empty() && progress_board_.claim_report()) throw std::runtime_error(missing);
     }
@@ -337,6 +338,7 @@ void SweepJob::run_round(std::size_t round, const Communicator& group) {
   const std::vector<std::size_t>& runs = rounds_[round].runs;
   for (;;) {
     progress_board_.beat();
+    if (group.is_root()) keep_in_touch(group);
     const bool stop = group.all_reduce_max(signal_.requested() ? 1 : 0) == 1;
     std::uint64_t next = runs.size();
     if (group.is_root() && stop) board_->stop();

@@ -61,6 +61,8 @@ class ProgressBoard {
     line().place.compare_exchange_strong(before, after_beat(before), std::memory_order_relaxed);
   }
 
+  /// Whether all ranks that are seen here are in `phase`.
+  bool everyone_in(Phase phase) const;
   /// Every line; two equal results mean that nobody got further between them.
   std::vector<std::uint64_t> places() const;
   /// "behind: rank 2, computing step 12; ranks 0, 1, 3, adding up the gradients of step 13".

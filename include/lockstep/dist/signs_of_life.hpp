@@ -23,21 +23,24 @@ class SignsOfLife {
   SignsOfLife& operator=(const SignsOfLife&) = delete;
 
   /// Not collective, and waits for nobody; to be called again and again. `ranks`: how many live, from this
-  /// one on; those of a group that watches itself need no call of their own. Throws MpiError.
-  void exchange(int ranks);
-  /// Who is missing, "no sign of life … from rank 2 on b"; empty if nobody is. Rank 0 knows of all, the
-  /// others of rank 0.
+  /// one on; those of a group that watches itself need no call of their own. `works`: whether they do, or
+  /// wait for the others. Throws MpiError.
+  void exchange(int ranks, bool works);
+  /// Who is missing when nobody works any more, "no sign of life … from rank 2 on b"; empty if nobody is.
+  /// Rank 0 knows of all, the others of rank 0.
   std::string missing() const;
 
  private:
   using Clock = std::chrono::steady_clock;
   void answer_others();
-  void show(int ranks);
+  void take_in(int first, std::int32_t sign);
+  void show(std::int32_t sign);
 
   Communicator channel_;
   std::vector<std::string> hosts_;  // of each rank
   double interval_seconds_, longest_silence_seconds_;
   std::vector<double> silent_seconds_;  // of each rank
+  std::vector<bool> works_;             // each rank, as it said last
   Clock::time_point last_call_{}, last_shown_{};
   std::vector<MPI_Request> answers_;  // on rank 0, to each rank
   std::int32_t shown_ = 0, answer_ = 0;
