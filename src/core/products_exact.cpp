@@ -2,6 +2,7 @@
 #include <bit>
 
 #include "lockstep/core/instruction_set.hpp"
+#include "lockstep/core/partition.hpp"
 #include "lockstep/core/summation_tree.hpp"
 #include "products_backends.hpp"
 #include "vectors.hpp"
@@ -16,6 +17,38 @@ namespace {
 template <InstructionSet Set>
 constexpr std::size_t tile_rows = Set == InstructionSet::avx2 ? 6 : 8;
 constexpr std::size_t most_rows = 8, most_bytes = 2 * vector_bytes<InstructionSet::avx512>;
+
+/// What is taken at a time of the inner index: a strip of so many rows stays in the nearest cache. And of the
+/// left factor: it stays in the next one, for all strips.
+constexpr std::size_t most_inner = 256, left_bytes = 512 * 1024;
+
+/// Contiguous parts of `count` things, of about the same size and at most `most` of them in each; one empty
+/// part of none.
+template <class Body>
+void for_blocks(std::size_t count, std::size_t most, const Body& body) {
+  const std::size_t blocks = std::max<std::size_t>((count + most - 1) / most, 1);
+  for (std::size_t block = 0; block < blocks; ++block) body(block_partition(count, blocks, block));
+}
+
+/// How many rows, or columns, of `length` numbers may be taken of the left factor.
+template <class T>
+std::size_t most_of_left(std::size_t length) {
+  return std::max<std::size_t>(left_bytes / sizeof(T) / std::max<std::size_t>(length, 1), most_rows);
+}
+
+/// Copies all whole tiles of the left factor, `rows` chains that are `row_step` apart and have `inner`
+/// numbers `inner_step` apart, to `to`: (tiles, inner, Rows).
+template <std::size_t Rows, class T>
+[[gnu::always_inline]] inline void pack_left(const T* from, std::size_t row_step, std::size_t inner_step,
+                                             std::size_t rows, std::size_t inner, T* to) {
+  for (std::size_t row = 0; row + Rows <= rows; row += Rows, from += Rows * row_step) {
+    const T* column = from;
+    for (std::size_t k = 0; k < inner; ++k, to += Rows, column += inner_step) {
+#pragma GCC unroll 16
+      for (std::size_t i = 0; i < Rows; ++i) to[i] = column[i * row_step];
+    }
+  }
+}
 
 /// Some columns of b: (inner, columns), in a tile's width, filled up with zeros.
 template <class T>
@@ -36,21 +69,64 @@ template <std::size_t Columns, class T>
   return {column, columns, packed, Columns};
 }
 
-/// z = a · b.   a: (z.rows, inner), b: (inner, z.columns)
-template <class T>
+/// Some rows of b from `row` on, as the columns of a strip.   to: (b.columns, Columns), filled up with zeros
+template <std::size_t Columns, std::size_t Bytes, class T>
+[[gnu::always_inline]] inline void copy_transposed_strip(MatrixView<const T> b, std::size_t row, T* to) {
+  using V = Vector<T, Bytes>;
+  constexpr std::size_t lanes = Bytes / sizeof(T);
+  const std::size_t rows = std::min(Columns, b.rows - row), whole = b.columns / lanes * lanes;
+  for (std::size_t i0 = 0; i0 < Columns; i0 += lanes) {
+    for (std::size_t k = 0; k < whole; k += lanes) {
+      V square[lanes];
+#pragma GCC unroll 16
+      for (std::size_t i = 0; i < lanes; ++i) {
+        square[i] = i0 + i < rows ? load<Bytes>(b.row(row + i0 + i) + k) : V{};
+      }
+      transpose_square(square);
+#pragma GCC unroll 16
+      for (std::size_t i = 0; i < lanes; ++i) store(square[i], to + (k + i) * Columns + i0);
+    }
+  }
+  for (std::size_t k = whole; k < b.columns; ++k) {
+    for (std::size_t i = 0; i < Columns; ++i) to[k * Columns + i] = i < rows ? b(row + i, k) : T(0);
+  }
+}
+
+/// z = a · b, or a · bᵀ; or where it goes on, the chains in z are continued by it.   a: (z.rows, inner)
+template <class T, bool IsTransposed>
 struct Product {
   MatrixView<const T> a, b;
   MatrixView<T> z;
+  bool goes_on;
   T* packed;
+  T* packed_a;  // (z.rows / most_rows, inner, most_rows), where many strips read it; else nullptr
 
   template <std::size_t Rows>
-  void prepare() const {}
+  [[gnu::always_inline]] void prepare() const {
+    if (packed_a != nullptr) pack_left<Rows>(a.data, a.stride, 1, a.rows, a.columns, packed_a);
+  }
+
+  template <std::size_t Columns, std::size_t Bytes>
+  [[gnu::always_inline]] Strip<T> strip(std::size_t column, bool read_often) const {
+    if constexpr (IsTransposed) {
+      copy_transposed_strip<Columns, Bytes>(b, column, packed);
+      return {column, std::min(Columns, b.rows - column), packed, Columns};
+    } else {
+      return strip_of<Columns>(b, column, read_often, packed);
+    }
+  }
 
   template <class Tile, bool IsWhole>
   [[gnu::always_inline]] void compute_tile(std::size_t row, const Strip<T>& strip) const {
     Tile chains;
-    chains.template multiply_add<1>(a.row(row), a.stride, 1, strip.data, strip.stride, b.rows);
-    chains.store_some_to(strip.columns, z.row(row) + strip.column, z.stride);
+    T* const to = z.row(row) + strip.column;
+    if (goes_on) chains.load_some_from(strip.columns, to, z.stride);
+    if (IsWhole && packed_a != nullptr) {
+      chains.multiply_add(packed_a + row * a.columns, 1, Tile::rows, strip.data, strip.stride, a.columns);
+    } else {
+      chains.multiply_add(a.row(row), a.stride, 1, strip.data, strip.stride, a.columns);
+    }
+    chains.store_some_to(strip.columns, to, z.stride);
   }
 };
 
@@ -69,14 +145,12 @@ struct WeightGradient {
   /// each other out of the cache.
   template <std::size_t Rows>
   [[gnu::always_inline]] void prepare() const {
-    if (packed_a == nullptr) return;
-    T* to = packed_a;
-    for (std::size_t row = 0; row + Rows <= z.rows; row += Rows) {
-      for (std::size_t k = 0; k < a.rows; ++k, to += Rows) {
-        const T* const from = a.row(k) + row;
-        for (std::size_t i = 0; i < Rows; ++i) to[i] = from[i];
-      }
-    }
+    if (packed_a != nullptr) pack_left<Rows>(a.data, 1, a.stride, z.rows, a.rows, packed_a);
+  }
+
+  template <std::size_t Columns, std::size_t>
+  [[gnu::always_inline]] Strip<T> strip(std::size_t column, bool read_often) const {
+    return strip_of<Columns>(b, column, read_often, packed);
   }
 
   template <class Tile, bool IsWhole>
@@ -88,9 +162,8 @@ struct WeightGradient {
     sum_in_tree_order(micro_batches.size(), [&](std::size_t batch, std::size_t level, std::size_t additions) {
       Tile chains;
       const Range of = micro_batches[batch];
-      // The chains of a micro-batch are short: without unrolling, a mispredicted end costs a tenth.
-      chains.template multiply_add<4>(columns + of.begin * step, 1, step,
-                                      strip.data + of.begin * strip.stride, strip.stride, of.size());
+      chains.multiply_add(columns + of.begin * step, 1, step, strip.data + of.begin * strip.stride,
+                          strip.stride, of.size());
       for (; additions > 0; --additions) chains.add(levels + --level * tile_size);
       if (batch + 1 == micro_batches.size()) {
         chains.store_some_to(strip.columns, z.row(row) + strip.column, z.stride);
@@ -114,7 +187,7 @@ template <std::size_t Rows, bool IsWhole, std::size_t Vectors, std::size_t Bytes
 template <std::size_t Rows, std::size_t Vectors, std::size_t Bytes, class T, class Task>
 [[gnu::always_inline]] inline void compute_strip(const Task& task, std::size_t column) {
   const Strip<T> strip =
-      strip_of<Vectors * Bytes / sizeof(T)>(task.b, column, task.z.rows > 4 * Rows, task.packed);
+      task.template strip<Vectors * Bytes / sizeof(T), Bytes>(column, task.z.rows > 4 * Rows);
   compute_rows<Rows, true, Vectors, Bytes, T>(task, strip, 0);
 }
 
@@ -140,9 +213,29 @@ void compute(const Task& task) {
 
 /// Room for a strip of b.
 template <class T>
-T* packed_strip(MatrixView<const T> b) {
+T* packed_strip(std::size_t inner) {
   struct Packed;
-  return scratch<T, Packed>(b.rows * most_bytes / sizeof(T));
+  return scratch<T, Packed>(inner * most_bytes / sizeof(T));
+}
+
+/// Room for what is taken of the left factor, if so many columns of z are worth it; else nullptr.
+template <class T>
+T* packed_left(std::size_t rows, std::size_t inner, std::size_t columns) {
+  struct PackedLeft;
+  return columns > 4 * most_bytes / sizeof(T) ? scratch<T, PackedLeft>(rows * inner) : nullptr;
+}
+
+/// z = a · b, or a · bᵀ.   a: (z.rows, inner)
+template <bool IsTransposed, class T>
+void multiply(MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> z) {
+  for_blocks(a.columns, most_inner, [&](Range inner) {
+    const MatrixView<const T> b_block = IsTransposed ? b.columns_of(inner) : b.rows_of(inner);
+    for_blocks(a.rows, most_of_left<T>(inner.size()), [&](Range rows) {
+      compute<T>(Product<T, IsTransposed>{a.rows_of(rows).columns_of(inner), b_block, z.rows_of(rows),
+                                          inner.begin > 0, packed_strip<T>(inner.size()),
+                                          packed_left<T>(rows.size(), inner.size(), z.columns)});
+    });
+  });
 }
 
 /// to = fromᵀ
@@ -172,7 +265,7 @@ void transpose(MatrixView<const T> from, MatrixView<T> to) {
 
 template <class T>
 void forward_product(MatrixView<const T> x, MatrixView<const T> w, MatrixView<T> z) {
-  compute<T>(Product<T>{x, w, z, packed_strip(w)});
+  multiply</*IsTransposed=*/false>(x, w, z);
 }
 
 template <class T>
@@ -181,27 +274,23 @@ void weight_gradient_product(MatrixView<const T> x, MatrixView<const T> delta, M
   struct Levels;
   T* const levels =
       scratch<T, Levels>(tree_levels(micro_batches.size()) * most_rows * most_bytes / sizeof(T));
-  struct PackedInputs;
-  const bool read_often = dw.columns > 4 * most_bytes / sizeof(T);
-  T* const packed_inputs = read_often ? scratch<T, PackedInputs>(x.rows * dw.rows) : nullptr;
-  compute<T>(WeightGradient<T>{x, delta, micro_batches, dw, packed_strip(delta), levels, packed_inputs});
+  for_blocks(dw.rows, most_of_left<T>(x.rows), [&](Range inputs) {
+    compute<T>(WeightGradient<T>{x.columns_of(inputs), delta, micro_batches, dw.rows_of(inputs),
+                                 packed_strip<T>(delta.rows), levels,
+                                 packed_left<T>(inputs.size(), x.rows, dw.columns)});
+  });
 }
 
-/// Computed as dx = delta · (wᵀ) or as dxᵀ = w · (deltaᵀ), the same chains, whichever needs fewer elements
-/// transposed.
+/// Computed as dx = delta · wᵀ or as dxᵀ = w · deltaᵀ, the same chains: where delta has many rows, it takes
+/// less to transpose w strip by strip, else whichever needs fewer elements transposed.
 template <class T>
 void input_gradient_product(MatrixView<const T> delta, MatrixView<const T> w, MatrixView<T> dx) {
-  struct Transposed;
+  constexpr std::size_t many_rows = 96;
+  const bool is_w_smaller = w.rows * w.columns <= delta.rows * (w.rows + w.columns);
+  if (delta.rows >= many_rows || is_w_smaller) return multiply</*IsTransposed=*/true>(delta, w, dx);
   struct Results;
-  if (w.rows * w.columns <= delta.rows * (w.rows + w.columns)) {
-    const MatrixView<T> w_t(scratch<T, Transposed>(w.rows * w.columns), w.columns, w.rows);
-    transpose(w, w_t);
-    return forward_product<T>(delta, w_t, dx);
-  }
-  const MatrixView<T> delta_t(scratch<T, Transposed>(delta.rows * delta.columns), delta.columns, delta.rows);
   const MatrixView<T> dx_t(scratch<T, Results>(dx.rows * dx.columns), dx.columns, dx.rows);
-  transpose(delta, delta_t);
-  forward_product<T>(w, delta_t, dx_t);
+  multiply</*IsTransposed=*/true>(w, delta, dx_t);
   transpose<T>(dx_t, dx);
 }
 

@@ -132,7 +132,7 @@ struct ForwardTask {
   [[gnu::always_inline]] void compute_block(std::size_t block) const {
     for (std::size_t i = 0; i < z.rows; ++i) {
       Row chains;
-      if (block > 0) chains.load_from(sums + i * Row::columns);
+      if (block > 0) chains.load_from(sums + i * Row::columns, Row::columns);
       const Range nonzeros = x.of(block, i);
       for (std::size_t n = nonzeros.begin; n < nonzeros.end; ++n) {
         chains.multiply_add(x.values + n, 1, packed + x.columns[n] * Row::columns);

@@ -100,14 +100,15 @@ struct Chains {
   }
 
   /// The same for `count` rows, one after the other; rows and factors lie `row_step` and `factor_step` apart.
-  /// `Unrolled` of them stand in the loop.
-  template <std::size_t Unrolled>
+  /// Short chains without unrolling lose a tenth to a mispredicted end.
   [[gnu::always_inline]] void multiply_add(const T* factors, std::size_t stride, std::size_t factor_step,
                                            const T* row, std::size_t row_step, std::size_t count) {
-    for (; count >= Unrolled; count -= Unrolled) {
+    constexpr std::size_t unrolled = 4;
+    for (; count >= unrolled; count -= unrolled) {
 #pragma GCC unroll 16
-      for (std::size_t k = 0; k < Unrolled; ++k, factors += factor_step, row += row_step) {
+      for (std::size_t k = 0; k < unrolled; ++k, factors += factor_step, row += row_step) {
         multiply_add(factors, stride, row);
+        asm("" : "+r"(factors));  // or GCC loads factors of several rows at a time, and takes them apart
       }
     }
     for (; count > 0; --count, factors += factor_step, row += row_step) multiply_add(factors, stride, row);
@@ -122,12 +123,22 @@ struct Chains {
     }
   }
 
-  [[gnu::always_inline]] void load_from(const T* tile) {
+  /// from: (Rows, columns), rows `stride` elements apart
+  [[gnu::always_inline]] void load_from(const T* from, std::size_t stride) {
 #pragma GCC unroll 16
     for (std::size_t i = 0; i < Rows; ++i) {
 #pragma GCC unroll 16
-      for (std::size_t j = 0; j < Vectors; ++j) sums[i][j] = load<Bytes>(tile + i * columns + j * lanes);
+      for (std::size_t j = 0; j < Vectors; ++j) sums[i][j] = load<Bytes>(from + i * stride + j * lanes);
     }
+  }
+
+  /// The same with only the first `some` columns of each row; zeros in the others.
+  [[gnu::always_inline]] void load_some_from(std::size_t some, const T* from, std::size_t stride) {
+    if (some == columns) return load_from(from, stride);
+    T tile[Rows * columns] = {};
+    for (std::size_t i = 0; i < Rows; ++i)
+      std::memcpy(tile + i * columns, from + i * stride, some * sizeof(T));
+    load_from(tile, columns);
   }
 
   /// to: (Rows, columns), rows `stride` elements apart

@@ -118,6 +118,15 @@ TYPED_TEST(ExactProducts, EqualAScalarLoopBitForBitAtOddSizes) {
   }
 }
 
+// More of the inner index than is taken at a time, and more of the left factor.
+TYPED_TEST(ExactProducts, EqualAScalarLoopBitForBitInBlocks) {
+  for (const auto& [rows, in, out] : {std::array{20U, 600U, 300U}, std::array{700U, 523U, 277U}}) {
+    SCOPED_TRACE(::testing::Message() << rows << " rows, " << in << " x " << out);
+    expect_defined_bits(random_matrix<TypeParam>(rows, in, 1, 3), random_matrix<TypeParam>(in, out, 2, 3),
+                        random_matrix<TypeParam>(rows, out, 3, 3), 3);
+  }
+}
+
 TYPED_TEST(ExactProducts, OfNoRowsGiveAZeroWeightGradient) {
   Matrix<TypeParam> x(0, 5), delta(0, 3), dw(5, 3);
   weight_gradient_product<TypeParam>(Arithmetic::exact, x.view(), false, delta.view(), one_batch(x),

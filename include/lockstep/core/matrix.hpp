@@ -26,6 +26,7 @@ struct MatrixView {
 
   /// Some of the rows.
   MatrixView rows_of(Range some) const { return {row(some.begin), some.size(), columns, stride}; }
+  MatrixView columns_of(Range some) const { return {data + some.begin, rows, some.size(), stride}; }
 
   operator MatrixView<const T>() const requires(!std::is_const_v<T>) { return {data, rows, columns, stride}; }
 };
