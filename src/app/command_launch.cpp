@@ -78,28 +78,34 @@ std::string default_launcher(const LaunchArguments& arguments) {
   return std::getenv("SLURM_JOB_ID") != nullptr && arguments.hosts.empty() ? "srun" : "mpirun";
 }
 
-/// Hosts that a remote shell, or srun where that is the launcher, reaches. This host needs none.
-std::vector<HostSlots> answering(const std::vector<HostSlots>& hosts, const std::string& launcher,
-                                 const SignalRelay& relay) {
+/// Whether a remote shell, or srun where that is the launcher, reaches a host. This host needs none.
+bool answers(const std::string& host, const std::string& launcher, const SignalRelay& relay) {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  if (host == name.data() || host == "localhost") return true;
   const char* const chosen = std::getenv("OMPI_MCA_plm_rsh_agent");
   const std::string agent = chosen == nullptr ? "ssh -o BatchMode=yes" : chosen;
   const std::string srun = srun_of(launcher);
-  const auto probe = [&](const std::string& host) -> std::vector<std::string> {
-    if (srun.empty()) return {"sh", "-c", "exec " + agent + " \"$1\" true", "sh", host};
-    return {srun, "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=" + host, "true"};
-  };
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
+  const std::vector<std::string> by_shell{"sh", "-c", "exec " + agent + " \"$1\" true", "sh", host};
+  const std::vector<std::string> by_srun{srun,         "--overlap",          "--nodes=1",
+                                         "--ntasks=1", "--nodelist=" + host, "true"};
+  return succeeds_within(srun.empty() ? by_shell : by_srun, seconds_to_answer, &relay) == true;
+}
+
+/// The hosts that answer and those that do not.
+std::pair<std::vector<HostSlots>, std::vector<std::string>> ask(const std::vector<HostSlots>& hosts,
+                                                                const std::string& launcher,
+                                                                const SignalRelay& relay) {
   std::vector<HostSlots> found;
+  std::vector<std::string> missing;
   for (const HostSlots& host : hosts) {
-    const bool here = host.name == name.data() || host.name == "localhost";
-    if (here || succeeds_within(probe(host.name), seconds_to_answer, &relay) == true) {
+    if (answers(host.name, launcher, relay)) {
       found.push_back(host);
-    } else if (relay.count() == 0) {
-      say(host.name + " does not answer and is left out");
+    } else {
+      missing.push_back(host.name);
     }
   }
-  return found;
+  return {found, missing};
 }
 
 /// What is known of the run that the command makes: where its checkpoints will be.
@@ -228,17 +234,33 @@ bool was_ended_by_signal(int status) {
          status == 128 + SIGHUP || status == 128 + SIGKILL;
 }
 
-/// A job that failed before a newer checkpoint may never have been started: tells by starting `true` in its
-/// place. Throws UserError if that fails; a launcher that does not end, or a signal, says nothing.
+/// What to look at when the launcher starts nothing.
+std::string launcher_advice(const std::string& launcher) {
+  const bool refuses_root = ::geteuid() == 0 && srun_of(launcher).empty() &&
+                            launcher.find("--allow-run-as-root") == std::string::npos &&
+                            (std::getenv("OMPI_ALLOW_RUN_AS_ROOT") == nullptr ||
+                             std::getenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM") == nullptr);
+  if (refuses_root)
+    return "As root, mpirun wants OMPI_ALLOW_RUN_AS_ROOT=1 and OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1";
+  return "Is a flag or a host wrong? If there are too few slots (cores): start fewer ranks, name --hosts "
+         "a:4,b:4, or let them share cores by --launcher \"mpirun --oversubscribe\"";
+}
+
+/// Tells whether a job can be started at all by starting `true` in its place, and names hosts that do not
+/// answer. Throws UserError; a launcher that does not end though all hosts answer, or a signal, says nothing.
 void rehearse(const std::string& launcher, std::size_t ranks, const std::vector<HostSlots>& hosts,
               const SignalRelay& relay) {
   const std::vector<std::string> command = launcher_command(launcher, ranks, hosts, {"true"});
-  if (succeeds_within(command, seconds_to_rehearse, &relay).value_or(true) || relay.count() > 0) return;
+  const std::optional<bool> starts = succeeds_within(command, seconds_to_rehearse, &relay);
+  if (starts == true || relay.count() > 0) return;
+  const std::vector<std::string> missing = ask(hosts, launcher, relay).second;
+  if (relay.count() > 0) return;
+  if (!missing.empty())
+    throw UserError("--hosts: expected hosts that answer, found that these do not: " + join(missing));
+  if (!starts) return;
   const std::string found = fmt::format("{}", fmt::join(command, " "));
   throw UserError("--launcher: expected a command that starts " + std::to_string(ranks) +
-                  " ranks, found that `" + found + "` fails like the first start did. Is a flag or a host " +
-                  "wrong? If there are too few slots (cores): start fewer ranks, name --hosts a:4,b:4, or " +
-                  "let them share cores by --launcher \"mpirun --oversubscribe\"");
+                  " ranks, found that `" + found + "` fails. " + launcher_advice(launcher));
 }
 
 /// Once, here, and not by ranks that are started for it.
@@ -277,6 +299,9 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
   std::vector<std::string> program{std::filesystem::read_symlink("/proc/self/exe").string()};
   program.insert(program.end(), command.begin(), command.end());
 
+  // Later, those that do not answer are gone.
+  if (!hosts.empty()) rehearse(launcher, ranks, hosts, relay);
+  if (relay.count() > 0) return ExitStatus::resumable;
   RestartPolicy policy(arguments.max_restarts, std::chrono::duration<double>(arguments.first_delay_seconds));
   for (std::vector<std::string> now = program;;) {
     const int status = run_supervised(launcher_command(launcher, ranks, hosts, now), relay);
@@ -291,14 +316,14 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
       say(what + "; not started again after a signal");
       return ExitStatus::failure;
     }
+    const bool was_killed = status == 128 + SIGKILL;
+    if (first_start && step == first_step && hosts.empty() && !was_killed)
+      rehearse(launcher, ranks, hosts, relay);
+    if (relay.count() > 0) return ExitStatus::resumable;
     const auto delay = policy.after_failure(step);
     if (!delay) {
       say(what + "; not started again: " + policy.reason());
-      if (status == 128 + SIGKILL) {
-        say("status 137 is a SIGKILL: by somebody, or by Linux for want of memory (see dmesg)");
-      } else if (policy.restarts() == 0 && step == first_step) {
-        rehearse(launcher, ranks, hosts, relay);
-      }
+      if (was_killed) say("status 137 is a SIGKILL: by somebody, or by Linux for want of memory (see dmesg)");
       const bool is_users = status == static_cast<int>(ExitStatus::user_error);
       return is_users ? ExitStatus::user_error : ExitStatus::failure;
     }
@@ -308,16 +333,15 @@ ExitStatus supervise(const LaunchPlan& arguments, const std::string& launcher,
     run.wait_until_free(relay);
     if (relay.count() > 0) return ExitStatus::resumable;
     if (!arguments.hosts.empty()) {
-      hosts = answering(parse_hosts(arguments.hosts, arguments.ranks), launcher, relay);
-      if (hosts.empty() && relay.count() == 0)
-        throw std::runtime_error("none of the hosts answers: " + arguments.hosts);
+      const auto [found, missing] = ask(parse_hosts(arguments.hosts, arguments.ranks), launcher, relay);
+      if (relay.count() > 0) return ExitStatus::resumable;
+      if (found.empty()) throw std::runtime_error("none of the hosts answers: " + arguments.hosts);
+      for (const std::string& host : missing) say(host + " does not answer and is left out");
+      hosts = found;
       ranks = std::min(arguments.ranks, total_slots(hosts));
       if (ranks < arguments.ranks)
         say(fmt::format("goes on with {} of {} ranks, for want of hosts", ranks, arguments.ranks));
     }
-    if (relay.count() == 0 && policy.restarts() == 1 && step == first_step)
-      rehearse(launcher, ranks, hosts, relay);
-    if (relay.count() > 0) return ExitStatus::resumable;
     now = program;
     const std::vector<std::string> more = run.flags_of_restart();
     now.insert(now.end(), more.begin(), more.end());

@@ -46,6 +46,8 @@ std::string text_of(Phase phase, std::uint64_t step) {
       return "updating its weights in step " + next;
     case Phase::sharing_weights:
       return "sharing the weights of step " + next;
+    case Phase::asking_root:
+      return "asking rank 0 for trials, or telling it of one";
     case Phase::between_trials:
       return "between two trials";
     case Phase::running_trials:

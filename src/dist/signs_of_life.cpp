@@ -16,7 +16,7 @@ namespace {
 constexpr int rank_that_answers = 0;
 constexpr int sign_tag = 1, answer_tag = 2;
 // Between two signs.
-constexpr double shortest_interval_seconds = 0.1, longest_interval_seconds = 10;
+constexpr double shortest_interval_seconds = 0.1, longest_interval_seconds = 1;
 // A rank that gets no core for some intervals is there.
 constexpr double least_limit_seconds = 2;
 
@@ -35,7 +35,8 @@ SignsOfLife::SignsOfLife(const Communicator& world, double timeout_seconds)
       longest_silence_seconds_(std::max(2 * timeout_seconds, least_limit_seconds)),
       silent_seconds_(hosts_.size()),
       works_(hosts_.size()),
-      answers_(hosts_.size(), MPI_REQUEST_NULL) {}
+      answers_(hosts_.size(), MPI_REQUEST_NULL),
+      answered_(hosts_.size()) {}
 
 SignsOfLife::~SignsOfLife() {
   // While an exception passes, the others may be elsewhere.
@@ -66,7 +67,9 @@ void SignsOfLife::exchange(int ranks, bool works) {
   }
   const bool answered = is_complete(waiting_for_answer_);
   silent_seconds_[rank_that_answers] = answered ? 0 : silent_seconds_[rank_that_answers] + passed;
-  if (answered) show(works ? ranks : -ranks);
+  if (!answered) return;
+  told_ = answer_;
+  show(works ? ranks : -ranks);
 }
 
 /// A sign is how many ranks live, negative if they wait for others.
@@ -93,7 +96,9 @@ void SignsOfLife::answer_others() {
     // It shows itself again only after it had the answer before.
     MPI_Request& answer = answers_[static_cast<std::size_t>(status.MPI_SOURCE)];
     check_mpi(MPI_Wait(&answer, MPI_STATUS_IGNORE), "MPI_Wait");
-    check_mpi(MPI_Isend(&answer_, 1, MPI_INT32_T, status.MPI_SOURCE, answer_tag, channel_.handle(), &answer),
+    std::int32_t& word = answered_[static_cast<std::size_t>(status.MPI_SOURCE)];
+    word = told_;
+    check_mpi(MPI_Isend(&word, 1, MPI_INT32_T, status.MPI_SOURCE, answer_tag, channel_.handle(), &answer),
               "MPI_Isend");
   }
 }
@@ -119,8 +124,8 @@ std::string SignsOfLife::missing() const {
     }
   }
   if (ranks.empty()) return "";
-  return "no sign of life for " + format_exact(longest_silence_seconds_) + " s (--stall-timeout) from " +
-         join(ranks, ", ");
+  return "no sign of life for " + format_exact(longest_silence_seconds_) +
+         " s (twice --stall-timeout, at least 2 s) from " + join(ranks, ", ");
 }
 
 }  // namespace lockstep

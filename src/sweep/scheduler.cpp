@@ -140,7 +140,10 @@ class SweepJob {
   void tick(bool now);
   SweepProgress progress_shown() const;
 
+  bool is_stopping() const;
+  void exchange_signs(int ranks, bool works);
   void keep_in_touch(const Communicator& group);
+  void ask_root(const std::function<void()>& ask);
   void wait_for_others();
   const Trial& trial_of(std::size_t run) const { return plan_.trials[runs_[run]]; }
 
@@ -308,10 +311,30 @@ SweepResult SweepJob::run() {
   return {progress_, world_.all_reduce_max(world_.is_root() && stopped ? 1 : 0) == 1};
 }
 
+/// Not collective, and where there are signs of life, it waits for nobody.
+bool SweepJob::is_stopping() const {
+  return signs_of_life_ && !world_.is_root() ? signs_of_life_->told() != 0 : board_->stopped();
+}
+
+/// Not collective.
+void SweepJob::exchange_signs(int ranks, bool works) {
+  if (!signs_of_life_) return;
+  if (world_.is_root()) signs_of_life_->tell(is_stopping() ? 1 : 0);
+  signs_of_life_->exchange(ranks, works);
+}
+
 /// Not collective; on the first rank of a group, between the steps of a trial and between trials.
 void SweepJob::keep_in_touch(const Communicator& group) {
   if (world_.is_root() && world_.nodes() > 1) board_->progress();
-  if (signs_of_life_) signs_of_life_->exchange(group.size(), true);
+  exchange_signs(group.size(), true);
+}
+
+/// Not collective; on the first rank of a group, between trials. The board is on rank 0: where that does not
+/// respond, the watchdog shall say what is waited for.
+void SweepJob::ask_root(const std::function<void()>& ask) {
+  progress_board_.reach(0, Phase::asking_root);
+  ask();
+  progress_board_.reach(0, Phase::between_trials);
 }
 
 /// The job's ranks have met when it returns.
@@ -320,7 +343,7 @@ void SweepJob::wait_for_others() {
   progress_board_.reach(0, Phase::waiting_for_trials);
   const auto meanwhile = [&] {
     if (signs_of_life_) {
-      signs_of_life_->exchange(1, false);
+      exchange_signs(1, false);
       // Where others of this host are at work, its watchdogs look after them.
       if (progress_board_.everyone_in(Phase::waiting_for_trials)) progress_board_.beat();
       const std::string missing = signs_of_life_->missing();
@@ -341,8 +364,8 @@ void SweepJob::run_round(std::size_t round, const Communicator& group) {
     if (group.is_root()) keep_in_touch(group);
     const bool stop = group.all_reduce_max(signal_.requested() ? 1 : 0) == 1;
     std::uint64_t next = runs.size();
-    if (group.is_root() && stop) board_->stop();
-    if (group.is_root() && !stop) next = board_->draw(round);
+    if (group.is_root() && stop) ask_root([&] { board_->stop(); });
+    if (group.is_root() && !stop) ask_root([&] { next = board_->draw(round); });
     group.broadcast(std::span(&next, 1));
     if (next >= runs.size()) return;
     run_one(group, runs[next]);
@@ -401,7 +424,7 @@ std::optional<FileLock> SweepJob::take(const Communicator& group, std::size_t ru
 std::string SweepJob::train_one(const Communicator& group, const Trial& trial, TrialRecord& record) {
   const auto tick_and_look = [&] {
     tick(false);
-    return board_->stopped();
+    return is_stopping();
   };
   TrialWatch watch(plan_, trial, *ledger_, record, tick_and_look, [&] { keep_in_touch(group); });
   try {
@@ -411,7 +434,7 @@ std::string SweepJob::train_one(const Communicator& group, const Trial& trial, T
     record.message = result.reason;
     // The job's signal or limit is that of all its trials, --max-seconds that of one.
     const bool of_the_job = result.status == ExitStatus::resumable && result.reason != max_seconds_reason;
-    if (of_the_job && group.is_root()) board_->stop();
+    if (of_the_job && group.is_root()) ask_root([&] { board_->stop(); });
     record.status = result.status == ExitStatus::resumable ? TrialStatus::stopped
                     : result.reason == halted_reason       ? TrialStatus::halted
                                                            : TrialStatus::finished;
@@ -436,11 +459,11 @@ void SweepJob::run_one(const Communicator& group, std::size_t run) {
   const std::optional<FileLock> lock = take(group, run, record);
   if (group.all_reduce_max(lock.has_value() ? 1 : 0) == 0) {
     const bool refused = record.status == TrialStatus::stopped;
-    if (group.is_root())
-      board_->set(run, {refused ? TrialStatus::stopped : TrialStatus::waiting, !refused, no_value});
+    const TrialStatus status = refused ? TrialStatus::stopped : TrialStatus::waiting;
+    if (group.is_root()) ask_root([&] { board_->set(run, {status, !refused, no_value}); });
     return;
   }
-  if (group.is_root()) board_->set(run, {TrialStatus::running, false, no_value});
+  if (group.is_root()) ask_root([&] { board_->set(run, {TrialStatus::running, false, no_value}); });
   tick(true);
   const Clock::time_point start = Clock::now();
   progress_board_.reach(0, Phase::running_trials);
@@ -467,7 +490,7 @@ void SweepJob::end_one(const Communicator& group, std::size_t run, TrialRecord& 
   });
   if (group.is_root()) {
     const double value = record.last.epoch > 0 ? metric_value(record.last, plan_.metric) : no_value;
-    board_->set(run, {record.status, false, value});
+    ask_root([&] { board_->set(run, {record.status, false, value}); });
   }
   tick(true);
 }

@@ -39,9 +39,20 @@ TEST(SignsOfLife, MissesNobodyWhoIsSlow) {
   }
 }
 
+TEST(SignsOfLife, CarryTheWordOfTheRoot) {
+  const Communicator world = Communicator::world();
+  SignsOfLife signs(world, timeout_seconds);
+  exchange_for(signs, 0.5);
+  EXPECT_EQ(signs.told(), 0);
+  world.barrier();
+  if (world.is_root()) signs.tell(7);
+  exchange_for(signs, 0.5);
+  EXPECT_EQ(signs.told(), 7);
+}
+
 TEST(SignsOfLife, LetsOthersWork) {
   const Communicator world = Communicator::world();
-  if (world.size() < 3) return;  // one is missing, one works, the root waits
+  if (world.size() < 3) GTEST_SKIP() << "one is missing, one works, the root waits";
   SignsOfLife signs(world, timeout_seconds);
   std::string missing;
   if (world.rank() == 1) sleep_ms(5500);
@@ -69,9 +80,10 @@ TEST(SignsOfLife, NamesWhoDoesNot) {
     signs.exchange(1, false);
   } else {
     const std::string missing = exchange_for(signs, 3 * timeout_seconds);
-    EXPECT_EQ(missing, world.is_root() && last > 0 ? "no sign of life for 2 s (--stall-timeout) from rank " +
-                                                         std::to_string(last) + " on " + host
-                                                   : "");
+    EXPECT_EQ(missing, world.is_root() && last > 0
+                           ? "no sign of life for 2 s (twice --stall-timeout, at least 2 s) from rank " +
+                                 std::to_string(last) + " on " + host
+                           : "");
   }
 }
 
@@ -83,7 +95,7 @@ TEST(SignsOfLife, NamesTheRoot) {
     sleep_ms(3500);
   } else {
     EXPECT_EQ(exchange_for(signs, 3 * timeout_seconds),
-              "no sign of life for 2 s (--stall-timeout) from rank 0 on " + host);
+              "no sign of life for 2 s (twice --stall-timeout, at least 2 s) from rank 0 on " + host);
   }
   // It is there again, and has the others' signs of the meantime.
   world.barrier();

@@ -26,6 +26,7 @@ enum class Phase : std::uint8_t {
   adding_gradients,
   updating,
   sharing_weights,
+  asking_root,
   between_trials,
   running_trials,
   waiting_for_trials,

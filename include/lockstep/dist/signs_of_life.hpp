@@ -29,6 +29,9 @@ class SignsOfLife {
   /// Who is missing when nobody works any more, "no sign of life … from rank 2 on b"; empty if nobody is.
   /// Rank 0 knows of all, the others of rank 0.
   std::string missing() const;
+  /// Rank 0's word to all, which they have with its next answers; 0 at first.
+  void tell(std::int32_t word) { told_ = word; }
+  std::int32_t told() const { return told_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -42,8 +45,9 @@ class SignsOfLife {
   std::vector<double> silent_seconds_;  // of each rank
   std::vector<bool> works_;             // each rank, as it said last
   Clock::time_point last_call_{}, last_shown_{};
-  std::vector<MPI_Request> answers_;  // on rank 0, to each rank
-  std::int32_t shown_ = 0, answer_ = 0;
+  std::vector<MPI_Request> answers_;    // on rank 0, to each rank
+  std::vector<std::int32_t> answered_;  // what those say
+  std::int32_t shown_ = 0, answer_ = 0, told_ = 0;
   MPI_Request showing_ = MPI_REQUEST_NULL, waiting_for_answer_ = MPI_REQUEST_NULL;
 };
 
