@@ -110,17 +110,22 @@ std::map<pid_t, std::pair<pid_t, std::string>> processes() {
   return found;
 }
 
-bool has_descendant(pid_t ancestor, const std::string& name) {
+/// The names of all processes that another one started, directly or not.
+std::map<pid_t, std::string> descendants(pid_t ancestor) {
   const auto all = processes();
+  std::map<pid_t, std::string> found;
   for (const auto& [process, parent_and_name] : all) {
-    if (parent_and_name.second != name) continue;
     pid_t above = parent_and_name.first;
     for (auto parent = all.find(above); above != ancestor && parent != all.end(); parent = all.find(above)) {
       above = parent->second.first;
     }
-    if (above == ancestor) return true;
+    if (above == ancestor) found[process] = parent_and_name.second;
   }
-  return false;
+  return found;
+}
+
+bool has_descendant(pid_t ancestor, const std::string& name) {
+  return std::ranges::any_of(descendants(ancestor), [&](const auto& entry) { return entry.second == name; });
 }
 
 /// mpirun may wait a quarter of an hour for a host that is cut off although all ranks have ended, or block
@@ -243,6 +248,8 @@ std::optional<bool> succeeds_within(const std::vector<std::string>& command, dou
     std::this_thread::sleep_for(look_interval);
   }
   if (const auto status = status_of(child)) return *status == 0;
+  // mpirun puts its remote shells into groups of their own.
+  for (const auto& [process, name] : descendants(child)) ::kill(process, SIGKILL);
   ::kill(-child, SIGKILL);
   int ignored = 0;
   ::waitpid(child, &ignored, 0);

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pathlib
 import signal
 import time
 import unittest
@@ -269,6 +270,19 @@ class Launch(cli.CliTestCase):
             self.assertEqual(result.status, cli.USER_ERROR, str(result))
             self.assertIn(f"--hosts: expected hosts that answer, found that these do not: {missing}\n", result.err)
             self.assertFalse(self.run_dir.exists())
+
+    def test_a_signal_leaves_no_remote_shell(self):
+        agent, pid = self.dir / "agent", self.dir / "pid"
+        agent.write_text(f"#!/bin/sh\necho $$ > {pid}\nexec sleep 1000\n")
+        agent.chmod(0o755)
+        process = cli.start(*self.launch_flags("--hosts", "slow:2"), env={"OMPI_MCA_plm_rsh_agent": str(agent)})
+        self.wait_for(process, lambda: pid.exists() and pid.read_text().endswith("\n"))
+        process.send_signal(signal.SIGTERM)
+        result = cli.finish(process)
+        self.assertEqual(result.status, cli.RESUMABLE, str(result))
+        # Nobody may ask for its status, so it may stay as a name; but then it has no command line any more.
+        command_line = pathlib.Path(f"/proc/{pid.read_text().strip()}/cmdline")
+        self.assertTrue(not command_line.exists() or command_line.read_bytes() == b"")
 
     @unittest.skipUnless(os.geteuid() == 0, "only root has to say so")
     def test_root_has_to_say_so(self):

@@ -38,7 +38,7 @@ int run_supervised(const std::vector<std::string>& command, const SignalRelay& r
 void sleep_unless_signalled(double seconds, const SignalRelay& relay);
 
 /// Runs a command with its output thrown away; whether it ended with status 0. Nothing if it has not ended
-/// after so many seconds, or when a signal of the relay came: it is killed then.
+/// after so many seconds, or when a signal of the relay came: it is killed then, with all that it started.
 std::optional<bool> succeeds_within(const std::vector<std::string>& command, double seconds,
                                     const SignalRelay* relay = nullptr);
 
