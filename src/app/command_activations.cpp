@@ -158,6 +158,9 @@ void plot(const Request& request) {
 
 /// Before the first of them is written.
 void check_outputs(const Request& request) {
+  for (const std::string& path : {request.table, request.plot}) {
+    if (!path.empty()) check_can_be_written(path);
+  }
   if (!request.table.empty()) {
     replaces_file("--table", request.table, "a table of activations",
                   [&] { return what_else_than_text(request.table, table_header); });

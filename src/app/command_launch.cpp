@@ -267,7 +267,7 @@ void rehearse(const std::string& launcher, std::size_t ranks, const std::vector<
 void refuse_unknown(const std::string& subcommand) {
   const std::vector<std::string> names = subcommand_names();
   if (subcommand.starts_with("-") || std::ranges::find(names, subcommand) != names.end()) return;
-  throw UserError("expected a subcommand after --, found '" + subcommand + "'" +
+  throw UserError("expected a subcommand after --, found " + in_quotes(subcommand) +
                   suggestion(subcommand, names) + "; there are " + join(names));
 }
 
@@ -370,7 +370,7 @@ ExitStatus run_launch(const std::vector<std::string>& arguments) {
   const std::string launcher = default_launcher(parsed);
   const std::string program = launcher_command(launcher, plan.ranks, {}, {}).front();
   if (!is_program(program))
-    throw UserError("--launcher: expected a program in PATH, found '" + program + "'");
+    throw UserError("--launcher: expected a program in PATH, found " + in_quotes(program));
   return supervise(plan, launcher, command);
 }
 

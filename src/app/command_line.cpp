@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <set>
@@ -35,9 +36,9 @@ void refuse_remaining(const CLI::App& app, const std::string& who) {
   if (remaining.empty()) return;
   const std::string& found = remaining.front();
   if (!found.starts_with("-"))
-    throw UserError("expected flags, found '" + found + "'; see " + who + " --help");
+    throw UserError("expected flags, found " + in_quotes(found) + "; see " + who + " --help");
   const std::string name = found.substr(0, found.find('='));
-  throw UserError("unknown flag '" + name + "'" + suggestion(name, flag_names(app)) + "; see " + who +
+  throw UserError("unknown flag " + in_quotes(name) + suggestion(name, flag_names(app)) + "; see " + who +
                   " --help");
 }
 
@@ -48,7 +49,8 @@ std::string message_of(const CLI::ParseError& error) {
   const bool flag_has_value = dynamic_cast<const CLI::ConversionError*>(&error) != nullptr && name < equals &&
                               equals != std::string::npos;  // "Could not convert: --verify = x"
   if (flag_has_value) {
-    return text.substr(name, equals - name) + ": expected no value, found '" + text.substr(equals + 3) + "'";
+    return text.substr(name, equals - name) + ": expected no value, found " +
+           in_quotes(text.substr(equals + 3));
   }
   const bool value_is_missing = dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr;
   return value_is_missing ? text.substr(0, text.find(':')) + ": expected a value, found none" : text;
@@ -115,8 +117,14 @@ std::string program_name(const std::vector<std::string>& arguments) {
 std::string parse_choice(const std::string& text, const std::string& flag,
                          const std::vector<std::string>& choices) {
   if (std::find(choices.begin(), choices.end(), text) != choices.end()) return text;
-  throw UserError(flag + ": expected " + join(choices, " or ") + ", found '" + text + "'" +
+  throw UserError(flag + ": expected " + join(choices, " or ") + ", found " + in_quotes(text) +
                   suggestion(text, choices));
+}
+
+void refuse_pipe(const std::string& what, const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_fifo(path, ignored))
+    throw UserError(what + ": expected a file that can be read again at each start, found the pipe " + path);
 }
 
 char parse_separator(const std::string& text) {
@@ -125,7 +133,7 @@ char parse_separator(const std::string& text) {
   if (!usable) {
     const bool ends_line = text.find_first_of("\r\n") != std::string::npos;
     throw UserError("--separator: expected one character that is no quote and no line end, or tab, found " +
-                    (ends_line ? "a line end" : "'" + text + "'"));
+                    (ends_line ? "a line end" : in_quotes(text)));
   }
   return text.front();
 }
@@ -200,7 +208,7 @@ ParsedCommand parse_command_line(CLI::App& app, const std::vector<std::string>& 
   const bool is_flag = !remaining.empty() && remaining.front().starts_with("-");
   const std::string kind = is_flag ? "flag" : "subcommand";
   const std::string problem = remaining.empty() ? "expected a subcommand (" + names + "), found none"
-                                                : "unknown " + kind + " '" + remaining.front() + "'" +
+                                                : "unknown " + kind + " " + in_quotes(remaining.front()) +
                                                       suggestion(remaining.front(), subcommand_names()) +
                                                       "; there are " + names;
   throw UserError(problem + "; see lockstep --help");

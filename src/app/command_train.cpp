@@ -83,7 +83,9 @@ TrainConfig read_train_config(const std::vector<std::string>& arguments) {
   TrainArguments parsed;
   declare_flags(app, parsed);
   if (!parse_alone(app, arguments)) throw UserError("expected the flags of a run, found --help");
-  return config_of(parsed, parsed.config_file.empty() ? "" : read_config_file(parsed.config_file));
+  if (parsed.config_file.empty()) return config_of(parsed, "");
+  refuse_pipe("--config", parsed.config_file);
+  return config_of(parsed, read_config_file(parsed.config_file));
 }
 
 std::function<ExitStatus(const Communicator&)> declare_train(CLI::App& app) {

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "lockstep/core/error.hpp"
+#include "lockstep/core/text.hpp"
 
 namespace lockstep {
 namespace {
@@ -51,10 +52,10 @@ std::vector<HostSlots> parse_hosts(const std::string& text, std::size_t ranks) {
       const auto parsed = std::from_chars(begin, end, host.slots);
       if (parsed.ec != std::errc() || parsed.ptr != end || host.slots == 0) host.name.clear();
     }
-    if (host.name.empty()) throw UserError("--hosts: expected names as a:2,b:2, found '" + text + "'");
+    if (host.name.empty()) throw UserError("--hosts: expected names as a:2,b:2, found " + in_quotes(text));
     hosts.push_back(host);
   }
-  if (hosts.empty()) throw UserError("--hosts: expected names as a:2,b:2, found '" + text + "'");
+  if (hosts.empty()) throw UserError("--hosts: expected names as a:2,b:2, found " + in_quotes(text));
   return hosts;
 }
 

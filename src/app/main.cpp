@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "lockstep/app/command_line.hpp"
+#include "lockstep/core/text.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/environment.hpp"
 
@@ -20,11 +21,12 @@ ExitStatus run_and_report(const Communicator& world, const std::vector<std::stri
   try {
     return run_command_line(world, arguments);
   } catch (const AgreedError& error) {
-    if (world.is_root()) std::cerr << program_name(arguments) << ": error: " << error.what() << std::endl;
+    if (world.is_root())
+      std::cerr << program_name(arguments) << ": error: " << printable(error.what()) << std::endl;
     return error.status();
   } catch (const std::exception& error) {
     if (world.size() > 1) abort_all(world, error.what(), status_of(error));
-    std::cerr << program_name(arguments) << ": error: " << error.what() << std::endl;
+    std::cerr << program_name(arguments) << ": error: " << printable(error.what()) << std::endl;
     return status_of(error);
   }
 }
@@ -58,8 +60,8 @@ int main(int argc, char** argv) {
     return static_cast<int>(run_and_report(world, arguments));
   } catch (const std::exception& error) {
     const bool without_mpi = is_launch(arguments) || is_report(arguments);
-    std::cerr << (without_mpi ? program_name(arguments) : "lockstep") << ": error: " << error.what()
-              << std::endl;
+    std::cerr << (without_mpi ? program_name(arguments) : "lockstep")
+              << ": error: " << printable(error.what()) << std::endl;
     return static_cast<int>(status_of(error));
   }
 }

@@ -15,8 +15,35 @@ namespace lockstep {
 namespace {
 
 [[noreturn]] void refuse(std::string_view what, std::string_view expected, std::string_view found) {
-  throw UserError(std::string(what) + ": expected " + std::string(expected) + ", found '" +
-                  std::string(found) + "'");
+  throw UserError(std::string(what) + ": expected " + std::string(expected) + ", found " + in_quotes(found));
+}
+
+/// Bytes of the UTF-8 character that the text begins with; 0 if it begins with none.
+std::size_t character_bytes(std::string_view text) {
+  constexpr std::array<std::uint32_t, 5> least_of_length{0, 0, 0x80, 0x800, 0x10000};
+  const auto first = static_cast<unsigned char>(text[0]);
+  const auto length = static_cast<std::size_t>(std::max(std::countl_one(first), 1));
+  if (length > 4 || length > text.size() || (first & 0xc0) == 0x80) return 0;
+  std::uint32_t character = length == 1 ? first : first & (0x7fU >> length);
+  for (const char byte : text.substr(1, length - 1)) {
+    if ((byte & 0xc0) != 0x80) return 0;
+    character = character << 6 | (byte & 0x3f);
+  }
+  const bool surrogate = character >= 0xd800 && character <= 0xdfff;
+  return character < least_of_length[length] || character > 0x10ffff || surrogate ? 0 : length;
+}
+
+/// Of ASCII, or of those that ISO 8859 adds, which UTF-8 spells with 0xc2 before them.
+bool is_control(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  return byte(0) < 0x20 || byte(0) == 0x7f || (byte(0) == 0xc2 && byte(1) < 0xa0);
+}
+
+std::string escape_of(char c) {
+  std::array<char, 8> buffer{};
+  std::snprintf(buffer.data(), buffer.size(), "\\x%02x",
+                static_cast<unsigned>(static_cast<unsigned char>(c)));
+  return buffer.data();
 }
 
 template <class T>
@@ -61,21 +88,40 @@ std::string_view trimmed(std::string_view text, std::string_view blanks) {
 }
 
 bool is_utf8(std::string_view text) {
-  constexpr std::array<std::uint32_t, 5> least_of_length{0, 0, 0x80, 0x800, 0x10000};
-  for (std::size_t i = 0; i < text.size();) {
-    const auto first = static_cast<unsigned char>(text[i]);
-    const auto length = static_cast<std::size_t>(std::max(std::countl_one(first), 1));
-    if (length > 4 || length > text.size() - i || (first & 0xc0) == 0x80) return false;
-    std::uint32_t character = length == 1 ? first : first & (0x7fU >> length);
-    for (const char byte : text.substr(i + 1, length - 1)) {
-      if ((byte & 0xc0) != 0x80) return false;
-      character = character << 6 | (byte & 0x3f);
-    }
-    const bool surrogate = character >= 0xd800 && character <= 0xdfff;
-    if (character < least_of_length[length] || character > 0x10ffff || surrogate) return false;
-    i += length;
+  while (!text.empty()) {
+    const std::size_t length = character_bytes(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
   }
   return true;
+}
+
+std::string printable(std::string_view text) {
+  std::string shown;
+  while (!text.empty()) {
+    const std::size_t length = character_bytes(text);
+    if (length == 0 || (is_control(text) && text[0] != '\n')) {
+      shown += escape_of(text[0]);
+      text.remove_prefix(1);
+    } else {
+      shown += text.substr(0, length);
+      text.remove_prefix(length);
+    }
+  }
+  return shown;
+}
+
+std::string shortened(std::string_view text, std::size_t longest) {
+  if (text.size() <= longest) return std::string(text);
+  std::size_t end = longest;
+  while (end > 0 && (text[end] & 0xc0) == 0x80) --end;  // not within a character
+  return std::string(text.substr(0, end)) + "…";
+}
+
+std::string in_quotes(std::string_view text) {
+  std::string shown;
+  for (const char c : printable(shortened(text, 300))) shown += c == '\n' ? escape_of(c) : std::string(1, c);
+  return "'" + shown + "'";
 }
 
 std::vector<std::string> split_list(std::string_view text, char separator) {
@@ -106,8 +152,8 @@ Call parse_call(std::string_view text) {
   const std::size_t open = whole.find('(');
   if (open == std::string_view::npos) return {std::string(whole), {}};
   if (!whole.ends_with(')')) {
-    throw UserError("'" + std::string(whole) + "': expected nothing after the closing parenthesis, found '" +
-                    std::string(whole.substr(whole.rfind(')') + 1)) + "'");
+    throw UserError("'" + std::string(whole) + "': expected nothing after the closing parenthesis, found " +
+                    in_quotes(std::string(whole.substr(whole.rfind(')') + 1))));
   }
   return {std::string(trimmed(whole.substr(0, open))),
           split_list(whole.substr(open + 1, whole.size() - open - 2))};
@@ -137,7 +183,7 @@ std::uint64_t parse_unsigned(std::string_view text, std::string_view what) {
 double parse_seconds(std::string_view text, std::string_view what) {
   const double seconds = parse_double(text, what);
   if (seconds >= 0 && std::isfinite(seconds)) return seconds;
-  throw UserError(std::string(what) + ": expected seconds, at least 0, found '" + std::string(text) + "'");
+  refuse(what, "seconds, at least 0", text);
 }
 
 std::string format_exact(double value) {

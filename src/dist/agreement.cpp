@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "launch_settings.hpp"
+#include "lockstep/core/text.hpp"
 
 namespace lockstep {
 
@@ -71,7 +72,7 @@ namespace {
 
 void tell(int rank, const char* host, const std::string& message) {
   std::fflush(stdout);
-  std::fprintf(stderr, "lockstep: rank %d on %s: %s\n", rank, host, message.c_str());
+  std::fprintf(stderr, "lockstep: rank %d on %s: %s\n", rank, host, printable(message).c_str());
 }
 
 [[noreturn]] void end(MPI_Comm communicator, ExitStatus status) {

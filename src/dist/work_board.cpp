@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <exception>
+#include <stdexcept>
+#include <string>
 
 #include "lockstep/core/checked_cast.hpp"
 #include "lockstep/dist/mpi_error.hpp"
+#include "lockstep/dist/shared_memory.hpp"
 
 namespace lockstep {
 namespace {
@@ -18,8 +21,11 @@ WorkBoard::WorkBoard(const Communicator& world, std::size_t words)
   constexpr int unit = sizeof(std::int64_t);
   const auto bytes = checked_cast<MPI_Aint>(world.is_root() ? words * unit : 0, "the board's length");
   std::int64_t* base = nullptr;
-  check_mpi(MPI_Win_allocate(bytes, unit, MPI_INFO_NULL, world.handle(), static_cast<void*>(&base), &window_),
-            "MPI_Win_allocate");
+  const int code =
+      MPI_Win_allocate(bytes, unit, MPI_INFO_NULL, world.handle(), static_cast<void*>(&base), &window_);
+  const std::string shortage = code == MPI_SUCCESS ? "" : shared_memory_shortage(words * unit);
+  if (!shortage.empty()) throw std::runtime_error("no memory that ranks share: " + shortage);
+  check_mpi(code, "MPI_Win_allocate");
   check_mpi(MPI_Win_set_errhandler(window_, MPI_ERRORS_RETURN), "MPI_Win_set_errhandler");
   check_mpi(MPI_Win_lock_all(MPI_MODE_NOCHECK, window_), "MPI_Win_lock_all");
   if (world.is_root()) {

@@ -97,7 +97,9 @@ void write_new_file(const std::string& path, const std::string& temporary_path, 
   if (error != 0 || !closed) throw_system_error(path, "cannot be written", error != 0 ? error : errno);
 }
 
-void check_directory(const std::string& path) {
+}  // namespace
+
+void check_can_be_written(const std::string& path) {
   const std::string directory = directory_of(path);
   std::error_code error;
   if (!fs::is_directory(directory, error)) {
@@ -109,11 +111,9 @@ void check_directory(const std::string& path) {
   }
 }
 
-}  // namespace
-
 void write_file_atomically(const std::string& path,
                            const std::function<void(const std::string& temporary_path)>& write) {
-  check_directory(path);
+  check_can_be_written(path);
   TemporaryFile temporary(temporary_name(path));
   write(temporary.path());
   sync_path(temporary.path(), O_RDONLY);
@@ -127,7 +127,7 @@ void write_file_atomically(const std::string& path, std::string_view content) {
 }
 
 void replace_file(const std::string& path, std::string_view content) {
-  check_directory(path);
+  check_can_be_written(path);
   TemporaryFile temporary(temporary_name(path));
   write_new_file(path, temporary.path(), content);
   temporary.rename_to(path);

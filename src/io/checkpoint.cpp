@@ -94,7 +94,7 @@ Hdf5Handle open_checkpoint(const std::string& path) {
       has_attribute(file.get(), "format", where) ? read_text_attribute(file.get(), "format", where) : "";
   if (format != checkpoint_format) {
     throw FileError(path + ": expected a checkpoint of lockstep, found " +
-                    (format.empty() ? "another HDF5 file" : "format '" + format + "'"));
+                    (format.empty() ? "another HDF5 file" : "format " + in_quotes(format)));
   }
   const auto version = read_number_attribute<std::int64_t>(file.get(), "version", where);
   if (version != checkpoint_format_version) {

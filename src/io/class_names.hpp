@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lockstep/core/error.hpp"
+#include "lockstep/core/text.hpp"
 
 namespace lockstep {
 
@@ -29,7 +30,8 @@ inline std::vector<std::string> names_or_numbers(std::vector<std::string> names,
                     std::to_string(names.size()));
   }
   if (const auto name = repeated_name(names)) {
-    throw UserError(where + ": expected different names of the classes, found '" + *name + "' twice");
+    throw UserError(where + ": expected different names of the classes, found " + in_quotes(*name) +
+                    " twice");
   }
   return names;
 }

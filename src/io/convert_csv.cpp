@@ -39,8 +39,8 @@ double read_feature(const CsvReader& reader, const std::vector<std::string>& fie
                     bool narrow) {
   const double number = reader.number(fields, i);
   if (narrow && !std::isfinite(static_cast<float>(number))) {
-    throw FileError(reader.place(i) + ": expected a number within float32's range, found '" + fields[i] +
-                    "'");
+    throw FileError(reader.place(i) + ": expected a number within float32's range, found " +
+                    in_quotes(fields[i]));
   }
   return number;
 }
@@ -56,7 +56,8 @@ Columns choose_columns(const CsvReader& reader, const CsvSource& source,
   const auto take = [&](const std::string& name) {
     const std::size_t column = reader.column(name);
     if (taken[column]) {
-      throw UserError("--target, --drop-columns: expected every column once, found '" + name + "' twice");
+      throw UserError("--target, --drop-columns: expected every column once, found " + in_quotes(name) +
+                      " twice");
     }
     taken[column] = true;
     return column;
@@ -248,7 +249,8 @@ void write_values(DatasetWriter& writer, Split name, const CsvSplit& split) {
       double number = 0;
       if (!parse_number(split.table->target(row, k), number) || !std::isfinite(number)) {
         throw FileError(split.table->path + ": line " + std::to_string(split.table->lines[row]) +
-                        ": expected a finite number as target, found '" + split.table->target(row, k) + "'");
+                        ": expected a finite number as target, found " +
+                        in_quotes(split.table->target(row, k)));
       }
       y.push_back(number);
     }
@@ -274,7 +276,7 @@ void check_options(const CsvSource& source, const std::vector<std::string>& targ
     throw UserError("expected either --csv-test or --test-fraction, found both");
   }
   if (source.x_type != "float32" && source.x_type != "float64") {
-    throw UserError("--x-type: expected float32 or float64, found '" + source.x_type + "'");
+    throw UserError("--x-type: expected float32 or float64, found " + in_quotes(source.x_type));
   }
 }
 

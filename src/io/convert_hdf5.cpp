@@ -132,7 +132,8 @@ std::vector<std::string> choose_class_names(const Hdf5Source& source, hid_t file
                     std::to_string(most_numbered_classes - 1) + ", found " + std::to_string(largest.value) +
                     "; --task regression for targets that are no classes");
   }
-  return names_or_numbers(std::move(names), classes, source.path);
+  return names_or_numbers(std::move(names), classes,
+                          source.class_names.empty() ? source.path : "--class-names");
 }
 
 /// One split with its labels, if its targets are classes.

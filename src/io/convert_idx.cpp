@@ -47,7 +47,7 @@ std::vector<std::string> class_names_for(const IdxSource& source, const IdxSplit
                                          const IdxSplit& test) {
   const std::size_t classes = 1 + std::max(*std::max_element(train.labels.begin(), train.labels.end()),
                                            *std::max_element(test.labels.begin(), test.labels.end()));
-  return names_or_numbers(source.class_names, std::max<std::size_t>(classes, 2), source.directory);
+  return names_or_numbers(source.class_names, std::max<std::size_t>(classes, 2), "--class-names");
 }
 
 void copy_split(DatasetWriter& writer, Split split, IdxSplit& data) {

@@ -46,8 +46,18 @@ void refuse_numbers_as_names(const std::string& path, const std::vector<std::str
   }
   if (ascend) return;
   throw FileError(path +
-                  ": line 1: expected a header line with the columns' names, found only numbers, first '" +
-                  names.front() + "'");
+                  ": line 1: expected a header line with the columns' names, found only numbers, first " +
+                  in_quotes(names.front()));
+}
+
+/// Some of many.
+std::string columns_text(const std::vector<std::string>& names) {
+  constexpr std::size_t most = 12;
+  std::vector<std::string> shown;
+  for (std::size_t i = 0; i < std::min(most, names.size()); ++i) shown.push_back(in_quotes(names[i]));
+  const std::string rest =
+      names.size() > most ? " … and " + std::to_string(names.size() - most) + " more" : "";
+  return join(shown) + rest;
 }
 
 }  // namespace
@@ -75,17 +85,16 @@ CsvReader::CsvReader(const std::string& path, char separator)
   std::sort(sorted.begin(), sorted.end());
   const auto repeated = std::adjacent_find(sorted.begin(), sorted.end());
   if (repeated != sorted.end()) {
-    throw FileError(path + ": line 1: expected a header line with different names, found '" + *repeated +
-                    "' twice");
+    throw FileError(path + ": line 1: expected a header line with different names, found " +
+                    in_quotes(*repeated) + " twice");
   }
 }
 
 std::size_t CsvReader::column(const std::string& name) const {
   const auto found = std::find(header_.begin(), header_.end(), name);
   if (found == header_.end()) {
-    throw UserError(path() + ": expected a column '" + name + "', found none of this name" +
-                    suggestion(name, header_) +
-                    (header_.size() == 1 ? "; the only one is '" + header_[0] + "', see --separator" : ""));
+    throw UserError(path() + ": expected a column " + in_quotes(name) + ", found " + columns_text(header_) +
+                    suggestion(name, header_) + (header_.size() == 1 ? " only; see --separator" : ""));
   }
   return static_cast<std::size_t>(found - header_.begin());
 }
@@ -102,13 +111,14 @@ bool CsvReader::next(std::vector<std::string>& fields) {
 }
 
 std::string CsvReader::place(std::size_t column_index) const {
-  return path() + ": line " + std::to_string(row_line_) + ", column '" + header_[column_index] + "'";
+  return path() + ": line " + std::to_string(row_line_) + ", column " + in_quotes(header_[column_index]);
 }
 
 double CsvReader::number(const std::vector<std::string>& fields, std::size_t column_index) const {
   double number = 0;
   if (!parse_number(fields[column_index], number) || !std::isfinite(number)) {
-    throw FileError(place(column_index) + ": expected a finite number, found '" + fields[column_index] + "'");
+    throw FileError(place(column_index) + ": expected a finite number, found " +
+                    in_quotes(fields[column_index]));
   }
   return number;
 }

@@ -27,7 +27,7 @@ void read_root_attributes(hid_t file, DatasetInfo& info) {
   }
   const std::string format = read_text_attribute(file, "format", where);
   if (format != "lockstep-dataset") {
-    throw FileError(where + ": attribute 'format': expected 'lockstep-dataset', found '" + format + "'" +
+    throw FileError(where + ": attribute 'format': expected 'lockstep-dataset', found " + in_quotes(format) +
                     std::string(convert_hint));
   }
   const std::int64_t version = read_number_attribute<std::int64_t>(file, "version", where);
@@ -88,8 +88,8 @@ void read_digest(const Hdf5Array& array, const std::string& name, DatasetInfo& i
   if (!has_attribute(array.id.get(), "sha256", array.where)) return;
   const std::string digest = read_text_attribute(array.id.get(), "sha256", array.where);
   if (digest.size() != 64 || digest.find_first_not_of("0123456789abcdef") != std::string::npos) {
-    throw FileError(array.where + ": attribute 'sha256': expected 64 hexadecimal digits, found '" + digest +
-                    "'");
+    throw FileError(array.where + ": attribute 'sha256': expected 64 hexadecimal digits, found " +
+                    in_quotes(digest));
   }
   info.sha256[name] = digest;
 }
@@ -139,7 +139,7 @@ std::size_t count_outputs(const DatasetInfo& info, const SplitShape& train) {
   const std::size_t names = info.class_names.size();
   const std::string where = info.path + ": /: attribute 'class_names': ";
   if (const auto name = repeated_name(info.class_names)) {
-    throw FileError(where + "expected different names, found '" + *name + "' twice");
+    throw FileError(where + "expected different names, found " + in_quotes(*name) + " twice");
   }
   for (std::size_t i = 0; i < names; ++i) {
     if (!is_utf8(info.class_names[i]))

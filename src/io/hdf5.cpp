@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <stdexcept>
 
 #include "hdf5_trial.hpp"
 #include "lockstep/core/error.hpp"
+#include "lockstep/io/file_kind.hpp"
 
 namespace lockstep {
 namespace {
@@ -89,7 +91,10 @@ std::uint64_t file_size_bytes(const std::string& path) {
     throw FileError(path + ": " + (errno == ENOENT ? "no such file" : std::strerror(errno)));
   }
   if (S_ISDIR(status.st_mode)) throw FileError(path + ": expected a file, found a directory");
-  if (!S_ISREG(status.st_mode)) throw FileError(path + ": expected a regular file");
+  if (!S_ISREG(status.st_mode)) {
+    throw FileError(path + ": expected a regular file, found " +
+                    file_type_name(std::filesystem::status(path).type()));
+  }
   return static_cast<std::uint64_t>(status.st_size);
 }
 

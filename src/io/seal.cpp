@@ -57,8 +57,12 @@ void check_seal(const std::string& path) {
   if (!seal.starts_with(mark) && begin != hdf5_signature) return;
   const std::string found = digest_of_rest(file);
   if (seal == seal_of(found)) return;
-  throw FileError(path + ": damaged: expected SHA-256 " + seal.substr(mark.size(), digest_digits) +
-                  ", found " + found);
+  const std::string stored = seal.substr(mark.size(), digest_digits);
+  if (seal != seal_of(stored) || stored.find_first_not_of("0123456789abcdef") != std::string::npos) {
+    throw FileError(path + ": damaged: expected lockstep's seal in the first " + std::to_string(seal_bytes) +
+                    " bytes, found other bytes");
+  }
+  throw FileError(path + ": damaged: expected SHA-256 " + stored + ", found " + found);
 }
 
 }  // namespace lockstep

@@ -96,7 +96,7 @@ void read_csv_features(const FeatureSource& source, Rows<T>& rows) {
       const T number = static_cast<T>(reader.number(fields, i));
       if (!std::isfinite(number)) {
         throw FileError(reader.place(i) + ": expected a finite float" + std::to_string(8 * sizeof(T)) +
-                        ", found '" + fields[i] + "'");
+                        ", found " + in_quotes(fields[i]));
       }
       rows.x_real.push_back(number);
     }

@@ -353,7 +353,7 @@ std::size_t row_of(std::string_view name) {
     names_and_aliases.insert(names_and_aliases.end(), e.info.aliases.begin(), e.info.aliases.end());
   }
   names_and_aliases.emplace_back("formula");
-  throw UserError("unknown activation '" + std::string(name) + "'" + suggestion(name, names_and_aliases) +
+  throw UserError("unknown activation " + in_quotes(name) + suggestion(name, names_and_aliases) +
                   "; activations are " + join(names) + ", and formula(...), e.g. formula(x*tanh(x))");
 }
 
@@ -375,7 +375,7 @@ std::pair<std::string, std::string> split_key(const std::string& argument) {
 double parse_parameter(const ActivationInfo& info, const std::string& argument, const std::string& where) {
   const auto [key, text] = split_key(argument);
   if (!key.empty() && canonical_name(key) != canonical_name(info.parameter_name)) {
-    throw UserError(where + ": unknown parameter '" + key + "'; " + info.name + " takes " +
+    throw UserError(where + ": unknown parameter " + in_quotes(key) + "; " + info.name + " takes " +
                     info.parameter_name);
   }
   const double value = parse_double(text, where + ": " + info.parameter_name);
@@ -417,7 +417,7 @@ bool says_trained(const std::string& argument) {
 bool parse_per_unit(const std::string& argument, const std::string& where) {
   const auto [key, value] = split_key(argument);
   if (value != "unit" && value != "layer") {
-    throw UserError(where + ": expected per=layer or per=unit, found '" + argument + "'");
+    throw UserError(where + ": expected per=layer or per=unit, found " + in_quotes(argument));
   }
   return value == "unit";
 }
@@ -426,8 +426,8 @@ bool parse_per_unit(const std::string& argument, const std::string& where) {
 std::string parse_surrogate(const std::string& argument, const std::string& where) {
   const auto [key, name] = split_key(argument);
   if (key != "surrogate") {
-    throw UserError(where + ": expected surrogate=NAME, e.g. step(surrogate=sigmoid), found '" + argument +
-                    "'");
+    throw UserError(where + ": expected surrogate=NAME, e.g. step(surrogate=sigmoid), found " +
+                    in_quotes(argument));
   }
   const ActivationInfo& surrogate = entries()[row_of(name)].info;
   if (!surrogate.trainable || surrogate.parameter_trained) {

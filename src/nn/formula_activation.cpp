@@ -4,6 +4,9 @@
 #include <cmath>
 #include <cstdio>
 
+#include "lockstep/core/error.hpp"
+#include "lockstep/core/text.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -50,6 +53,11 @@ std::shared_ptr<const FormulaActivation> make_formula_activation(std::string_vie
   for (const double slope : slopes) {
     if (std::isfinite(slope)) info.max_slope = std::max(info.max_slope, std::abs(slope));
     info.monotone &= slope >= 0;
+  }
+  if (std::none_of(slopes.begin(), slopes.end(), [](double slope) { return std::isfinite(slope); })) {
+    throw UserError("formula '" + info.formula +
+                    "': expected a function with finite values and slopes, found none for |x| <= " +
+                    format_exact(farthest));
   }
   info.trainable = info.max_slope > 0;
   std::erase_if(a, [](double value) { return !std::isfinite(value); });

@@ -52,9 +52,10 @@ std::vector<Token> tokens_of(std::string_view text) {
       token.text = text.substr(i, end - i);
     } else if (is_digit(text[i]) || (text[i] == '.' && i + 1 < text.size() && is_digit(text[i + 1]))) {
       const auto [end, error] = std::from_chars(text.data() + i, text.data() + text.size(), token.number);
-      if (error != std::errc{}) fail(text, i, "expected a number in the range of double");
       token.kind = Token::Kind::number;
       token.text = text.substr(i, static_cast<std::size_t>(end - text.data()) - i);
+      if (error != std::errc{})
+        fail(text, i, "expected a number in the range of double, found " + in_quotes(token.text));
     } else if (const std::string_view two = text.substr(i, 2);
                two == "**" || two == "<=" || two == ">=" || two == "==" || two == "!=") {
       token.text = two;
@@ -63,8 +64,8 @@ std::vector<Token> tokens_of(std::string_view text) {
       std::size_t end = i + 1;
       while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) ++end;
       fail(text, i,
-           "expected letters, digits and + - * / ^ ( ) , = < > |, found '" +
-               std::string(text.substr(i, end - i)) + "'");
+           "expected letters, digits and + - * / ^ ( ) , = < > |, found " +
+               in_quotes(std::string(text.substr(i, end - i))));
     }
     i += token.text.size();
     tokens.push_back(token);
@@ -186,7 +187,7 @@ class Parser {
     end_ = end;
     const std::string name(tokens_[begin].text);
     if (names_.contains(name) || is_keyword(name)) {
-      fail_here("expected a new name for the constant, found '" + name + "'");
+      fail_here("expected a new name for the constant, found " + in_quotes(name));
     }
     next_ += 2;
     const std::size_t value = number_up_to_end();
@@ -370,7 +371,7 @@ class Parser {
     std::vector<std::string> known;
     for (const auto& [known_name, node] : names_) known.push_back(known_name);
     fail(text_, token.position,
-         "expected x, a constant or a function, found '" + name + "'" + suggestion(name, known) +
+         "expected x, a constant or a function, found " + in_quotes(name) + suggestion(name, known) +
              "; constants are given behind the formula: , " + name + "=1");
   }
 
@@ -383,8 +384,8 @@ class Parser {
     if (!is_combination && function.in_double == nullptr &&
         (activation == nullptr || activation->info.parameter_trained)) {
       fail(text_, token.position,
-           "expected a function, found '" + name + "'" + suggestion(name, formula_names()) + "; there are " +
-               join(formula_names()));
+           "expected a function, found " + in_quotes(name) + suggestion(name, formula_names()) +
+               "; there are " + join(formula_names()));
     }
     const std::vector<std::size_t> arguments = read_arguments(name == "if");
     const bool has_parameter = activation != nullptr && !activation->info.parameter_name.empty();

@@ -70,7 +70,7 @@ std::string resolve_spelling(std::string_view text, const std::vector<Spellings>
     all.push_back(spellings.name);
     all.insert(all.end(), spellings.aliases.begin(), spellings.aliases.end());
   }
-  throw UserError("unknown " + what + " '" + std::string(text) + "'" + suggestion(text, all) + "; expected " +
+  throw UserError("unknown " + what + " " + in_quotes(text) + suggestion(text, all) + "; expected " +
                   join(names));
 }
 
@@ -233,8 +233,7 @@ Task parse_task(std::string_view text) {
     if (canonical_name(t.name) == canonical_name(text)) return t.task;
     names.push_back(t.name);
   }
-  throw UserError("unknown task '" + std::string(text) + "'" + suggestion(text, names) + "; expected " +
-                  join(names));
+  throw UserError("unknown task " + in_quotes(text) + suggestion(text, names) + "; expected " + join(names));
 }
 
 std::string task_name(Task task) {

@@ -108,8 +108,8 @@ inline std::size_t find_form(const std::string& kind, const std::string& name,
       spellings.push_back(alias);
     }
   }
-  throw UserError("unknown " + kind + " '" + name + "'" + suggestion(name, spellings) + "; expected one of " +
-                  join(names));
+  throw UserError("unknown " + kind + " " + in_quotes(name) + suggestion(name, spellings) +
+                  "; expected one of " + join(names));
 }
 
 /// Value of argument `i` of `form`, given or default.

@@ -69,7 +69,7 @@ std::size_t count_points(const SweepSpec& spec) {
     count *= axis.points.size();
   }
   if (count <= most_points) return count;
-  throw UserError("expected at most " + std::to_string(most_points) + " trials, found more");
+  throw UserError(spec.source + ": expected at most " + std::to_string(most_points) + " trials, found more");
 }
 
 /// The settings of the `index`-th combination: the random draws change fastest, then the last axis.
@@ -144,7 +144,9 @@ std::vector<TrialPoint> expand(const SweepSpec& spec) {
     TrialPoint point{points.size() + 1, settings_of(spec, index)};
     if (!is_excluded(spec, config_at(spec, point))) points.push_back(std::move(point));
   }
-  if (points.empty()) throw UserError("expected trials, found that [[exclude]] leaves none");
+  if (points.empty())
+    throw UserError(spec.source + ": expected trials, found that [[exclude]] leaves none of " +
+                    std::to_string(count));
   return points;
 }
 

@@ -22,13 +22,17 @@ std::size_t option_position(std::string_view key) {
   return position;
 }
 
+bool takes_a_list(std::string_view key) {
+  const TrainOption::Kind kind = find_train_option(option_name(key)).kind;
+  return option_position(key) == 0 &&
+         (kind == TrainOption::Kind::text_list || kind == TrainOption::Kind::number_list);
+}
+
 std::string canonical_key(std::string_view key) {
   const TrainOption& option = find_train_option(option_name(key));
   const std::size_t position = option_position(key);
   if (position == 0) return option.key();
-  const bool is_list =
-      option.kind == TrainOption::Kind::text_list || option.kind == TrainOption::Kind::number_list;
-  if (!is_list) throw UserError(option.key() + " is no list, so it has no positions");
+  if (!takes_a_list(option_name(key))) throw UserError(option.key() + " is no list, so it has no positions");
   return option.key() + "." + std::to_string(position);
 }
 

@@ -81,7 +81,9 @@ std::string default_metric(const Trial& trial, const DatasetInfo& dataset) {
 }
 
 std::size_t dataset_index(SweepPlan& plan, const std::string& path) {
-  if (path.empty()) throw UserError("[base]: expected `data = \"FILE\"` (see lockstep convert), found none");
+  if (path.empty())
+    throw UserError(plan.spec.source +
+                    ": [base]: expected `data = \"FILE\"` (see lockstep convert), found none");
   const auto found = std::find_if(plan.datasets.begin(), plan.datasets.end(),
                                   [&](const DatasetInfo& dataset) { return dataset.path == path; });
   if (found != plan.datasets.end()) return static_cast<std::size_t>(found - plan.datasets.begin());
@@ -126,24 +128,27 @@ SweepPlan make_plan(const SweepSpec& spec) {
   const auto first_valid = std::find_if(plan.trials.begin(), plan.trials.end(),
                                         [](const Trial& trial) { return trial.invalid.empty(); });
   if (first_valid == plan.trials.end())
-    throw UserError("expected a trial whose config is valid, found none: " + plan.trials.front().invalid);
+    throw UserError(spec.source +
+                    ": expected a trial whose config is valid, found none: " + plan.trials.front().invalid);
   const bool some_classify =
       std::any_of(plan.datasets.begin(), plan.datasets.end(),
                   [](const DatasetInfo& dataset) { return dataset.task != Task::regression; });
   if (spec.metric.ends_with("accuracy") && !some_classify)
-    throw UserError("[sweep] metric: expected a dataset with classes for " + spec.metric + ", found none");
+    throw UserError(spec.source + ": [sweep] metric: expected a dataset with classes for " + spec.metric +
+                    ", found none");
   const bool some_validate = std::any_of(plan.trials.begin(), plan.trials.end(), [](const Trial& trial) {
     return trial.config.validation_split > 0;
   });
   if (spec.metric.starts_with("val_") && !some_validate) {
-    throw UserError("[sweep] metric: expected a trial with validation_split for " + spec.metric +
-                    ", found none");
+    throw UserError(spec.source + ": [sweep] metric: expected a trial with validation_split for " +
+                    spec.metric + ", found none");
   }
   const bool some_test = std::any_of(plan.trials.begin(), plan.trials.end(), [&](const Trial& trial) {
     return trial.invalid.empty() && test_rows(trial, plan.datasets[trial.dataset]) > 0;
   });
   if (spec.metric.starts_with("test_") && !some_test) {
-    throw UserError("[sweep] metric: expected a dataset with test rows for " + spec.metric + ", found none");
+    throw UserError(spec.source + ": [sweep] metric: expected a dataset with test rows for " + spec.metric +
+                    ", found none");
   }
   plan.metric =
       spec.metric.empty() ? default_metric(*first_valid, plan.datasets[first_valid->dataset]) : spec.metric;

@@ -52,6 +52,7 @@ class SweepParser {
 
   SweepSpec parse() {
     check_keys(root_, {"base", "grid", "zip", "random", "exclude", "sweep"});
+    spec_.source = source_;
     spec_.name = std::filesystem::path(source_).stem().string();
     if (const toml::table* const base = section("base")) read_base(*base);
     if (const toml::table* const grid = section("grid")) read_grid(*grid);
@@ -71,16 +72,24 @@ class SweepParser {
     try {
       return work();
     } catch (const UserError& error) {
-      throw UserError(toml_place(source_, key, node) + error.what());
+      const bool has_place = std::string_view(error.what()).starts_with(source_ + ", line ");
+      throw UserError((has_place ? "" : toml_place(source_, key, node)) + error.what());
     }
   }
 
-  void check_keys(const toml::table& table, const std::vector<std::string>& known) const {
+  /// The key's place is told by `at`.
+  [[noreturn]] static void refuse(const std::string& expected, const toml::node& found) {
+    throw UserError("expected " + expected + ", found " + toml_text(found));
+  }
+
+  /// `prefix`: of the keys' names in a message, as "halving."
+  void check_keys(const toml::table& table, const std::vector<std::string>& known,
+                  const std::string& prefix = "") const {
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
       if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-      throw UserError(toml_place(source_, name, node) + "expected one of " + join(known) +
-                      suggestion(name, known));
+      throw UserError(toml_place(source_, prefix + name, node) + "expected one of " + join(known) +
+                      ", found " + in_quotes(name) + suggestion(name, known));
     }
   }
 
@@ -88,7 +97,8 @@ class SweepParser {
     const toml::node* const node = root_.get(name);
     if (node == nullptr) return nullptr;
     if (node->is_table()) return node->as_table();
-    throw UserError(toml_place(source_, name, *node) + "expected a table, as [" + name + "]");
+    throw UserError(toml_place(source_, name, *node) + "expected a table, as [" + name + "], found " +
+                    toml_text(*node));
   }
 
   /// [[name]] as often as it stands there; [name] is one.
@@ -103,7 +113,8 @@ class SweepParser {
       if (found.back() == nullptr) break;
     }
     if (array != nullptr && (found.empty() || found.back() != nullptr)) return found;
-    throw UserError(toml_place(source_, name, *node) + "expected tables, as [[" + name + "]]");
+    throw UserError(toml_place(source_, name, *node) + "expected tables, as [[" + name + "]], found " +
+                    toml_text(*node));
   }
 
   void read_base(const toml::table& base) {
@@ -117,12 +128,20 @@ class SweepParser {
   std::vector<std::string> read_values(const std::string& key, const toml::node& node) const {
     std::vector<std::string> values;
     if (const toml::array* const array = node.as_array()) {
-      for (const toml::node& item : *array) values.push_back(option_text(item));
+      const bool takes_lists = takes_a_list(key);
+      for (const toml::node& item : *array) {
+        if (item.is_array() && !takes_lists)
+          refuse("a number or text each, since " + key + " is no list", node);
+        values.push_back(option_text(item));
+      }
     } else {
       values.push_back(option_text(node));
     }
     if (values.empty()) throw UserError("expected at least one value, found none");
-    for (const std::string& value : values) canonical_text(key, value);
+    for (const std::string& value : values) {
+      if (option_position(key) > 0 && split_list(value).size() > 1) refuse("one entry of a list each", node);
+      canonical_text(key, value);
+    }
     return values;
   }
 
@@ -175,7 +194,9 @@ class SweepParser {
       });
     }
     if (has_trials != !spec_.random_axes.empty()) {
-      throw UserError(source_ + ": [random]: expected `trials = n` and at least one axis");
+      throw UserError(toml_place(source_, "random", random) +
+                      "expected `trials = n` and at least one axis, found " +
+                      (has_trials ? "no axis" : "no `trials`"));
     }
   }
 
@@ -201,9 +222,10 @@ class SweepParser {
       }
       return axis;
     }
-    throw UserError(
-        "expected { uniform = [low, high] }, { log_uniform = … }, { integers = … }, { log_integers = … } or "
-        "{ choice = [values] }");
+    refuse(
+        "{ uniform = [low, high] }, { log_uniform = … }, { integers = … }, { log_integers = … } or "
+        "{ choice = [values] }",
+        node);
   }
 
   static void read_bounds(RandomAxis& axis, const toml::node& node) {
@@ -211,20 +233,20 @@ class SweepParser {
     const toml::array* const array = node.as_array();
     const auto bound = [&](std::size_t i) { return array->get(i)->value<double>(); };
     if (array == nullptr || array->size() != 2 || !bound(0) || !bound(1)) {
-      throw UserError("expected [low, high], two numbers");
+      refuse("[low, high], two numbers", node);
     }
     axis.low = *bound(0);
     axis.high = *bound(1);
     const bool logarithmic = axis.law == Law::log_uniform || axis.law == Law::log_integers;
     const bool whole = axis.law == Law::integers || axis.law == Law::log_integers;
     if (!std::isfinite(axis.low) || !std::isfinite(axis.high) || axis.low > axis.high) {
-      throw UserError("expected finite numbers, low ≤ high");
+      refuse("finite numbers, low ≤ high", node);
     }
-    if (logarithmic && axis.low <= 0) throw UserError("expected low > 0 on a logarithmic axis");
+    if (logarithmic && axis.low <= 0) refuse("low > 0 on a logarithmic axis", node);
     constexpr double most = 0x1p53;
     const bool fits = axis.low == std::floor(axis.low) && axis.high == std::floor(axis.high) &&
                       std::abs(axis.low) < most && std::abs(axis.high) < most;
-    if (whole && !fits) throw UserError("expected whole numbers");
+    if (whole && !fits) refuse("whole numbers", node);
   }
 
   void read_exclusion(const toml::table& table) {
@@ -232,12 +254,14 @@ class SweepParser {
     for (const auto& [key, node] : entries_of(table)) {
       at(key, *node, [&, &key = key, &node = node] {
         SweepCondition condition{canonical_key(key), {}, {}, {}};
-        if (key.find('.') != std::string::npos) throw UserError("expected the key of an option");
+        if (option_position(key) > 0) refuse("the key of an option, without a position", *node);
         if (const toml::table* const bounds = node->as_table()) {
-          check_keys(*bounds, {"above", "below"});
+          check_keys(*bounds, {"above", "below"}, key + ".");
           condition.above = (*bounds)["above"].value<double>();
           condition.below = (*bounds)["below"].value<double>();
-          if (!condition.above && !condition.below) throw UserError("expected { above = x, below = y }");
+          const auto is_number = [](const auto& entry) { return entry.second.is_number(); };
+          if (bounds->empty() || !std::ranges::all_of(*bounds, is_number))
+            refuse("{ above = x, below = y }, numbers", *node);
         } else {
           for (const std::string& value : read_values(key, *node))
             condition.values.push_back(canonical_text(key, value));
@@ -257,10 +281,10 @@ class SweepParser {
   }
 
   void read_setting(const std::string& key, const toml::node& node) {
-    if (key == "name") spec_.name = check_name(option_text(node));
-    if (key == "directory") spec_.directory = option_text(node);
+    if (key == "name") spec_.name = check_name(text_in(node));
+    if (key == "directory") spec_.directory = text_in(node);
     if (key == "ranks_per_trial") read_ranks(node);
-    if (key == "metric") spec_.metric = check_metric(option_text(node));
+    if (key == "metric") spec_.metric = check_metric(text_in(node));
     if (key == "best") spec_.best = whole_number(node, 0);
     if (key == "random_seed") spec_.random_seed = whole_number(node, 0);
     if (key == "halving") read_halving(node);
@@ -269,25 +293,32 @@ class SweepParser {
     for (const std::string& name : split_list(option_text(node))) spec_.over.push_back(canonical_key(name));
   }
 
+  static std::string text_in(const toml::node& node) {
+    const auto* const text = node.as_string();
+    if (text == nullptr || text->get().empty()) refuse("a text", node);
+    return text->get();
+  }
+
   /// Of a directory in sweeps/, not of one elsewhere.
   static std::string check_name(const std::string& name) {
     const bool names_file =
         !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
     if (names_file) return name;
-    throw UserError("expected a name without '/', found '" + name + "'; `directory` takes a path");
+    throw UserError("expected a name without '/', found " + in_quotes(name) + "; `directory` takes a path");
   }
 
   static std::string check_metric(const std::string& name) {
     const std::vector<std::string> metrics{"loss",         "accuracy",  "val_loss",
                                            "val_accuracy", "test_loss", "test_accuracy"};
     if (std::find(metrics.begin(), metrics.end(), name) != metrics.end()) return name;
-    throw UserError("expected one of " + join(metrics) + suggestion(name, metrics));
+    throw UserError("expected one of " + join(metrics) + ", found " + in_quotes(name) +
+                    suggestion(name, metrics));
   }
 
   static std::uint64_t whole_number(const toml::node& node, std::uint64_t least) {
     const auto* const number = node.as_integer();
     if (number == nullptr || number->get() < 0 || static_cast<std::uint64_t>(number->get()) < least) {
-      throw UserError("expected a whole number of at least " + std::to_string(least));
+      refuse("a whole number of at least " + std::to_string(least), node);
     }
     return static_cast<std::uint64_t>(number->get());
   }
@@ -298,16 +329,18 @@ class SweepParser {
   }
 
   void read_ranks(const toml::node& node) {
+    constexpr const char* ranks_expected = "a number, or rules { from_parameters = n, ranks = m }";
     const toml::array* const rules = node.as_array();
     if (rules == nullptr) {
       spec_.ranks_rules = {{0, ranks_in(node)}};
       return;
     }
+    if (rules->empty()) refuse(ranks_expected, node);
     for (const toml::node& item : *rules) {
       const toml::table* const rule = item.as_table();
       const bool complete = rule != nullptr && rule->size() == 2 && rule->contains("from_parameters") &&
                             rule->contains("ranks");
-      if (!complete) throw UserError("expected a number, or rules { from_parameters = n, ranks = m }");
+      if (!complete) refuse(ranks_expected, node);
       spec_.ranks_rules.push_back(
           {whole_number(*rule->get("from_parameters"), 0), ranks_in(*rule->get("ranks"))});
     }
@@ -318,12 +351,15 @@ class SweepParser {
 
   void read_halving(const toml::node& node) {
     const toml::table* const table = node.as_table();
-    if (table == nullptr) throw UserError("expected a table { first_epochs = n, factor = m }");
-    check_keys(*table, {"first_epochs", "factor"});
+    if (table == nullptr) refuse("a table { first_epochs = n, factor = m }", node);
+    check_keys(*table, {"first_epochs", "factor"}, "halving.");
     HalvingSettings halving;
-    if (const toml::node* const first = table->get("first_epochs"))
-      halving.first_epochs = whole_number(*first, 1);
-    if (const toml::node* const factor = table->get("factor")) halving.factor = whole_number(*factor, 2);
+    for (const auto& [key, inner] : entries_of(*table)) {
+      at("halving." + key, *inner, [&, &key = key, &inner = inner] {
+        if (key == "first_epochs") halving.first_epochs = whole_number(*inner, 1);
+        if (key == "factor") halving.factor = whole_number(*inner, 2);
+      });
+    }
     spec_.halving = halving;
   }
 

@@ -278,7 +278,7 @@ void Checkpointer<T>::write_last(TrainState<T>& state, const TrainProgress& prog
       if (attempt == attempts_to_write_last) {
         throw std::runtime_error("the state after step " + std::to_string(progress.step) +
                                  " could not be saved: " + refusal_ + "; " + newest_text() +
-                                 "; make room or mend the directory, then give the same command again");
+                                 "; make room or mend the directory, then start again");
       }
       observer_.message("warning: the last checkpoint is tried again: " + refusal_);
       std::this_thread::sleep_for(pause_before_attempt);
@@ -323,6 +323,10 @@ std::vector<std::string> Checkpointer<T>::candidates() const {
 template <class T>
 std::vector<std::string> Checkpointer<T>::named_candidates() const {
   std::error_code ignored;
+  if (std::filesystem::status(config_.resume, ignored).type() == std::filesystem::file_type::not_found) {
+    throw UserError("--resume: expected auto, never, a checkpoint or a run directory, found " +
+                    in_quotes(config_.resume) + ", which does not exist");
+  }
   if (!std::filesystem::is_directory(config_.resume, ignored)) return {find_checkpoint(config_.resume)};
   std::vector<std::string> found = checkpoints_to_resume(config_.resume + "/checkpoints");
   if (found.empty()) found = checkpoints_to_resume(config_.resume);

@@ -4,7 +4,6 @@
 #include <cctype>
 #include <cstdio>
 #include <limits>
-#include <set>
 
 #include "lockstep/core/error.hpp"
 #include "lockstep/core/text.hpp"
@@ -70,41 +69,6 @@ std::string toml_value(const TrainOption& option, const std::string& text) {
   return toml_quoted(text);
 }
 
-/// Behind the end of the string that begins at `begin`, or where its line or the text ends without one.
-std::size_t end_of_string(std::string_view text, std::size_t begin) {
-  const char quote = text[begin];
-  const std::string three(3, quote);
-  const bool many_lines = text.substr(begin).starts_with(three);
-  const std::string_view end = std::string_view(three).substr(0, many_lines ? 3 : 1);
-  std::size_t i = begin + end.size();
-  while (i < text.size() && !text.substr(i).starts_with(end)) {
-    if (!many_lines && text[i] == '\n') return i;
-    i += quote == '"' && text[i] == '\\' ? 2 : 1;
-  }
-  i = std::min(i + end.size(), text.size());
-  // Of five quotes the first two belong to the string.
-  for (int more = 0; many_lines && more < 2 && i < text.size() && text[i] == quote; ++more) ++i;
-  return i;
-}
-
-/// toml++ frees tables within tables by recursion, for which some 100,000 parts of a key leave no stack.
-void refuse_deep_keys(std::string_view text, std::string_view source_name) {
-  constexpr std::size_t most_parts = 16;
-  std::size_t parts = 1;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (std::string_view("=,{[#\n").find(c) != std::string_view::npos) parts = 1;
-    if (c == '.' && ++parts > most_parts) {
-      const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(i), '\n');
-      throw UserError(std::string(source_name) + ", line " + std::to_string(line) +
-                      ": expected keys of at most " + std::to_string(most_parts) +
-                      " parts (a.b has two), found more");
-    }
-    if (c == '"' || c == '\'') i = end_of_string(text, i) - 1;
-    if (c == '#') i = std::min(text.find('\n', i), text.size());
-  }
-}
-
 }  // namespace
 
 std::string TrainOption::key() const {
@@ -120,52 +84,11 @@ const TrainOption& find_train_option(std::string_view name) {
     if (option.name == wanted) return option;
     names.push_back(option.name);
   }
-  throw UserError("unknown option '" + std::string(name) + "'" + suggestion(wanted, names));
+  throw UserError("unknown option " + in_quotes(name) + suggestion(wanted, names));
 }
 
 void set_option(TrainConfig& config, std::string_view name, std::string_view text) {
   find_train_option(name).set(config, text);
-}
-
-std::string option_text(const toml::node& node) {
-  if (const auto* text = node.as_string()) return text->get();
-  if (const auto* number = node.as_integer()) return std::to_string(number->get());
-  if (const auto* number = node.as_floating_point()) return format_exact(number->get());
-  if (const auto* boolean = node.as_boolean()) return boolean->get() ? "on" : "off";
-  if (const auto* array = node.as_array()) {
-    std::vector<std::string> items;
-    for (const toml::node& item : *array) items.push_back(option_text(item));
-    return join(items, ",");
-  }
-  throw UserError("expected a text, number, boolean or array");
-}
-
-toml::table parse_toml(std::string_view text, std::string_view source_name) {
-  refuse_deep_keys(text, source_name);
-  try {
-    return toml::parse(text, source_name);
-  } catch (const toml::parse_error& error) {
-    throw UserError(std::string(source_name) + ", line " + std::to_string(error.source().begin.line) +
-                    ": expected TOML: " + std::string(error.description()));
-  }
-}
-
-std::string toml_place(std::string_view source_name, std::string_view key, const toml::node& node) {
-  return std::string(source_name) + ", line " + std::to_string(node.source().begin.line) + ", key '" +
-         std::string(key) + "': ";
-}
-
-void apply_config_table(TrainConfig& config, const toml::table& table, std::string_view source_name) {
-  std::set<std::string> seen;
-  for (const auto& [key, node] : table) {
-    try {
-      const TrainOption& option = find_train_option(key.str());
-      if (!seen.insert(option.name).second) throw UserError("'" + option.name + "' is given twice");
-      option.set(config, option_text(node));
-    } catch (const UserError& error) {
-      throw UserError(toml_place(source_name, key.str(), node) + error.what());
-    }
-  }
 }
 
 void apply_config_toml(TrainConfig& config, std::string_view toml, std::string_view source_name) {

@@ -46,8 +46,9 @@ void resolve_activations(TrainConfig& config) {
   }
   for (const Activation& activation : config.activation) {
     if (activation.trainable()) continue;
-    throw UserError("--activation: expected an activation that trains, found '" + activation.text() +
-                    "': its derivative is zero everywhere, so no gradient reaches the layers before it; "
+    throw UserError("--activation: expected an activation that trains, found " +
+                    in_quotes(activation.text()) +
+                    ": its derivative is zero everywhere, so no gradient reaches the layers before it; "
                     "step(surrogate=sigmoid) trains");
   }
 }
@@ -138,8 +139,8 @@ void resolve_batches(TrainConfig& config, const DatasetInfo& dataset) {
 
 void resolve_monitor(TrainConfig& config, Task task) {
   if (higher_is_better(config.monitor) && task == Task::regression) {
-    throw UserError("--monitor: expected loss or val_loss for a regression dataset, found '" +
-                    config.monitor + "'");
+    throw UserError("--monitor: expected loss or val_loss for a regression dataset, found " +
+                    in_quotes(config.monitor));
   }
   if (!config.monitor.starts_with("val_") || config.validation_split > 0) return;
   if (config.early_stopping > 0) {

@@ -79,8 +79,8 @@ std::size_t EpochTable::open_after(std::uint64_t epoch) {
   // A process killed while it made the file leaves a part of the header.
   const bool only_header = found.size() < header_line.size() && header_line.starts_with(found);
   if (!only_header && !found.starts_with(header_line)) {
-    throw FileError(path_ + ": expected a table with the header '" + header_ + "', found '" +
-                    found.substr(0, found.find('\n')) + "'");
+    throw FileError(path_ + ": expected a table with the header '" + header_ + "', found " +
+                    in_quotes(found.substr(0, found.find('\n'))));
   }
 
   const auto columns = static_cast<std::size_t>(std::count(header_.begin(), header_.end(), ',')) + 1;

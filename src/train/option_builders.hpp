@@ -18,15 +18,7 @@ namespace lockstep {
 
 [[noreturn]] inline void refuse(const std::string& flag, const std::string& expected,
                                 std::string_view found) {
-  throw UserError(flag + ": expected " + expected + ", found '" + std::string(found) + "'");
-}
-
-/// config.toml could not hold it. The message has '?' for what not every terminal shows.
-[[noreturn]] inline void refuse_bytes(const std::string& flag, std::string_view found) {
-  std::string shown(found);
-  std::replace_if(
-      shown.begin(), shown.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7f; }, '?');
-  refuse(flag, "a text in UTF-8", shown);
+  throw UserError(flag + ": expected " + expected + ", found " + in_quotes(found));
 }
 
 /// What numbers an option takes.
@@ -79,7 +71,7 @@ inline TrainOption text_option(std::string name, std::string value_name, std::st
   TrainOption option = row(std::move(name), std::move(value_name), std::move(help), TrainOption::Kind::text);
   option.set = [=, flag = option.flag()](TrainConfig& config, std::string_view text) {
     if (text.empty()) refuse(flag, "a text", text);
-    if (!is_utf8(text)) refuse_bytes(flag, text);
+    if (!is_utf8(text)) refuse(flag, "a text in UTF-8", text);  // config.toml could not hold it
     config.*field = text == unset ? "" : std::string(text);
   };
   option.get = [=](const TrainConfig& config) { return (config.*field).empty() ? unset : config.*field; };
@@ -170,7 +162,7 @@ TrainOption choice_option(std::string name, std::string help, E TrainConfig::*fi
     const auto found =
         std::find_if(choices.begin(), choices.end(), [&](const auto& c) { return c.first == text; });
     if (found == choices.end()) {
-      throw UserError(flag + ": expected " + expected + ", found '" + std::string(text) + "'" +
+      throw UserError(flag + ": expected " + expected + ", found " + in_quotes(text) +
                       suggestion(text, names));
     }
     config.*field = found->second;

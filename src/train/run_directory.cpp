@@ -17,6 +17,7 @@
 #include "lockstep/core/text.hpp"
 #include "lockstep/io/atomic_file.hpp"
 #include "lockstep/io/checkpoint.hpp"
+#include "lockstep/io/file_kind.hpp"
 #include "lockstep/io/text_file.hpp"
 #include "lockstep/train/diagnostics.hpp"
 #include "lockstep/train/json_text.hpp"
@@ -28,7 +29,8 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void refuse(const std::string& path, const std::string& found) {
-  throw UserError("--run-dir: expected a directory that can be written, found '" + path + "': " + found);
+  throw UserError("--run-dir: expected a directory that can be written, found " + in_quotes(path) + ": " +
+                  found);
 }
 
 /// The nearest of the path and its parents that exists, be it a link to nothing.
@@ -73,21 +75,6 @@ std::string local_time() {
   return text;
 }
 
-std::string kind_name(fs::file_type type) {
-  switch (type) {
-    case fs::file_type::symlink:
-      return "a symbolic link";
-    case fs::file_type::directory:
-      return "a directory";
-    case fs::file_type::fifo:
-      return "a FIFO";
-    case fs::file_type::socket:
-      return "a socket";
-    default:
-      return "a device";
-  }
-}
-
 /// A run directory from elsewhere is not to have other files written into, nor to block who opens them. What
 /// is replaced as a whole may be a link.
 void refuse_special_files(std::initializer_list<std::string> files) {
@@ -96,7 +83,7 @@ void refuse_special_files(std::initializer_list<std::string> files) {
     std::error_code ignored;
     const Type type = fs::symlink_status(file, ignored).type();
     if (type == Type::regular || type == Type::not_found || type == Type::none) continue;
-    throw UserError("--run-dir: " + file + ": expected a regular file, found " + kind_name(type));
+    throw UserError("--run-dir: " + file + ": expected a regular file, found " + file_type_name(type));
   }
 }
 
@@ -149,8 +136,8 @@ void RunDirectory::lock() {
   } catch (const LockedError& error) {
     first_made_.clear();
     made_lock_ = false;
-    throw UserError("--run-dir: expected a directory that no other run writes, found '" + path_ + "' " +
-                    error.what());
+    throw UserError("--run-dir: expected a directory that no other run writes, found " + in_quotes(path_) +
+                    " " + error.what());
   } catch (const FileError& error) {
     refuse(path_, error.what());
   }

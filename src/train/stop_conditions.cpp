@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "lockstep/core/error.hpp"
+#include "lockstep/core/text.hpp"
 
 namespace lockstep {
 namespace {
@@ -83,7 +84,7 @@ std::optional<JobEnd> job_end_from_environment() {
   const char* const text = std::getenv(own);
   // Slurm may say what it likes; this one is set by a script that made a mistake.
   if (!seconds && text != nullptr && *text != '\0') {
-    throw UserError(std::string(own) + ": expected whole seconds since 1970, found '" + text + "'");
+    throw UserError(std::string(own) + ": expected whole seconds since 1970, found " + in_quotes(text));
   }
   return job_end(seconds, job_time_limit);
 }

@@ -11,14 +11,14 @@
 namespace lockstep {
 namespace {
 
-constexpr std::array watched{SIGTERM, SIGINT, SIGUSR1};
+constexpr std::array stop_signals{SIGTERM, SIGINT, SIGUSR1};
 
 // Handlers reach only what is global and lock-free.
 std::atomic<int> received = 0;
 std::atomic<int> interrupts = 0;
 std::atomic<bool> on_terminal = false;
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
-std::array<struct sigaction, watched.size()> former;
+std::array<struct sigaction, stop_signals.size()> former;
 int objects = 0;
 
 /// A step may last: whoever pressed Ctrl-C is told that it was seen. Only what a handler may call.
@@ -54,12 +54,12 @@ StopSignal::StopSignal() {
   action.sa_handler = remember_signal;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
-  for (std::size_t i = 0; i < watched.size(); ++i) ::sigaction(watched[i], &action, &former[i]);
+  for (std::size_t i = 0; i < stop_signals.size(); ++i) ::sigaction(stop_signals[i], &action, &former[i]);
 }
 
 StopSignal::~StopSignal() {
   if (--objects > 0) return;
-  for (std::size_t i = 0; i < watched.size(); ++i) ::sigaction(watched[i], &former[i], nullptr);
+  for (std::size_t i = 0; i < stop_signals.size(); ++i) ::sigaction(stop_signals[i], &former[i], nullptr);
 }
 
 int StopSignal::signal() const {

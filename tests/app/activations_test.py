@@ -113,6 +113,7 @@ class Mistakes(cli.CliTestCase):
                                  ("formula(x*(1+x)", "parentheses"),
                                  ("formula", "expected a formula in parentheses"),
                                  ("formula(sign(x))", "its derivative is zero everywhere"),
+                                 ("formula(x/0)", "expected a function with finite values and slopes, found none"),
                                  ("prelu(per=row)", "per=layer or per=unit"),
                                  ("swish(2)", "swish(trained,2)")):
             result = cli.run("train", "--data", self.dir / "data.h5", "--activation", activation, "--run-dir", self.dir / "run",

@@ -114,7 +114,7 @@ class CommandLine(BadInputTestCase):
             self.refused_train(flags, *expected, **options)
 
     def test_bytes_that_are_no_text(self):
-        self.refused_train([], "--data: expected a text in UTF-8, found 'caf?.h5'", data=os.fsdecode(b"caf\xe9.h5"))
+        self.refused_train([], "--data: expected a text in UTF-8, found 'caf\\xe9.h5'", data=os.fsdecode(b"caf\xe9.h5"))
 
     def test_unknown_names(self):
         self.refused_train(["--activation", "rleu"], "--activation", "'rleu'", "did you mean 'relu'")
@@ -204,6 +204,8 @@ class ConfigFiles(BadInputTestCase):
         self.refused_train(["--config", "missing.toml"], "--config", "missing.toml")
         (self.dir / "folder").mkdir()
         self.refused_train(["--config", "folder"], "--config", "folder", ranks=(1,))
+        os.mkfifo(self.dir / "fifo")
+        self.refused_train(["--config", "fifo"], "--config fifo", "found a FIFO without a writer", ranks=(1,))
 
 
 def classification_file(path, rows=40, change=None, **replaced):
@@ -415,7 +417,7 @@ class CsvFiles(BadInputTestCase):
         self.refused_csv("", "rows.csv", "expected a header line", "found nothing")
         self.refused_csv("5.1,3.5,0\n4.9,3.0,1\n", "line 1", "expected a header line", "only numbers", "'5.1'",
                          flags=["--target", "0"])
-        self.refused_csv("a,b,z\n1,2,0\n", "expected a column 'y'", "found none")
+        self.refused_csv("a,b,z\n1,2,0\n", "expected a column 'y'", "found 'a', 'b', 'z'")
         self.refused_csv("a,price,y\n1,2,0\n", "expected a column 'prise'", "did you mean 'price'", flags=["--target", "prise"])
         self.refused_csv("a,b,y\n1,2,0\n3,4,1\n", "regression", "regresion", flags=["--task", "regresion"])
         self.refused_csv("a,b,y\n1,2,0\n3,4,1\n", "--test-fraction", "'x'", flags=["--test-fraction", "x"])
@@ -514,7 +516,7 @@ class RunDirectories(BadInputTestCase):
         self.refused(["train", "--data", self.data, "--run-dir", "old"], "--run-dir old", "hidden: 5 before")
 
     def test_resume_from_nothing(self):
-        self.refused_train(["--resume", "nowhere"], "nowhere")
+        self.refused_train(["--resume", "nowhere"], "--resume: expected auto, never", "found 'nowhere'")
         self.refused_train(["--resume", self.data], "checkpoint", ranks=(1,))
         (self.dir / "old").mkdir()
         self.refused_train(["--resume", "old"], "--resume old", "checkpoints", "found none", ranks=(1,))
@@ -595,6 +597,9 @@ class Sweeps(BadInputTestCase):
         self.refused_flags(["missing.toml"], "missing.toml: no such file", ranks=(1, RANKS))
         self.refused_flags(["."], ".: expected a file, found a directory")
         self.refused_flags(["good.h5"], "good.h5, line 1: expected TOML")
+        (self.dir / "run/checkpoints").mkdir(parents=True)
+        self.refused_flags(["sweep.toml", "--sweep-dir", "run"], "--sweep-dir: expected a new directory or that of a sweep",
+                           "found 'run', a run directory")
         self.refused_flags(["sweep.toml", "--sweep-dir", "good.h5"], "--sweep-dir: expected a directory",
                            "'good.h5/ledger'", ranks=(1, RANKS))
         for flags, *expected in ((["more"], "found 'more'"),
@@ -628,7 +633,7 @@ class Sweeps(BadInputTestCase):
                 ('[grid]\n"activation.2" = ["relu"]', "sweep.toml", "activation.1, activation.2", "without a gap"),
                 ("[grid]\nseed = [1]\n[[zip]]\nseed = [1]", "line 6, key 'seed'", "an axis is given twice"),
                 ("[[zip]]\nseed = [1, 2]\nepochs = [1]", "line 5, key 'epochs'", "2 values, as many as", "found 1"),
-                ("[random]\ntrials = 2", "sweep.toml", "[random]", "`trials = n` and at least one axis"),
+                ("[random]\ntrials = 2", "sweep.toml", "key 'random'", "`trials = n` and at least one axis"),
                 ("[random]\ntrials = 0\nseed = { integers = [1, 2] }", "line 4, key 'trials'", "at least 1"),
                 ("[random]\ntrials = 2\nseed = [1, 2]", "line 5, key 'seed'", "{ choice = [values] }"),
                 ("[random]\ntrials = 2\nl2 = { uniform = [2, 1] }", "line 5, key 'l2'", "low ≤ high"),
@@ -636,7 +641,7 @@ class Sweeps(BadInputTestCase):
                 ("[random]\ntrials = 2\nseed = { integers = [1.5, 2] }", "line 5, key 'seed'", "whole numbers"),
                 ("[random]\ntrials = 99999999\nseed = { integers = [1, 2] }", "at most 1000000 trials", "found more"),
                 ("[grid]\nseed = [1]\n[[exclude]]\nsede = 1", "line 6, key 'sede'", "did you mean 'seed'"),
-                ("[grid]\nseed = [1]\n[[exclude]]\nseed = { over = 1 }", "line 6, key 'seed'", "above, below"),
+                ("[grid]\nseed = [1]\n[[exclude]]\nseed = { over = 1 }", "line 6, key 'seed.over'", "above, below"),
                 ("[grid]\nseed = [1]\n[[exclude]]\nseed = 1", "expected trials", "[[exclude]] leaves none")):
             self.refused_below_base(text, *expected)
 
@@ -646,7 +651,7 @@ class Sweeps(BadInputTestCase):
                                 ("best = -1", "line 4, key 'best'", "at least 0"),
                                 ("ranks_per_trial = 0", "line 4, key 'ranks_per_trial'", "at least 1"),
                                 ("ranks_per_trial = [{ ranks = 1 }]", "key 'ranks_per_trial'", "from_parameters = n"),
-                                ("halving = { factor = 1 }", "line 4, key 'halving'", "at least 2"),
+                                ("halving = { factor = 1 }", "line 4, key 'halving.factor'", "at least 2"),
                                 ('over = ["sede"]', "line 4, key 'over'", "did you mean 'seed'")):
             self.refused_below_base(f"[sweep]\n{text}", *expected)
 
@@ -739,6 +744,9 @@ class Launch(BadInputTestCase):
                                    (["sweep", "sweep.toml"], "sweep.toml, line 1", "did you mean 'grid'"),
                                    (["sweep", "sweep.toml", "--sweepdir", "x"], "did you mean '--sweep-dir'")):
             self.refused_launch(["-n", "2", "--", *command], *expected)
+        os.mkfifo(self.dir / "fifo")
+        for command in (["train", "--config", "fifo"], ["sweep", "fifo"]):
+            self.refused_launch(["-n", "2", "--", *command], "can be read again at each start, found the pipe fifo")
 
 
 class Report(BadInputTestCase):

@@ -278,7 +278,7 @@ class Reports(CliTestCase):
         self.train(self.dir / "a", "--data", self.dir / "d.h5", "--epochs", 1, "--batch-size", 20)
         result = run("report", "a", "-o", "no/such/r.html", cwd=self.dir)
         self.assertEqual((result.status, len(result.err.splitlines())), (USER_ERROR, 1))
-        self.assertIn("no/such/r.html: cannot be written: No such file or directory", result.err)
+        self.assertIn("--output no/such/r.html: expected a directory no/such to write into, found none", result.err)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,26 @@ TEST(IsUtf8, KnowsWhatOtherBytesAreNot) {
     EXPECT_FALSE(is_utf8(text)) << text;
 }
 
+TEST(Printable, EscapesWhatATerminalWouldObeyOrNotShow) {
+  EXPECT_EQ(printable("straße\n\xf0\x9f\x8e\xb2 …"), "straße\n\xf0\x9f\x8e\xb2 …");
+  EXPECT_EQ(printable("a\x1b[31m\t\x7f\r"), "a\\x1b[31m\\x09\\x7f\\x0d");
+  EXPECT_EQ(printable("caf\xe9!"), "caf\\xe9!");
+  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");  // as ESC [ to some terminals
+  EXPECT_EQ(printable(""), "");
+}
+
+TEST(InQuotes, StaysInOneLineAndShort) {
+  EXPECT_EQ(in_quotes("a\nb"), "'a\\x0ab'");
+  EXPECT_EQ(in_quotes(std::string(300, 'x')).size(), 302u);
+  EXPECT_EQ(in_quotes(std::string(1 << 20, 'x')), "'" + std::string(300, 'x') + "…'");
+}
+
+TEST(Shortened, CutsBetweenCharacters) {
+  EXPECT_EQ(shortened("aßb", 4), "aßb");
+  EXPECT_EQ(shortened("aßb", 3), "aß…");
+  EXPECT_EQ(shortened("aßb", 2), "a…");
+}
+
 TEST(SplitList, SplitsOutsideParenthesesAndTrims) {
   EXPECT_EQ(split_list("a(1,2), b"), (Texts{"a(1,2)", "b"}));
   EXPECT_EQ(split_list(" 128 ,64"), (Texts{"128", "64"}));

@@ -200,6 +200,24 @@ TEST(Checkpoint, RefusesAFileWithAnyByteChanged) {
   }
 }
 
+TEST(Checkpoint, SaysWhereItIsDamaged) {
+  const TemporaryDirectory directory;
+  const Sample<float> sample;
+  sample.write(directory / "a.h5");
+  const std::string whole = read_text(directory / "a.h5");
+  const auto message_of_change = [&](std::size_t place) {
+    std::string changed = whole;
+    changed[place] = static_cast<char>(changed[place] ^ 0x81);
+    write_text(directory / "changed.h5", changed);
+    return message_of([&] { read_checkpoint_state(directory / "changed.h5"); });
+  };
+  for (const std::size_t place : {0, 60, 200, 511}) {
+    expect_parts(message_of_change(place),
+                 {"changed.h5: damaged", "seal in the first 512 bytes, found other bytes"});
+  }
+  expect_parts(message_of_change(whole.size() / 2), {"changed.h5: damaged: expected SHA-256"});
+}
+
 void seal_file(const std::string& path) {
   std::string content = read_text(path);
   write_seal(content);

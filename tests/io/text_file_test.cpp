@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <chrono>
+#include <fstream>
 #include <thread>
 
 #include "io_fixture.hpp"
@@ -35,7 +37,8 @@ TEST(TextFile, ThatTheDiskDoesNotGiveIsNotTheUsersMistake) {
 
 TEST(TextFile, AsksForNoMemoryThatItDoesNotNeed) {
   const TemporaryDirectory directory;
-  expect_parts(message_of([] { read_text_file("/dev/zero"); }), {"/dev/zero", "expected a regular file"});
+  expect_parts(message_of([] { read_text_file("/dev/zero"); }),
+               {"/dev/zero", "expected a regular file, found a device"});
   write_text(directory / "file", "abc");
   EXPECT_EQ(read_text_file(directory / "file", 3), "abc");
   expect_parts(message_of([&] { read_text_file(directory / "file", 2); }),
@@ -60,6 +63,24 @@ TEST(TextFile, IsReadFromAPipeUpToItsLimit) {
   };
   EXPECT_EQ(read(3), "abc");
   expect_parts(read(2), {directory / "pipe", "at most 2 B, found more"});
+  expect_parts(message_of([&] { read_text_file(directory / "pipe", 3); }),
+               {directory / "pipe", "found a FIFO without a writer"});
+}
+
+TEST(TextFile, WaitsForAWriterThatTakesItsTime) {
+  const TemporaryDirectory directory;
+  const std::string pipe = directory / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  std::thread writer([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    std::ofstream file(pipe);
+    for (const char* part : {"a", "b"}) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      file << part << std::flush;
+    }
+  });
+  EXPECT_EQ(read_text_file(pipe, 10), "ab");
+  writer.join();
 }
 
 }  // namespace

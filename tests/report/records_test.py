@@ -160,6 +160,9 @@ class Records(unittest.TestCase):
             records.read_sweep(self.dir)
         self.assertEqual(str(caught.exception),
                          f"{self.dir}/sweep.csv: expected the table of a sweep, found: no column rank")
+        (self.dir / "sweep.csv").write_text("no table at all\n")
+        with self.assertRaisesRegex(ReportError, f"{self.dir}/sweep.csv: expected the table of a sweep, found: no trials"):
+            records.read_sweep(self.dir)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,9 @@ bool parse_alone(CLI::App& app, std::span<const std::string> flags);
 /// --separator.
 char parse_separator(const std::string& text);
 
+/// For a file that is read again at each start: throws UserError if it is a pipe. `what`: "--config".
+void refuse_pipe(const std::string& what, const std::string& path);
+
 /// Parses the arguments and runs the subcommand. Collective. Throws AgreedError for mistakes in the
 /// arguments.
 ExitStatus run_command_line(const Communicator& world, const std::vector<std::string>& arguments);
@@ -65,7 +68,7 @@ std::function<ExitStatus(const Communicator&)> declare_launch(CLI::App& app);
 std::function<ExitStatus(const Communicator&)> declare_report(CLI::App& app);
 
 /// The config that these arguments of `lockstep train` give, its config file included, on one process and
-/// without MPI. Not resolved. Throws UserError.
+/// without MPI. Not resolved. Throws UserError, also for a pipe: only the first who reads it gets something.
 TrainConfig read_train_config(const std::vector<std::string>& arguments);
 /// Where the sweep of these arguments of `lockstep sweep` writes; alike.
 std::string read_sweep_directory(const std::vector<std::string>& arguments);

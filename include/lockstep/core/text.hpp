@@ -15,6 +15,15 @@ std::string_view trimmed(std::string_view text, std::string_view blanks = " \t\r
 /// Whether the bytes are UTF-8, as TOML and JSON ask for.
 bool is_utf8(std::string_view text);
 
+/// For a terminal: control characters and bytes that are not UTF-8 as \x1b; ends of lines stay.
+std::string printable(std::string_view text);
+
+/// With … for what is beyond so many bytes.
+std::string shortened(std::string_view text, std::size_t longest);
+
+/// "'text'" for a message: printable, in one line, and shortened.
+std::string in_quotes(std::string_view text);
+
 /// Splits at `separator` outside parentheses; trims blanks. "a(1,2), b" → {"a(1,2)", "b"}. An empty text
 /// gives {}. Throws UserError on unbalanced parentheses, naming the text.
 std::vector<std::string> split_list(std::string_view text, char separator = ',');

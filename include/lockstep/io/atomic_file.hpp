@@ -14,6 +14,10 @@ namespace lockstep {
 void write_file_atomically(const std::string& path,
                            const std::function<void(const std::string& temporary_path)>& write);
 
+/// Throws the FileError with which the others would end that cannot write `path`, as far as that shows
+/// before.
+void check_can_be_written(const std::string& path);
+
 /// The same for a content that is at hand.
 void write_file_atomically(const std::string& path, std::string_view content);
 

@@ -11,6 +11,9 @@ namespace lockstep {
 std::string option_name(std::string_view key);
 /// 1 of "activation.1"; 0 of "activation". Throws UserError.
 std::size_t option_position(std::string_view key);
+/// Whether the key stands for a list: hidden does, hidden.1 does not. Throws UserError if there is no such
+/// option.
+bool takes_a_list(std::string_view key);
 /// The same key in the spelling of train_options(). Throws UserError if there is no such option, or if it
 /// holds no list.
 std::string canonical_key(std::string_view key);

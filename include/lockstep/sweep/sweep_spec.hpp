@@ -50,6 +50,7 @@ struct HalvingSettings {
 };
 
 struct SweepSpec {
+  std::string source;  // the file, for messages
   std::string name;
   std::string directory;
   TrainConfig base;

@@ -10,6 +10,8 @@ from .errors import ReportError
 def refuse_to_replace_other(path, begin, kind):
     """Throws ReportError where there is a file with another begin, in capitals or not: names are mistyped."""
     path = Path(path)
+    if not path.parent.is_dir():
+        raise ReportError(f"--output {path}: expected a directory {path.parent} to write into, found none")
     if not path.is_file() or path.stat().st_size == 0:
         return
     with path.open("rb") as file:

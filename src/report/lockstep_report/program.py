@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -51,8 +52,12 @@ class Program:
         holds them."""
         with tempfile.TemporaryDirectory() as directory:
             rows, output = Path(directory, "rows.h5"), Path(directory, "predictions.h5")
-            with h5py.File(rows, "w") as file:
-                file["x"] = x
+            try:
+                with h5py.File(rows, "w") as file:
+                    file["x"] = x
+            except (OSError, RuntimeError) as error:
+                reason = re.search("error message = '([^']*)'", str(error))
+                raise OSError(f"{rows}: cannot be written: {reason[1] if reason else error}") from error
             self.run("predict", "--checkpoint", run_dir, "--input", rows, "--output", output,
                      *(["--layers"] if layers else []))
             with h5py.File(output, "r") as file:

@@ -217,6 +217,8 @@ def read_sweep(path):
     """A sweep directory. Trials that came to the same run are one run. Throws ReportError."""
     with reading(path / "sweep.csv", "the table of a sweep"):
         table = read_csv(path / "sweep.csv", ["trial", "status", "rank", "parameters", "run_dir", "message"])
+        if not table:
+            raise ValueError("no trials")
     rows = [as_it_is_now(path, row) for row in table]
     outdated = sum(row["status"] != written["status"] for row, written in zip(rows, table))
     runs, settings_without_config = read_trials(path, rows)
