@@ -34,8 +34,8 @@ SweepSelection parse_selection(const SweepArguments& arguments) {
   selection.last =
       dots == std::string::npos ? selection.first : parse_unsigned(arguments.trials.substr(dots + 2), what);
   if (selection.first == 0 || selection.last < selection.first) {
-    throw UserError("--trials: expected numbers as 7 or 1..32, counted from 1, found '" + arguments.trials +
-                    "'");
+    throw UserError("--trials: expected numbers as 7 or 1..32, counted from 1, found " +
+                    in_quotes(arguments.trials));
   }
   return selection;
 }
@@ -102,8 +102,20 @@ void print_dry_run(const Communicator& world, const SweepPlan& plan, const Sweep
 ExitStatus status_of(const SweepResult& result) {
   if (result.stopped) return ExitStatus::resumable;
   const SweepProgress& progress = result.progress;
-  const bool only_failures = progress.failed > 0 && progress.failed == progress.runs;
-  return only_failures ? ExitStatus::failure : ExitStatus::done;
+  const bool all_failed = progress.failed > 0 && progress.failed == progress.runs;
+  return all_failed ? ExitStatus::failure : ExitStatus::done;
+}
+
+/// Whether trials of the selection have failed, and none ended well.
+bool only_failures(const SweepPlan& plan, const SweepSelection& selection, const SweepSummary& summary) {
+  bool some_failed = false;
+  for (std::size_t i = 0; i < plan.trials.size(); ++i) {
+    if (!selection.contains(plan.trials[i])) continue;
+    const TrialStatus status = summary.statuses[i];
+    if (status == TrialStatus::finished || status == TrialStatus::halted) return false;
+    some_failed = some_failed || status == TrialStatus::failed;
+  }
+  return some_failed;
 }
 
 void print_end(const SweepPlan& plan, const SweepResult& result, const SweepSummary& summary) {
@@ -156,8 +168,7 @@ ExitStatus sweep(const Communicator& world, const SweepArguments& arguments) {
     try {
       const SweepSummary summary = write_results(plan);
       // A job that finds nothing left, e.g. when launch starts it again, tells how the trials have ended.
-      const bool all_failed = summary.failed > 0 && summary.finished + summary.halted == 0;
-      if (result.progress.runs == 0 && all_failed) status = ExitStatus::failure;
+      if (result.progress.runs == 0 && only_failures(plan, selection, summary)) status = ExitStatus::failure;
       print_end(plan, result, summary);
     } catch (const FileError& error) {
       // The trials are what they are; the tables are made anew at the next start.
@@ -191,6 +202,7 @@ std::string read_sweep_directory(const std::vector<std::string>& arguments) {
   SweepArguments parsed;
   declare_flags(app, parsed);
   if (!parse_alone(app, arguments)) throw UserError("expected a sweep file, found --help");
+  refuse_pipe("sweep file", parsed.file);
   return read_spec(parsed, read_sweep_file(parsed)).directory;
 }
 

@@ -126,7 +126,7 @@ SweepEstimate estimate_sweep(const Communicator& alone, const SweepPlan& plan,
   std::set<std::size_t> datasets;
   std::map<int, std::vector<double>> by_ranks;
   for (const Trial& trial : plan.trials) {
-    if (trial.point.number < selection.first || trial.point.number > selection.last) continue;
+    if (!selection.contains(trial)) continue;
     TrialEstimate& of_trial = estimate.trials.emplace_back(TrialEstimate{&trial, 0});
     if (!trial.invalid.empty()) {
       ++estimate.invalid;

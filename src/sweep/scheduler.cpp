@@ -217,8 +217,7 @@ void SweepJob::select() {
     for (std::size_t i = 0; i < plan_.trials.size(); ++i) {
       progress_board_.beat();
       const Trial& trial = plan_.trials[i];
-      const bool selected = selection_.first <= trial.point.number && trial.point.number <= selection_.last;
-      if (!selected || !seen.insert(trial.digest).second) continue;
+      if (!selection_.contains(trial) || !seen.insert(trial.digest).second) continue;
       const TrialRecord record = ledger_->read(trial.digest);
       if (record.status == TrialStatus::waiting && !record.message.empty())
         observer_.message("warning: trial " + std::to_string(trial.point.number) +

@@ -248,6 +248,7 @@ SweepSummary write_results(const SweepPlan& plan, const std::function<void()>& a
     summary.finished += record.status == TrialStatus::finished ? 1 : 0;
     summary.halted += record.status == TrialStatus::halted ? 1 : 0;
     summary.failed += record.status == TrialStatus::failed ? 1 : 0;
+    summary.statuses.push_back(record.status);
   }
   summary.best = std::move(ranked);
   return summary;

@@ -138,6 +138,8 @@ over = ["shards"]
         self.sweep_well(path)
         self.assertEqual(tree(self.out / "trials"), before)
         self.assertEqual(self.sweep(path, "--retry-failed").status, 1, "all trials of this job failed")
+        for trials, status in (("2", 1), ("1", 0)):
+            self.assertEqual(self.sweep(path, "--trials", trials).status, status, "as its trial has ended before")
         attempts = {json.loads(record.read_text())["attempts"] for record in (self.out / "ledger").glob("*.json")}
         self.assertEqual(attempts, {0, 1, 2})
         alone = self.write(path.read_text().replace("[0.1, 1e30]", "[1e30]").replace("[4, 21]", "[4]"), "alone.toml")

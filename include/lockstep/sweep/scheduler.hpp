@@ -17,6 +17,10 @@ namespace lockstep {
 struct SweepSelection {
   std::size_t first = 1, last = SIZE_MAX;  // numbers of trials, both included
   bool retry_failed = false;
+
+  bool contains(const Trial& trial) const {
+    return first <= trial.point.number && trial.point.number <= last;
+  }
 };
 
 /// How a sweep stands, as rank 0 sees it.

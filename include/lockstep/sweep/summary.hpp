@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lockstep/sweep/ledger.hpp"
 #include "lockstep/sweep/plan.hpp"
 #include "lockstep/train/trainer.hpp"
 
@@ -37,8 +38,9 @@ struct RankedTrial {
 /// How the whole sweep stands, those of other jobs included.
 struct SweepSummary {
   std::size_t finished = 0, halted = 0, failed = 0;
-  std::size_t repeated = 0;       // trials with the config of one before, which are run once
-  std::vector<RankedTrial> best;  // as many as the sweep keeps
+  std::size_t repeated = 0;           // trials with the config of one before, which are run once
+  std::vector<RankedTrial> best;      // as many as the sweep keeps
+  std::vector<TrialStatus> statuses;  // (trials of the plan)
 };
 
 /// Writes sweep.csv, summary.csv and best/<rank>/config.toml from the ledger in the sweep's directory. One
