@@ -769,6 +769,7 @@ class Report(BadInputTestCase):
 
     def test_sources_and_files(self):
         self.train(self.dir / "run", "--data", self.data, "--epochs", "1", "--hidden", "3")
+        os.mkfifo(self.dir / "fifo")
         (self.dir / "sweep").mkdir()
         (self.dir / "sweep/sweep.csv").write_text("a,b\n1,2\n")
         for name, file, content in (("key", "config.toml", "seed = 1\n"), ("columns", "metrics.csv", "a,b\n1,2\n"),
@@ -784,6 +785,8 @@ class Report(BadInputTestCase):
                                      (["list"], "list/summary.json: expected the summary of a run", "list"),
                                      (["run", "sweep"], "sweep/sweep.csv: expected the table of a sweep", "no column"),
                                      (["run", "-o", "good.h5"], "--output good.h5", "a page", "found another file"),
+                                     (["run", "-o", "fifo"], "--output fifo", "a page", "found another file"),
+                                     (["run", "-o", "sweep"], "--output sweep", "found a directory"),
                                      (["run", "--data", "none.h5"], "--data none.h5: expected a dataset", "found none"),
                                      (["run", "--data", "key/config.toml"], "--data key/config.toml: expected a")):
             self.refused_report(arguments, *expected)

@@ -12,12 +12,17 @@ def refuse_to_replace_other(path, begin, kind):
     path = Path(path)
     if not path.parent.is_dir():
         raise ReportError(f"--output {path}: expected a directory {path.parent} to write into, found none")
-    if not path.is_file() or path.stat().st_size == 0:
+    if path.is_dir():
+        raise ReportError(f"--output {path}: expected the name of a file, found a directory")
+    if not path.exists() or path.is_file() and (path.stat().st_size == 0 or begins_with(path, begin)):
         return
+    raise ReportError(f"--output {path}: expected a new file, or {kind} to replace, found another file; "
+                      "choose another name, or remove it first")
+
+
+def begins_with(path, begin):
     with path.open("rb") as file:
-        if file.read(len(begin)).lower() != begin:
-            raise ReportError(f"--output {path}: expected a new file, or {kind} to replace, found another file; "
-                              "choose another name, or remove it first")
+        return file.read(len(begin)).lower() == begin
 
 
 def write_atomically(path, content):
