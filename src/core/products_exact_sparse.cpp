@@ -2,7 +2,9 @@
 #include <bit>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <type_traits>
+#include <utility>
 
 #include "lockstep/core/instruction_set.hpp"
 #include "lockstep/core/summation_tree.hpp"
@@ -23,6 +25,12 @@ struct Magnitudes {
   using Bits = BitsOf<T>;
   Bits largest = 0, smallest_minus_1 = ~Bits{0};  // zero minus 1 is the largest number of all
 
+  [[gnu::always_inline]] void look_at(T number) {
+    const Bits magnitude = std::bit_cast<Bits>(number) & (~Bits{0} >> 1);
+    largest = std::max(largest, magnitude);
+    smallest_minus_1 = std::min<Bits>(smallest_minus_1, magnitude - 1);
+  }
+
   /// No number is NaN or infinite.
   bool finite() const { return largest <= std::bit_cast<Bits>(std::numeric_limits<T>::max()); }
   /// Every number is 0, or finite and not below the floor: no sum of their products with the elements of a
@@ -32,23 +40,19 @@ struct Magnitudes {
   }
 };
 
-/// Copies some columns of rows to `to`, (rows, Columns), filled up with zeros at the right edge. Returns
-/// their magnitudes.
-template <std::size_t Columns, class T>
-[[gnu::always_inline]] inline Magnitudes<T> copy_strip_and_look(MatrixView<const T> from, std::size_t column,
-                                                                T* to) {
-  using Bits = BitsOf<T>;
-  constexpr Bits all_but_sign = ~Bits{0} >> 1;
-  const std::size_t columns = std::min(Columns, from.columns - column);
+/// Copies the first columns of rows, of which there are so many, to `to`, (rows, Columns), filled up with
+/// zeros at the right edge. row_at(k): where row k begins. Returns their magnitudes.
+template <std::size_t Columns, class T, class RowAt>
+[[gnu::always_inline]] inline Magnitudes<T> copy_strip_and_look(std::size_t rows, std::size_t all_columns,
+                                                                RowAt row_at, T* to) {
+  const std::size_t columns = std::min(Columns, all_columns);
   Magnitudes<T> found;
-  for (std::size_t k = 0; k < from.rows; ++k, to += Columns) {
-    const T* const row = from.row(k) + column;
-    prefetch_row_ahead(from, k, column);
+  for (std::size_t k = 0; k < rows; ++k, to += Columns) {
+    const T* const row = row_at(k);
+    __builtin_prefetch(row_at(std::min(k + prefetched_rows, rows - 1)));
     if (columns < Columns) std::fill_n(to, Columns, T(0));
     const auto copy = [&](std::size_t j) {
-      const Bits magnitude = std::bit_cast<Bits>(row[j]) & all_but_sign;
-      found.largest = std::max(found.largest, magnitude);
-      found.smallest_minus_1 = std::min<Bits>(found.smallest_minus_1, magnitude - 1);
+      found.look_at(row[j]);
       to[j] = row[j];
     };
     if (columns == Columns) {
@@ -60,23 +64,50 @@ template <std::size_t Columns, class T>
   return found;
 }
 
-// ---- Forward. w is taken in blocks of inner rows and columns that stay in the nearest cache.
+// ---- Forward. w's rows are taken in blocks, of columns too, that stay in the nearest cache; but not those
+// of columns of x without any non-zero, as pictures have them at their borders.
 //
 // A sum with skipped zeros is that with added ones, or both are zeros: adding fma(0, w, ·) with a finite w
-// can only turn −0 into +0. So it is enough to look at w while it is copied, and for −0 at the end.
+// can only turn −0 into +0. So it is enough to look at w, and for −0 at the end.
 
 constexpr std::size_t forward_vectors = 8, block_bytes = 28 * 1024;
-/// Inner rows of a block, which the widest strips fill: x is laid out once for all strips.
+/// Rows of w in a block, which the widest strips fill: x is laid out once for all strips.
 template <std::size_t Bytes>
-constexpr std::size_t block_inner = block_bytes / (forward_vectors * Bytes);
+constexpr std::size_t block_rows = block_bytes / (forward_vectors * Bytes);
 
-/// The non-zeros of some rows, in the order in which they are needed: block after block of columns, in each
-/// row after row.
+/// Columns that have a non-zero in any row.
+struct UsedColumns {
+  std::span<const std::uint32_t> columns;  // ascending
+  const std::uint32_t* places;             // (all columns, and the end) used ones before each
+
+  bool contains(std::size_t column) const { return places[column] < places[column + 1]; }
+};
+
+template <class T>
+UsedColumns used_columns(const SparseRows<T>& x) {
+  struct Columns;
+  struct Places;
+  std::uint32_t* const columns = scratch<std::uint32_t, Columns>(x.x.columns + 1);
+  std::uint32_t* const places = scratch<std::uint32_t, Places>(x.x.columns + 1);
+  std::fill_n(places, x.x.columns + 1, 0U);
+  for (std::size_t i = 0; i < x.x.rows; ++i) {
+    for (const std::uint16_t column : x.nonzero[i]) places[column] = 1;
+  }
+  std::uint32_t count = 0;
+  for (std::size_t k = 0; k <= x.x.columns; ++k) {
+    columns[count] = static_cast<std::uint32_t>(k);
+    count += std::exchange(places[k], count);
+  }
+  return {{columns, count}, places};
+}
+
+/// The non-zeros of some rows, in the order in which they are needed: block after block of used columns, in
+/// each row after row.
 template <class T>
 struct BlockedNonZeros {
   std::size_t rows;
-  std::size_t* starts;    // (blocks, rows), and the end
-  std::uint8_t* columns;  // of each non-zero, counted from the block's first
+  std::size_t* starts;   // (blocks, rows), and the end
+  std::uint8_t* places;  // of each non-zero's column in its block
   T* values;
 
   Range of(std::size_t block, std::size_t row) const {
@@ -85,31 +116,33 @@ struct BlockedNonZeros {
   }
 };
 
-/// In blocks of `BlockColumns` columns.
+/// In blocks of so many used columns.
 template <std::size_t BlockColumns, class T>
-[[gnu::always_inline]] inline BlockedNonZeros<T> in_blocks(const SparseRows<T>& x) {
+[[gnu::always_inline]] inline BlockedNonZeros<T> in_blocks(const SparseRows<T>& x, const UsedColumns& used) {
   static_assert(BlockColumns <= std::numeric_limits<std::uint8_t>::max() + 1);
   struct Starts;
-  struct Columns;
+  struct Places;
   struct Values;
   struct Cursors;
-  const std::size_t rows = x.x.rows, blocks = (x.x.columns + BlockColumns - 1) / BlockColumns;
+  const std::size_t rows = x.x.rows, blocks = (used.columns.size() + BlockColumns - 1) / BlockColumns;
   std::size_t all = 0;
   for (std::size_t i = 0; i < rows; ++i) all += x.nonzero[i].size();
   const BlockedNonZeros<T> result{rows, scratch<std::size_t, Starts>(blocks * rows + 1),
-                                  scratch<std::uint8_t, Columns>(all), scratch<T, Values>(all)};
+                                  scratch<std::uint8_t, Places>(all), scratch<T, Values>(all)};
   std::uint32_t* const cursors = scratch<std::uint32_t, Cursors>(rows);  // non-zeros of the blocks before
   std::fill_n(cursors, rows, 0U);
   std::size_t count = 0;
   std::size_t* start = result.starts;
-  for (std::size_t first = 0; first < x.x.columns; first += BlockColumns) {
+  for (std::size_t first = 0; first < used.columns.size(); first += BlockColumns) {
+    const std::size_t next = first + BlockColumns;
+    const std::size_t end = next < used.columns.size() ? used.columns[next] : x.x.columns;
     for (std::size_t i = 0; i < rows; ++i) {
       const T* const row = x.x.row(i);
       const NonZeroColumns nonzero = x.nonzero[i];
       *start++ = count;
       std::size_t n = cursors[i];
-      for (; n < nonzero.size() && nonzero[n] < first + BlockColumns; ++n, ++count) {
-        result.columns[count] = static_cast<std::uint8_t>(nonzero[n] - first);
+      for (; n < nonzero.size() && nonzero[n] < end; ++n, ++count) {
+        result.places[count] = static_cast<std::uint8_t>(used.places[nonzero[n]] - first);
         result.values[count] = row[nonzero[n]];
       }
       cursors[i] = static_cast<std::uint32_t>(n);
@@ -122,9 +155,10 @@ template <std::size_t BlockColumns, class T>
 template <class T>
 struct ForwardTask {
   BlockedNonZeros<T> x;
+  std::span<const std::uint32_t> used;  // rows of w
   MatrixView<const T> w;
   MatrixView<T> z;
-  T* packed;     // (block_inner, columns of a strip)
+  T* packed;     // (block_rows, columns of a strip)
   T* sums;       // (rows, columns of a strip)
   bool* finite;  // becomes false where w is not
 
@@ -135,7 +169,7 @@ struct ForwardTask {
       if (block > 0) chains.load_from(sums + i * Row::columns, Row::columns);
       const Range nonzeros = x.of(block, i);
       for (std::size_t n = nonzeros.begin; n < nonzeros.end; ++n) {
-        chains.multiply_add(x.values + n, 1, packed + x.columns[n] * Row::columns);
+        chains.multiply_add(x.values + n, 1, packed + x.places[n] * Row::columns);
       }
       chains.store_to(sums + i * Row::columns, Row::columns);
     }
@@ -144,10 +178,12 @@ struct ForwardTask {
   template <std::size_t Vectors, std::size_t Bytes>
   [[gnu::always_inline]] void compute_strip(std::size_t column) const {
     using Row = Chains<1, Vectors, Bytes, T>;
-    constexpr std::size_t inner = block_inner<Bytes>;
-    for (std::size_t block = 0; block * inner < w.rows; ++block) {
-      const Range rows{block * inner, std::min((block + 1) * inner, w.rows)};
-      *finite &= copy_strip_and_look<Row::columns>(w.rows_of(rows), column, packed).finite();
+    if (used.empty()) std::fill_n(sums, z.rows * Row::columns, T(0));
+    for (std::size_t block = 0; block * block_rows<Bytes> < used.size(); ++block) {
+      const std::uint32_t* const rows = used.data() + block * block_rows<Bytes>;
+      const std::size_t count = std::min(block_rows<Bytes>, used.size() - block * block_rows<Bytes>);
+      const auto row_at = [&](std::size_t k) { return w.row(rows[k]) + column; };
+      *finite &= copy_strip_and_look<Row::columns>(count, w.columns - column, row_at, packed).finite();
       compute_block<Row>(block);
     }
     const std::size_t columns = std::min(Row::columns, z.columns - column);
@@ -156,6 +192,17 @@ struct ForwardTask {
     }
   }
 };
+
+/// Whether all rows of w are finite that belong to columns which are not used.
+template <class T>
+[[gnu::always_inline]] inline bool unused_rows_finite(MatrixView<const T> w, const UsedColumns& used) {
+  Magnitudes<T> found;
+  for (std::size_t k = 0; k < w.rows; ++k) {
+    if (used.contains(k)) continue;
+    for (std::size_t j = 0; j < w.columns; ++j) found.look_at(w(k, j));
+  }
+  return found.finite();
+}
 
 /// Whether any number is −0.
 template <class T>
@@ -206,9 +253,25 @@ struct NonZeroPlaces {
   }
 };
 
-/// bits[w][k] has bit i set where x of row 32 w + i and column k is not zero.
+/// Where x is not zero: bits[w][k] has bit i set for row 32 w + i and column k.
+struct NonZeroBits {
+  std::size_t words, columns;
+  RowBits* bits;  // (words, columns)
+
+  /// Of `inputs` columns from k on: the rows where any of them is not zero.
+  RowBits of_group(std::size_t word, std::size_t k, std::size_t inputs) const {
+    RowBits some = 0;
+    for (std::size_t i = k; i < std::min(k + inputs, columns); ++i) some |= bits[word * columns + i];
+    return some;
+  }
+};
+
 template <class T>
-[[gnu::always_inline]] inline void find_bits(MatrixView<const T> x, RowBits* bits) {
+[[gnu::always_inline]] inline NonZeroBits find_bits(MatrixView<const T> x) {
+  struct Bits;
+  const std::size_t words = (x.rows + rows_per_word - 1) / rows_per_word;
+  const NonZeroBits found{words, x.columns, scratch<RowBits, Bits>(words * x.columns)};
+  RowBits* bits = found.bits;
   for (std::size_t first = 0; first < x.rows; first += rows_per_word, bits += x.columns) {
     std::fill_n(bits, x.columns, RowBits{0});
     for (std::size_t i = 0; i < std::min(rows_per_word, x.rows - first); ++i) {
@@ -217,29 +280,22 @@ template <class T>
       for (std::size_t k = 0; k < x.columns; ++k) bits[k] |= row[k] != T(0) ? bit : RowBits{0};
     }
   }
+  return found;
 }
 
 /// `micro_batches` follow each other and have all rows of x.
 template <std::size_t Inputs, class T>
 [[gnu::always_inline]] inline NonZeroPlaces<T, Inputs> find_places(MatrixView<const T> x,
                                                                    MicroBatches micro_batches) {
-  struct Bits;
   struct Starts;
   struct PlaceRows;
   struct Factors;
   const std::size_t groups = (x.columns + Inputs - 1) / Inputs;
-  const std::size_t words = (x.rows + rows_per_word - 1) / rows_per_word;
-  RowBits* const bits = scratch<RowBits, Bits>(words * x.columns);
-  find_bits(x, bits);
-  const auto bits_of_group = [&](std::size_t k, std::size_t word) {
-    RowBits some = 0;
-    for (std::size_t i = k; i < std::min(k + Inputs, x.columns); ++i) some |= bits[word * x.columns + i];
-    return some;
-  };
+  const NonZeroBits bits = find_bits(x);
   std::size_t all = 0;
-  for (std::size_t k = 0; k < x.columns; k += Inputs) {
-    for (std::size_t word = 0; word < words; ++word) {
-      all += static_cast<std::size_t>(std::popcount(bits_of_group(k, word)));
+  for (std::size_t word = 0; word < bits.words; ++word) {
+    for (std::size_t k = 0; k < x.columns; k += Inputs) {
+      all += static_cast<std::size_t>(std::popcount(bits.of_group(word, k, Inputs)));
     }
   }
   const NonZeroPlaces<T, Inputs> places{
@@ -250,9 +306,9 @@ template <std::size_t Inputs, class T>
   for (std::size_t k = 0; k < x.columns; k += Inputs) {
     const std::size_t inputs = std::min(Inputs, x.columns - k);
     std::size_t batch = 0;
-    for (std::size_t word = 0; word < words; ++word) {
+    for (std::size_t word = 0; word < bits.words; ++word) {
       const std::size_t first = word * rows_per_word;
-      RowBits rest = bits_of_group(k, word);
+      RowBits rest = bits.of_group(word, k, Inputs);
       for (; batch < micro_batches.size() && micro_batches[batch].begin < first + rows_per_word; ++batch) {
         const RowBits before = (RowBits{1} << (micro_batches[batch].begin - first)) - 1;
         *start++ = count + static_cast<std::size_t>(std::popcount(rest & before));
@@ -324,7 +380,8 @@ struct GradientTask {
   template <std::size_t Vectors, std::size_t Bytes>
   [[gnu::always_inline]] void compute_strip(std::size_t column) const {
     using Tile = Chains<Inputs, Vectors, Bytes, T>;
-    if (!copy_strip_and_look<Tile::columns>(delta, column, packed).regular()) {
+    const auto row_at = [&](std::size_t i) { return delta.row(i) + column; };
+    if (!copy_strip_and_look<Tile::columns>(delta.rows, delta.columns - column, row_at, packed).regular()) {
       const std::size_t columns = std::min(Tile::columns, dw.columns - column);
       return weight_gradient_product<T>(x, {delta.data + column, delta.rows, columns, delta.stride},
                                         micro_batches, {dw.data + column, dw.rows, columns, dw.stride});
@@ -357,12 +414,18 @@ void sparse_forward_product(const SparseRows<T>& x, MatrixView<const T> w, Matri
   constexpr std::size_t columns = most_strip_columns<forward_vectors, T>;
   struct Packed;
   struct Sums;
+  const UsedColumns used = used_columns(x);
   bool finite = true;
   run_vectorized([&](auto set) {
     constexpr std::size_t bytes = vector_bytes<set>;
-    const ForwardTask<T> task{
-        in_blocks<block_inner<bytes>>(x),     w,      z, scratch<T, Packed>(block_bytes / sizeof(T)),
-        scratch<T, Sums>(x.x.rows * columns), &finite};
+    finite = unused_rows_finite(w, used);
+    const ForwardTask<T> task{in_blocks<block_rows<bytes>>(x, used),
+                              used.columns,
+                              w,
+                              z,
+                              scratch<T, Packed>(block_bytes / sizeof(T)),
+                              scratch<T, Sums>(x.x.rows * columns),
+                              &finite};
     for_strips<forward_vectors, bytes, T>(task, 0, z.columns);
   });
   if (!finite || has_negative_zero<T>(z)) forward_product(x.x, w, z);

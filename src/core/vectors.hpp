@@ -159,14 +159,9 @@ struct Chains {
   }
 };
 
-/// Asks for the columns of a row that will be needed soon. Rows are often pages apart, where no processor
-/// looks ahead by itself.
-template <class T>
-[[gnu::always_inline]] inline void prefetch_row_ahead(MatrixView<const T> from, std::size_t row,
-                                                      std::size_t column) {
-  constexpr std::size_t rows_ahead = 16;
-  __builtin_prefetch(from.row(std::min(row + rows_ahead, from.rows - 1)) + column);
-}
+/// How far ahead rows that are copied are asked for: they are often pages apart, where no processor looks
+/// ahead by itself.
+constexpr std::size_t prefetched_rows = 16;
 
 /// to: (from.rows, Columns), the columns of from that begin at `column`, filled up with zeros at the right
 /// edge
@@ -175,7 +170,7 @@ template <std::size_t Columns, class T>
   const std::size_t columns = std::min(Columns, from.columns - column);
   for (std::size_t i = 0; i < from.rows; ++i, to += Columns) {
     const T* const row = from.row(i) + column;
-    prefetch_row_ahead(from, i, column);
+    __builtin_prefetch(from.row(std::min(i + prefetched_rows, from.rows - 1)) + column);
     if (columns == Columns) {
       for (std::size_t j = 0; j < Columns; ++j) to[j] = row[j];
     } else {

@@ -10,6 +10,7 @@
 #include <random>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace lockstep {
@@ -244,6 +245,28 @@ TYPED_TEST(ExactProducts, WithoutZerosHaveTheSameBits) {
     for (T& value : x.values) value = engine() % 5 == 0 ? static_cast<T>(engine() % 256) / T(255) : T(0);
     expect_same_bits_without_zeros<T>(x, random_matrix<T>(31, 33, 1), random_matrix<T>(rows, 33, 2),
                                       std::vector<Range>{{0, 31}, {31, rows}, {rows, rows}, {rows, rows}});
+  }
+}
+
+// Inputs that are zero in all rows, as at the borders of pictures: some, the first, the last, all.
+TYPED_TEST(ExactProducts, WithoutEmptyColumnsHaveTheSameBits) {
+  using T = TypeParam;
+  constexpr std::size_t columns = 300;
+  const std::vector<Range> micro_batches{{0, 10}, {10, 13}};
+  std::mt19937 engine(4);
+  for (const Range some : {Range{0, columns}, Range{7, 290}, Range{0, 1}, Range{299, columns}, Range{0, 0}}) {
+    Matrix<T> x(13, columns), w = random_matrix<T>(columns, 21, 1);
+    const Matrix<T> delta = random_matrix<T>(13, 21, 2);
+    for (std::size_t k = some.begin; k < some.end; ++k) {
+      if (engine() % 3 == 0) continue;
+      for (std::size_t i = 0; i < x.rows; ++i) x(i, k) = engine() % 4 == 0 ? T(0.5) : T(0);
+    }
+    expect_same_bits_without_zeros<T>(x, w, delta, micro_batches);
+    for (const std::size_t k : {0U, 150U, 299U}) {
+      const T before = std::exchange(w(k, 20), std::numeric_limits<T>::infinity());
+      expect_same_bits_without_zeros<T>(x, w, delta, micro_batches);
+      w(k, 20) = before;
+    }
   }
 }
 
