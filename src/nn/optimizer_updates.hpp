@@ -43,9 +43,23 @@ inline std::uint64_t magnitude_bits(double x) {
   return std::bit_cast<std::uint64_t>(x) & 0x7fffffffffffffffU;
 }
 
+/// What an update does with weights whose gradient is +0: some leave them as they are, and need not write
+/// them then. So the other ranks' copies of them stay in their caches.
+enum class AtZero { compute, leave };
+/// Neighbours that are left together.
+constexpr std::size_t left_together = 64;
+
+/// +0, since the sign's bit counts.
+template <class T>
+[[gnu::always_inline]] inline bool all_zero(const T* numbers, std::size_t length) {
+  decltype(magnitude_bits(T(0))) bits = 0;
+  for (std::size_t i = 0; i < length; ++i) bits |= std::bit_cast<decltype(bits)>(numbers[i]);
+  return bits == 0;
+}
+
 /// Calls element(w, g), element(w, g, slot0) or element(w, g, slot0, slot1) for the elements of a chunk,
 /// whichever fits. Returns whether the new weights are finite.
-template <class T, class Element>
+template <AtZero at_zero, class T, class Element>
 bool update_chunk(const Update<T>& u, const Chunk& chunk, Element element) {
   const std::size_t begin = chunk.elements.begin, length = chunk.elements.size();
   T* const all_w = u.w.data() + begin;
@@ -59,7 +73,7 @@ bool update_chunk(const Update<T>& u, const Chunk& chunk, Element element) {
     T* const __restrict a = all_a;
     T* const __restrict b = all_b;
     auto largest_here = magnitude_bits(T(0));
-    for (std::size_t i = 0; i < length; ++i) {
+    const auto update = [&](std::size_t i) {
       // In variables, so that nothing is read back from where it has just been written.
       T weight = w[i];
       if constexpr (std::is_invocable_v<Element, T&, T>) {
@@ -76,6 +90,19 @@ bool update_chunk(const Update<T>& u, const Chunk& chunk, Element element) {
       }
       w[i] = weight;
       largest_here = std::max(largest_here, magnitude_bits(weight));
+    };
+    if constexpr (at_zero == AtZero::compute) {
+      for (std::size_t i = 0; i < length; ++i) update(i);
+    } else {
+      for (std::size_t first = 0; first < length; first += left_together) {
+        const std::size_t end = std::min(first + left_together, length);
+        if (all_zero(g + first, end - first)) {
+          for (std::size_t i = first; i < end; ++i)
+            largest_here = std::max(largest_here, magnitude_bits(w[i]));
+        } else {
+          for (std::size_t i = first; i < end; ++i) update(i);
+        }
+      }
     }
     largest = largest_here;
   });
@@ -83,17 +110,17 @@ bool update_chunk(const Update<T>& u, const Chunk& chunk, Element element) {
 }
 
 /// The same for all elements of some blocks.
-template <class T, class Element>
+template <AtZero at_zero = AtZero::compute, class T, class Element>
 bool for_elements(const Update<T>& u, Range blocks, Element element) {
   bool finite = true;
   for_chunks(u.layout, u.blocks, blocks,
-             [&](const Chunk& chunk) { finite &= update_chunk(u, chunk, element); });
+             [&](const Chunk& chunk) { finite &= update_chunk<at_zero>(u, chunk, element); });
   return finite;
 }
 
-template <class T, class Element>
+template <AtZero at_zero = AtZero::compute, class T, class Element>
 bool for_elements(const Update<T>& u, Element element) {
-  return for_elements(u, u.blocks, element);
+  return for_elements<at_zero>(u, u.blocks, element);
 }
 
 /// Euclidean norm of every whole tensor of a vector: value(i) is the slice's element i. Collective.
@@ -108,11 +135,21 @@ T tensor_rate(double rate) {
   return static_cast<T>(std::min(rate, static_cast<double>(std::numeric_limits<T>::max())));
 }
 
+/// What an optimizer keeps of earlier gradients fades where no new ones come, as those of pixels at the
+/// border, and would stay among the denormal numbers for ever, with which many processors compute a hundred
+/// times slower. So it becomes zero shortly before: for float32 below 2⁻¹²⁰, which no update of a weight
+/// shows.
+template <class T>
+T faded(T moment) {
+  constexpr T least = 64 * std::numeric_limits<T>::min();
+  return std::abs(moment) < least ? T(0) : moment;
+}
+
 /// w ← w − lr·g
 template <class T>
 bool sgd(const Update<T>& u) {
   const T lr = static_cast<T>(u.learning_rate);
-  return for_elements(u, [=](T& w, T g) { w -= g * lr; });
+  return for_elements<AtZero::leave>(u, [=](T& w, T g) { w -= g * lr; });
 }
 
 /// Keras's SGD(momentum): m ← μ·m − lr·g,  w ← w + m
@@ -120,7 +157,7 @@ template <class T>
 bool momentum(const Update<T>& u) {
   const T lr = static_cast<T>(u.learning_rate), mu = static_cast<T>(u.h.momentum);
   return for_elements(u, [=](T& w, T g, T& m) {
-    m = m * mu - g * lr;
+    m = faded(m * mu - g * lr);
     w += m;
   });
 }
@@ -131,7 +168,7 @@ bool nesterov(const Update<T>& u) {
   const T lr = static_cast<T>(u.learning_rate), mu = static_cast<T>(u.h.momentum);
   return for_elements(u, [=](T& w, T g, T& m) {
     const T increment = g * lr;
-    m = m * mu - increment;
+    m = faded(m * mu - increment);
     w += m * mu - increment;
   });
 }
@@ -155,13 +192,13 @@ bool rmsprop(const Update<T>& u) {
   const T rho = static_cast<T>(u.h.rho), rest = static_cast<T>(1 - u.h.rho);
   if (u.h.momentum == 0) {
     return for_elements(u, [=](T& w, T g, T& v) {
-      v = rho * v + rest * (g * g);
+      v = faded(rho * v + rest * (g * g));
       w -= lr * g / (std::sqrt(v) + epsilon);
     });
   }
   return for_elements(u, [=](T& w, T g, T& v, T& m) {
-    v = rho * v + rest * (g * g);
-    m = mu * m + lr * g / (std::sqrt(v) + epsilon);
+    v = faded(rho * v + rest * (g * g));
+    m = faded(mu * m + lr * g / (std::sqrt(v) + epsilon));
     w -= m;
   });
 }
@@ -180,8 +217,8 @@ auto adam_element(const Update<T>& u) {
   const T alpha = static_cast<T>(u.learning_rate * correction), epsilon = static_cast<T>(u.h.epsilon);
   const T rest1 = static_cast<T>(1 - u.h.beta1), rest2 = static_cast<T>(1 - u.h.beta2);
   return [=](T& w, T g, T& m, T& v) {
-    m += (g - m) * rest1;
-    v += (g * g - v) * rest2;
+    m = faded(m + (g - m) * rest1);
+    v = faded(v + (g * g - v) * rest2);
     w -= m * alpha / (std::sqrt(v) + epsilon);
   };
 }
@@ -220,7 +257,7 @@ bool lars(const Update<T>& u) {
     const double ratio = adapt ? u.h.trust * weight / (gradient + u.h.weight_decay * weight) : 1;
     const T rate = tensor_rate<T>(u.learning_rate * ratio);
     finite &= for_elements(u, {b, b + 1}, [=](T& w, T g, T& m) {
-      m = mu * m + rate * (g + decay * w);
+      m = faded(mu * m + rate * (g + decay * w));
       w -= m;
     });
   }
@@ -236,8 +273,8 @@ bool lamb(const Update<T>& u) {
   const T rest1 = static_cast<T>(1 - u.h.beta1), rest2 = static_cast<T>(1 - u.h.beta2);
   if (decay != T(0)) for_elements(u, [=](T& w, T) { w -= w * decay * lr; });
   for_elements(u, [=](T&, T g, T& m, T& v) {
-    m += (g - m) * rest1;
-    v += (g * g - v) * rest2;
+    m = faded(m + (g - m) * rest1);
+    v = faded(v + (g * g - v) * rest2);
   });
 
   const T correction1 = static_cast<T>(bias_correction(u, u.h.beta1));

@@ -258,6 +258,50 @@ TEST(Optimizer, SaysWhetherAllWeightsAreFinite) {
   }
 }
 
+// sgd does not write them, but has to give the formula's bits and to look at them.
+TEST(Optimizer, WeightsWithoutGradientKeepTheirBits) {
+  const ParameterLayout layout = many_blocks<float>();
+  std::vector<float> w = random_values<float>(layout, 0, 0.3), g = random_values<float>(layout, 1, 0.2);
+  for (std::size_t i = 0; i < w.size(); i += 5) w[i] = i % 2 == 0 ? 0.0F : -0.0F;
+  std::size_t begin = 0;
+  for (const std::size_t length : {1U, 63U, 64U, 65U, 500U, 3000U}) {  // then as many with a gradient
+    std::fill_n(g.begin() + static_cast<std::ptrdiff_t>(begin), length, 0.0F);
+    begin += 2 * length;
+  }
+  const std::size_t negative_zeros = begin;
+  std::fill_n(g.begin() + static_cast<std::ptrdiff_t>(negative_zeros), 1000, -0.0F);
+  std::vector<float> expected(w.size());
+  for (std::size_t i = 0; i < w.size(); ++i) expected[i] = w[i] - g[i] * 0.01F;
+  Optimizer<float> optimizer(make_optimizer_config("sgd", {}), layout, {0, layout.blocks()});
+  std::vector<float> updated = w;
+  EXPECT_TRUE(optimizer.update(1, 0.01, updated, g, no_other_ranks));
+  for (std::size_t i = 0; i < w.size(); ++i)
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(updated[i]), std::bit_cast<std::uint32_t>(expected[i])) << i;
+  updated[begin - 6000 + 100] = std::numeric_limits<float>::infinity();
+  EXPECT_FALSE(optimizer.update(2, 0.01, updated, g, no_other_ranks));
+}
+
+// Denormal numbers never reach zero by themselves: 0.9 times the least one is that again.
+TEST(Optimizer, WhatFadesBecomesZero) {
+  const ParameterLayout layout = many_blocks<float>();
+  for (const OptimizerInfo& info : optimizer_table()) {
+    Optimizer<float> optimizer(make_optimizer_config(info.name, {}), layout, {0, layout.blocks()});
+    std::vector<float> w = random_values<float>(layout, 0, 0.3), g = random_values<float>(layout, 1, 0.2);
+    for (std::uint64_t step = 1; step <= 1500; ++step) {
+      optimizer.update(step, 0.01, w, g, no_other_ranks);
+      std::fill(g.begin(), g.end(), 0.0F);
+      if (step % 50 != 0) continue;
+      for (std::size_t slot = 0; slot < info.slots.size(); ++slot) {
+        for (const float x : optimizer.slot(slot)) ASSERT_NE(std::fpclassify(x), FP_SUBNORMAL) << info.name;
+      }
+    }
+    for (std::size_t slot = 0; slot < info.slots.size(); ++slot) {
+      if (info.slots[slot] != "momentum") continue;
+      for (const float x : optimizer.slot(slot)) ASSERT_EQ(x, 0) << info.name;
+    }
+  }
+}
+
 TEST(Optimizer, GradientsInChunksGiveTheSameBits) {
   const ParameterLayout layout = many_blocks<float>();
   for (const OptimizerInfo& info : optimizer_table()) {
