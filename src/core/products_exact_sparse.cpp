@@ -49,7 +49,7 @@ template <std::size_t Columns, class T, class RowAt>
   Magnitudes<T> found;
   for (std::size_t k = 0; k < rows; ++k, to += Columns) {
     const T* const row = row_at(k);
-    __builtin_prefetch(row_at(std::min(k + prefetched_rows, rows - 1)));
+    prefetch<Columns>(row_at(std::min(k + prefetched_rows, rows - 1)));
     if (columns < Columns) std::fill_n(to, Columns, T(0));
     const auto copy = [&](std::size_t j) {
       found.look_at(row[j]);
@@ -162,9 +162,22 @@ struct ForwardTask {
   T* sums;       // (rows, columns of a strip)
   bool* finite;  // becomes false where w is not
 
+  /// Rows of w that belong to a block.
+  template <std::size_t Bytes>
+  std::span<const std::uint32_t> rows_of(std::size_t block) const {
+    const std::size_t first = std::min(block * block_rows<Bytes>, used.size());
+    return used.subspan(first, std::min(block_rows<Bytes>, used.size() - first));
+  }
+
+  /// next, next_column: what is copied after this block; meanwhile it is asked for.
   template <class Row>
-  [[gnu::always_inline]] void compute_block(std::size_t block) const {
+  [[gnu::always_inline]] void compute_block(std::size_t block, std::span<const std::uint32_t> next,
+                                            std::size_t next_column) const {
+    std::size_t asked = 0, due = 0;
     for (std::size_t i = 0; i < z.rows; ++i) {
+      for (due += next.size(); due >= z.rows; due -= z.rows, ++asked) {
+        prefetch<Row::columns>(w.row(next[asked]) + next_column);
+      }
       Row chains;
       if (block > 0) chains.load_from(sums + i * Row::columns, Row::columns);
       const Range nonzeros = x.of(block, i);
@@ -180,11 +193,15 @@ struct ForwardTask {
     using Row = Chains<1, Vectors, Bytes, T>;
     if (used.empty()) std::fill_n(sums, z.rows * Row::columns, T(0));
     for (std::size_t block = 0; block * block_rows<Bytes> < used.size(); ++block) {
-      const std::uint32_t* const rows = used.data() + block * block_rows<Bytes>;
-      const std::size_t count = std::min(block_rows<Bytes>, used.size() - block * block_rows<Bytes>);
+      const std::span<const std::uint32_t> rows = rows_of<Bytes>(block);
       const auto row_at = [&](std::size_t k) { return w.row(rows[k]) + column; };
-      *finite &= copy_strip_and_look<Row::columns>(count, w.columns - column, row_at, packed).finite();
-      compute_block<Row>(block);
+      *finite &= copy_strip_and_look<Row::columns>(rows.size(), w.columns - column, row_at, packed).finite();
+      const std::span<const std::uint32_t> next = rows_of<Bytes>(block + 1);
+      if (!next.empty())
+        compute_block<Row>(block, next, column);
+      else
+        compute_block<Row>(block, column + Row::columns < w.columns ? rows_of<Bytes>(0) : next,
+                           column + Row::columns);
     }
     const std::size_t columns = std::min(Row::columns, z.columns - column);
     for (std::size_t i = 0; i < z.rows; ++i) {

@@ -159,6 +159,15 @@ struct Chains {
   }
 };
 
+/// Asks for so many numbers, from all caches but the nearest, before they are needed.
+template <std::size_t Count, class T>
+[[gnu::always_inline]] inline void prefetch(const T* numbers) {
+  constexpr std::size_t line_bytes = 64, second_level = 2;
+#pragma GCC unroll 16
+  for (std::size_t i = 0; i < Count; i += line_bytes / sizeof(T))
+    __builtin_prefetch(numbers + i, 0, second_level);
+}
+
 /// How far ahead rows that are copied are asked for: they are often pages apart, where no processor looks
 /// ahead by itself.
 constexpr std::size_t prefetched_rows = 16;
@@ -170,7 +179,7 @@ template <std::size_t Columns, class T>
   const std::size_t columns = std::min(Columns, from.columns - column);
   for (std::size_t i = 0; i < from.rows; ++i, to += Columns) {
     const T* const row = from.row(i) + column;
-    __builtin_prefetch(from.row(std::min(i + prefetched_rows, from.rows - 1)) + column);
+    prefetch<Columns>(from.row(std::min(i + prefetched_rows, from.rows - 1)) + column);
     if (columns == Columns) {
       for (std::size_t j = 0; j < Columns; ++j) to[j] = row[j];
     } else {
