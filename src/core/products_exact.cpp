@@ -13,14 +13,20 @@
 namespace lockstep::exact {
 namespace {
 
-/// How many rows of chains are computed at a time, of two vectors each: as many as fill the registers.
+/// How many chains are computed at a time, as many as fill the registers: rows, of so many vectors each.
 template <InstructionSet Set>
-constexpr std::size_t tile_rows = Set == InstructionSet::avx2 ? 6 : 8;
-constexpr std::size_t most_rows = 8, most_bytes = 2 * vector_bytes<InstructionSet::avx512>;
+constexpr std::size_t tile_rows = Set == InstructionSet::baseline ? 8 : 6;
+template <InstructionSet Set>
+constexpr std::size_t tile_vectors = Set == InstructionSet::avx512 ? 4 : 2;
+constexpr std::size_t most_tile_row_bytes = 4 * vector_bytes<InstructionSet::avx512>;
+constexpr std::size_t most_tile_bytes = 6 * most_tile_row_bytes;
 
-/// What is taken at a time of the inner index: a strip of so many rows stays in the nearest cache. And of the
-/// left factor: it stays in the next one, for all strips.
-constexpr std::size_t most_inner = 256, left_bytes = 512 * 1024;
+/// What is taken at a time of the inner index, and of the right factor, which stays in the second-level cache
+/// for all rows of the left one.
+constexpr std::size_t most_inner = 256, block_bytes = 256 * 1024;
+
+/// What is taken of the inputs of a weight gradient: their columns, packed, are to take no more memory.
+constexpr std::size_t packed_bytes = 2 * 1024 * 1024, least_inputs = 48;
 
 /// Contiguous parts of `count` things, of about the same size and at most `most` of them in each; one empty
 /// part of none.
@@ -30,43 +36,36 @@ void for_blocks(std::size_t count, std::size_t most, const Body& body) {
   for (std::size_t block = 0; block < blocks; ++block) body(block_partition(count, blocks, block));
 }
 
-/// How many rows, or columns, of `length` numbers may be taken of the left factor.
+/// Some columns of b, in strips of a tile's width.
 template <class T>
-std::size_t most_of_left(std::size_t length) {
-  return std::max<std::size_t>(left_bytes / sizeof(T) / std::max<std::size_t>(length, 1), most_rows);
-}
-
-/// Copies all whole tiles of the left factor, `rows` chains that are `row_step` apart and have `inner`
-/// numbers `inner_step` apart, to `to`: (tiles, inner, Rows).
-template <std::size_t Rows, class T>
-[[gnu::always_inline]] inline void pack_left(const T* from, std::size_t row_step, std::size_t inner_step,
-                                             std::size_t rows, std::size_t inner, T* to) {
-  for (std::size_t row = 0; row + Rows <= rows; row += Rows, from += Rows * row_step) {
-    const T* column = from;
-    for (std::size_t k = 0; k < inner; ++k, to += Rows, column += inner_step) {
-#pragma GCC unroll 16
-      for (std::size_t i = 0; i < Rows; ++i) to[i] = column[i * row_step];
-    }
-  }
-}
-
-/// Some columns of b: (inner, columns), in a tile's width, filled up with zeros.
-template <class T>
-struct Strip {
-  std::size_t column, columns;
+struct Block {
+  Range columns;
   const T* data;
-  std::size_t stride;
+  std::size_t stride, strip_step;  // from row to row of a strip, and from strip to strip
 };
 
-/// The strip of b from `column` on. It is copied to `packed`, row after row, where it is narrower than a
-/// tile, and where many tiles read it: rows far apart would drive each other out of the cache.
+/// Whether b's rows, read again for each tile of so many rows of z, are to be copied to where they follow
+/// each other: pages apart they would take an address translation each, and drive each other out of the
+/// cache.
+template <class T>
+bool is_worth_packing(MatrixView<const T> b, std::size_t rows) {
+  constexpr std::size_t page_bytes = 4096;
+  return rows >= 32 && b.stride * sizeof(T) >= page_bytes;
+}
+
+/// The block of b's columns. `packed` takes the strips where copies are worth it, or the last one is narrower
+/// than a tile: those are filled up with zeros.
 template <std::size_t Columns, class T>
-[[gnu::always_inline]] inline Strip<T> strip_of(MatrixView<const T> b, std::size_t column, bool read_often,
+[[gnu::always_inline]] inline Block<T> block_of(MatrixView<const T> b, Range columns, std::size_t rows,
                                                 T* packed) {
-  const std::size_t columns = std::min(Columns, b.columns - column);
-  if (columns == Columns && !read_often) return {column, columns, b.data + column, b.stride};
-  copy_strip<Columns>(b, column, packed);
-  return {column, columns, packed, Columns};
+  if (columns.size() % Columns == 0 && !is_worth_packing(b, rows)) {
+    return {columns, b.data + columns.begin, b.stride, Columns};
+  }
+  T* to = packed;
+  for (std::size_t column = columns.begin; column < columns.end; column += Columns, to += b.rows * Columns) {
+    copy_strip<Columns>(b, column, to);
+  }
+  return {columns, packed, Columns, b.rows * Columns};
 }
 
 /// Some rows of b from `row` on, as the columns of a strip.   to: (b.columns, Columns), filled up with zeros
@@ -99,34 +98,27 @@ struct Product {
   MatrixView<T> z;
   bool goes_on;
   T* packed;
-  T* packed_a;  // (z.rows / most_rows, inner, most_rows), where many strips read it; else nullptr
 
-  template <std::size_t Rows>
-  [[gnu::always_inline]] void prepare() const {
-    if (packed_a != nullptr) pack_left<Rows>(a.data, a.stride, 1, a.rows, a.columns, packed_a);
-  }
+  std::size_t inner() const { return a.columns; }
 
   template <std::size_t Columns, std::size_t Bytes>
-  [[gnu::always_inline]] Strip<T> strip(std::size_t column, bool read_often) const {
-    if constexpr (IsTransposed) {
-      copy_transposed_strip<Columns, Bytes>(b, column, packed);
-      return {column, std::min(Columns, b.rows - column), packed, Columns};
-    } else {
-      return strip_of<Columns>(b, column, read_often, packed);
+  [[gnu::always_inline]] Block<T> block(Range columns) const {
+    if constexpr (!IsTransposed) return block_of<Columns>(b, columns, z.rows, packed);
+    T* to = packed;
+    for (std::size_t row = columns.begin; row < columns.end; row += Columns, to += b.columns * Columns) {
+      copy_transposed_strip<Columns, Bytes>(b, row, to);
     }
+    return {columns, packed, Columns, b.columns * Columns};
   }
 
-  template <class Tile, bool IsWhole>
-  [[gnu::always_inline]] void compute_tile(std::size_t row, const Strip<T>& strip) const {
+  template <class Tile, bool>
+  [[gnu::always_inline]] void compute_tile(std::size_t row, const T* strip, std::size_t stride,
+                                           Range columns) const {
     Tile chains;
-    T* const to = z.row(row) + strip.column;
-    if (goes_on) chains.load_some_from(strip.columns, to, z.stride);
-    if (IsWhole && packed_a != nullptr) {
-      chains.multiply_add(packed_a + row * a.columns, 1, Tile::rows, strip.data, strip.stride, a.columns);
-    } else {
-      chains.multiply_add(a.row(row), a.stride, 1, strip.data, strip.stride, a.columns);
-    }
-    chains.store_some_to(strip.columns, to, z.stride);
+    T* const to = z.row(row) + columns.begin;
+    if (goes_on) chains.load_some_from(columns.size(), to, z.stride);
+    chains.multiply_add(a.row(row), a.stride, 1, strip, stride, a.columns);
+    chains.store_some_to(columns.size(), to, z.stride);
   }
 };
 
@@ -138,35 +130,30 @@ struct WeightGradient {
   MicroBatches micro_batches;
   MatrixView<T> z;
   T* packed;
-  T* levels;    // tiles of the tree's levels
-  T* packed_a;  // (z.rows / most_rows, rows, most_rows), where many strips read it; else nullptr
+  T* levels;          // tiles of the tree's levels
+  const T* packed_a;  // where many strips read a; else nullptr
 
-  /// Columns of a that a tile reads are far apart in memory, and where that is a power of two, they drive
-  /// each other out of the cache.
-  template <std::size_t Rows>
-  [[gnu::always_inline]] void prepare() const {
-    if (packed_a != nullptr) pack_left<Rows>(a.data, 1, a.stride, z.rows, a.rows, packed_a);
-  }
+  std::size_t inner() const { return b.rows; }
 
   template <std::size_t Columns, std::size_t>
-  [[gnu::always_inline]] Strip<T> strip(std::size_t column, bool read_often) const {
-    return strip_of<Columns>(b, column, read_often, packed);
+  [[gnu::always_inline]] Block<T> block(Range columns) const {
+    return block_of<Columns>(b, columns, z.rows, packed);
   }
 
-  template <class Tile, bool IsWhole>
-  [[gnu::always_inline]] void compute_tile(std::size_t row, const Strip<T>& strip) const {
+  template <class Tile, bool IsHighest>
+  [[gnu::always_inline]] void compute_tile(std::size_t row, const T* strip, std::size_t stride,
+                                           Range columns) const {
     constexpr std::size_t tile_size = sizeof(Tile) / sizeof(T);
-    const bool is_packed = IsWhole && packed_a != nullptr;
-    const T* const columns = is_packed ? packed_a + row * a.rows : a.data + row;
+    const bool is_packed = IsHighest && packed_a != nullptr;
+    const T* const factors = is_packed ? packed_a + row * a.rows : a.data + row;
     const std::size_t step = is_packed ? Tile::rows : a.stride;
     sum_in_tree_order(micro_batches.size(), [&](std::size_t batch, std::size_t level, std::size_t additions) {
       Tile chains;
       const Range of = micro_batches[batch];
-      chains.multiply_add(columns + of.begin * step, 1, step, strip.data + of.begin * strip.stride,
-                          strip.stride, of.size());
+      chains.multiply_add(factors + of.begin * step, 1, step, strip + of.begin * stride, stride, of.size());
       for (; additions > 0; --additions) chains.add(levels + --level * tile_size);
       if (batch + 1 == micro_batches.size()) {
-        chains.store_some_to(strip.columns, z.row(row) + strip.column, z.stride);
+        chains.store_some_to(columns.size(), z.row(row) + columns.begin, z.stride);
       } else {
         chains.store_to(levels + level * tile_size, Tile::columns);
       }
@@ -174,55 +161,74 @@ struct WeightGradient {
   }
 };
 
-/// Rows of a strip from `row` on: as many as may be at a time, then the rest by 4, 2 and 1, of which batches
-/// and shards are often multiples.
-template <std::size_t Rows, bool IsWhole, std::size_t Vectors, std::size_t Bytes, class T, class Task>
-[[gnu::always_inline]] inline void compute_rows(const Task& task, const Strip<T>& strip, std::size_t row) {
+/// Rows of a block from `row` on: as many as may be at a time, then the rest by powers of two.
+template <std::size_t Rows, bool IsHighest, std::size_t Vectors, std::size_t Bytes, class T, class Task>
+[[gnu::always_inline]] inline void compute_rows(const Task& task, const Block<T>& block, std::size_t row) {
+  using Tile = Chains<Rows, Vectors, Bytes, T>;
   for (; row + Rows <= task.z.rows; row += Rows) {
-    task.template compute_tile<Chains<Rows, Vectors, Bytes, T>, IsWhole>(row, strip);
+    const T* strip = block.data;
+    for (std::size_t column = block.columns.begin; column < block.columns.end;
+         column += Tile::columns, strip += block.strip_step) {
+      task.template compute_tile<Tile, IsHighest>(
+          row, strip, block.stride, {column, std::min(column + Tile::columns, block.columns.end)});
+    }
   }
-  if constexpr (Rows > 1) compute_rows<std::bit_floor(Rows - 1), false, Vectors, Bytes, T>(task, strip, row);
+  if constexpr (Rows > 1) compute_rows<std::bit_floor(Rows - 1), false, Vectors, Bytes, T>(task, block, row);
 }
 
-template <std::size_t Rows, std::size_t Vectors, std::size_t Bytes, class T, class Task>
-[[gnu::always_inline]] inline void compute_strip(const Task& task, std::size_t column) {
-  const Strip<T> strip =
-      task.template strip<Vectors * Bytes / sizeof(T), Bytes>(column, task.z.rows > 4 * Rows);
-  compute_rows<Rows, true, Vectors, Bytes, T>(task, strip, 0);
-}
-
-/// All of z in tiles; at the right edge half as wide if that is enough.
-template <std::size_t Rows, std::size_t Bytes, class T, class Task>
-[[gnu::always_inline]] inline void compute_in_tiles(const Task& task) {
-  constexpr std::size_t lanes = Bytes / sizeof(T);
-  task.template prepare<Rows>();
-  std::size_t column = 0;
-  for (; column + lanes < task.z.columns; column += 2 * lanes) {
-    compute_strip<Rows, 2, Bytes, T>(task, column);
+/// Columns from `column` on in strips of so many vectors; at the right edge narrower ones where they are
+/// enough, in tiles of twice as many rows.   IsHighest: not at the edge yet
+template <std::size_t Rows, std::size_t Vectors, bool IsHighest, std::size_t Bytes, class T, class Task>
+[[gnu::always_inline]] inline void compute_columns(const Task& task, std::size_t column) {
+  constexpr std::size_t width = Vectors * Bytes / sizeof(T), enough = Vectors == 1 ? 0 : width / 2;
+  const std::size_t most_strips =
+      std::max<std::size_t>(block_bytes / sizeof(T) / width / std::max<std::size_t>(task.inner(), 1), 1);
+  while (column + enough < task.z.columns) {
+    const std::size_t rest = task.z.columns - column;
+    const std::size_t strips = std::min(most_strips, rest / width + (rest % width > enough ? 1 : 0));
+    const std::size_t end = std::min(column + strips * width, task.z.columns);
+    compute_rows<Rows, IsHighest, Vectors, Bytes, T>(task, task.template block<width, Bytes>({column, end}),
+                                                     0);
+    column = end;
   }
-  if (column < task.z.columns) compute_strip<Rows, 1, Bytes, T>(task, column);
+  if constexpr (Vectors > 1)
+    compute_columns<IsHighest ? 2 * Rows : Rows, Vectors / 2, false, Bytes, T>(task, column);
 }
 
 template <class T, class Task>
 void compute(const Task& task) {
   run_vectorized([&](auto set) {
-    static_assert(tile_rows<set> <= most_rows);
-    compute_in_tiles<tile_rows<set>, vector_bytes<set>, T>(task);
+    static_assert(tile_rows<set> * tile_vectors<set> * vector_bytes<set> <= most_tile_bytes);
+    compute_columns<tile_rows<set>, tile_vectors<set>, true, vector_bytes<set>, T>(task, 0);
   });
 }
 
-/// Room for a strip of b.
+/// Room for a block of b.
 template <class T>
-T* packed_strip(std::size_t inner) {
+T* packed_block(std::size_t inner) {
   struct Packed;
-  return scratch<T, Packed>(inner * most_bytes / sizeof(T));
+  return scratch<T, Packed>(std::max(block_bytes, inner * most_tile_row_bytes) / sizeof(T));
 }
 
-/// Room for what is taken of the left factor, if so many columns of z are worth it; else nullptr.
+/// The columns of a in whole tiles of the highest kind, (tiles, a.rows, rows of a tile), if so many columns
+/// of z are worth it; else nullptr. Numbers that a tile reads are far apart in a, and where that is a power
+/// of two, they drive each other out of the cache.
 template <class T>
-T* packed_left(std::size_t rows, std::size_t inner, std::size_t columns) {
-  struct PackedLeft;
-  return columns > 4 * most_bytes / sizeof(T) ? scratch<T, PackedLeft>(rows * inner) : nullptr;
+const T* packed_columns(MatrixView<const T> a, std::size_t columns) {
+  struct PackedColumns;
+  if (columns <= 2 * most_tile_row_bytes / sizeof(T)) return nullptr;
+  T* const packed = scratch<T, PackedColumns>(a.rows * a.columns);
+  run_vectorized([=](auto set) {
+    constexpr std::size_t tile = tile_rows<set>;
+    T* to = packed;
+    for (std::size_t column = 0; column + tile <= a.columns; column += tile) {
+      for (std::size_t k = 0; k < a.rows; ++k, to += tile) {
+#pragma GCC unroll 16
+        for (std::size_t i = 0; i < tile; ++i) to[i] = a(k, column + i);
+      }
+    }
+  });
+  return packed;
 }
 
 /// z = a · b, or a · bᵀ.   a: (z.rows, inner)
@@ -230,11 +236,8 @@ template <bool IsTransposed, class T>
 void multiply(MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> z) {
   for_blocks(a.columns, most_inner, [&](Range inner) {
     const MatrixView<const T> b_block = IsTransposed ? b.columns_of(inner) : b.rows_of(inner);
-    for_blocks(a.rows, most_of_left<T>(inner.size()), [&](Range rows) {
-      compute<T>(Product<T, IsTransposed>{a.rows_of(rows).columns_of(inner), b_block, z.rows_of(rows),
-                                          inner.begin > 0, packed_strip<T>(inner.size()),
-                                          packed_left<T>(rows.size(), inner.size(), z.columns)});
-    });
+    compute<T>(Product<T, IsTransposed>{a.columns_of(inner), b_block, z, inner.begin > 0,
+                                        packed_block<T>(inner.size())});
   });
 }
 
@@ -272,22 +275,21 @@ template <class T>
 void weight_gradient_product(MatrixView<const T> x, MatrixView<const T> delta, MicroBatches micro_batches,
                              MatrixView<T> dw) {
   struct Levels;
-  T* const levels =
-      scratch<T, Levels>(tree_levels(micro_batches.size()) * most_rows * most_bytes / sizeof(T));
-  for_blocks(dw.rows, most_of_left<T>(x.rows), [&](Range inputs) {
-    compute<T>(WeightGradient<T>{x.columns_of(inputs), delta, micro_batches, dw.rows_of(inputs),
-                                 packed_strip<T>(delta.rows), levels,
-                                 packed_left<T>(inputs.size(), x.rows, dw.columns)});
+  T* const levels = scratch<T, Levels>(tree_levels(micro_batches.size()) * most_tile_bytes / sizeof(T));
+  const std::size_t most_inputs = packed_bytes / sizeof(T) / std::max<std::size_t>(x.rows, 1);
+  for_blocks(dw.rows, std::max(most_inputs, least_inputs), [&](Range inputs) {
+    const MatrixView<const T> some = x.columns_of(inputs);
+    compute<T>(WeightGradient<T>{some, delta, micro_batches, dw.rows_of(inputs), packed_block<T>(delta.rows),
+                                 levels, packed_columns(some, dw.columns)});
   });
 }
 
-/// Computed as dx = delta · wᵀ or as dxᵀ = w · deltaᵀ, the same chains: where delta has many rows, it takes
-/// less to transpose w strip by strip, else whichever needs fewer elements transposed.
+/// Computed as dx = delta · wᵀ or as dxᵀ = w · deltaᵀ, the same chains, whichever needs fewer elements
+/// transposed.
 template <class T>
 void input_gradient_product(MatrixView<const T> delta, MatrixView<const T> w, MatrixView<T> dx) {
-  constexpr std::size_t many_rows = 96;
   const bool is_w_smaller = w.rows * w.columns <= delta.rows * (w.rows + w.columns);
-  if (delta.rows >= many_rows || is_w_smaller) return multiply</*IsTransposed=*/true>(delta, w, dx);
+  if (is_w_smaller) return multiply</*IsTransposed=*/true>(delta, w, dx);
   struct Results;
   const MatrixView<T> dx_t(scratch<T, Results>(dx.rows * dx.columns), dx.columns, dx.rows);
   multiply</*IsTransposed=*/true>(w, delta, dx_t);

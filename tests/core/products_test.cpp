@@ -119,9 +119,12 @@ TYPED_TEST(ExactProducts, EqualAScalarLoopBitForBitAtOddSizes) {
   }
 }
 
-// More of the inner index than is taken at a time, and more of the left factor.
+// More of the inner index than is taken at a time, and more of the right factor, whose rows are copied where
+// they are a page or more apart.
 TYPED_TEST(ExactProducts, EqualAScalarLoopBitForBitInBlocks) {
-  for (const auto& [rows, in, out] : {std::array{20U, 600U, 300U}, std::array{700U, 523U, 277U}}) {
+  for (const auto& [rows, in, out] :
+       {std::array{20U, 600U, 300U}, std::array{700U, 523U, 277U}, std::array{20U, 300U, 1088U},
+        std::array{40U, 300U, 1088U}, std::array{40U, 1088U, 90U}}) {
     SCOPED_TRACE(::testing::Message() << rows << " rows, " << in << " x " << out);
     expect_defined_bits(random_matrix<TypeParam>(rows, in, 1, 3), random_matrix<TypeParam>(in, out, 2, 3),
                         random_matrix<TypeParam>(rows, out, 3, 3), 3);
