@@ -126,9 +126,8 @@ UpdateFunction<T> update_function(const Entry& entry) {
 Bounds hyperparameter_bounds(const std::string& name) {
   if (name == "learning_rate" || name == "trust") return positive_number;
   if (name == "weight_decay") return non_negative_number;
-  // With a smaller epsilon, 0 / (√0 + ε) would be NaN in float32: pixels that are always zero have zero
-  // gradients.
-  if (name == "epsilon") return {1e-30, largest_setting};
+  // Far above the roots of the least moments, so that it does not matter when those become zero.
+  if (name == "epsilon") return {1e-16, largest_setting};
   return {0, 1, false, true};  // momentum, rho, beta1, beta2
 }
 

@@ -16,8 +16,8 @@
 /// The optimizers' updates: one function template each, over the elements of one slice. Formulas and the
 /// order of their operations follow Keras 3 (keras/src/optimizers) where Keras has the optimizer. Elements
 /// are in T; what is the same for all elements (bias corrections, trust ratios) is computed in double and
-/// rounded to T once. Only +, −, ×, ÷ and sqrt touch elements, so that compilers can vectorize the loops
-/// without changing bits. Where gradient and weight are zero, as in padding, the weight stays zero.
+/// rounded to T once. Only +, −, ×, ÷, sqrt and comparisons touch elements, so that compilers can vectorize
+/// the loops without changing bits. Where gradient and weight are zero, as in padding, the weight stays zero.
 namespace lockstep::optimizer_updates {
 
 /// Everything an update works on. Updates return whether all weights that they leave are finite.
@@ -135,14 +135,15 @@ T tensor_rate(double rate) {
   return static_cast<T>(std::min(rate, static_cast<double>(std::numeric_limits<T>::max())));
 }
 
-/// What an optimizer keeps of earlier gradients fades where no new ones come, as those of pixels at the
-/// border, and would stay among the denormal numbers for ever, with which many processors compute a hundred
-/// times slower. So it becomes zero shortly before: for float32 below 2⁻¹²⁰, which no update of a weight
-/// shows.
+/// The next moment; zero where it is below 2⁶ times the least normal number, and smaller than before. What an
+/// optimizer keeps of earlier gradients fades where no new ones come, as those of pixels at the border, and
+/// would stay among the denormal numbers for ever, with which many processors compute a hundred times slower.
+/// Moments below 2⁻¹²⁰ (float32) are too small to show in a weight: their root is below 1e-18, every epsilon
+/// above 1e-16.
 template <class T>
-T faded(T moment) {
+T faded(T before, T next) {
   constexpr T least = 64 * std::numeric_limits<T>::min();
-  return std::abs(moment) < least ? T(0) : moment;
+  return std::abs(next) < least && std::abs(next) < std::abs(before) ? T(0) : next;
 }
 
 /// w ← w − lr·g
@@ -157,7 +158,7 @@ template <class T>
 bool momentum(const Update<T>& u) {
   const T lr = static_cast<T>(u.learning_rate), mu = static_cast<T>(u.h.momentum);
   return for_elements(u, [=](T& w, T g, T& m) {
-    m = faded(m * mu - g * lr);
+    m = faded(m, m * mu - g * lr);
     w += m;
   });
 }
@@ -168,7 +169,7 @@ bool nesterov(const Update<T>& u) {
   const T lr = static_cast<T>(u.learning_rate), mu = static_cast<T>(u.h.momentum);
   return for_elements(u, [=](T& w, T g, T& m) {
     const T increment = g * lr;
-    m = faded(m * mu - increment);
+    m = faded(m, m * mu - increment);
     w += m * mu - increment;
   });
 }
@@ -192,13 +193,13 @@ bool rmsprop(const Update<T>& u) {
   const T rho = static_cast<T>(u.h.rho), rest = static_cast<T>(1 - u.h.rho);
   if (u.h.momentum == 0) {
     return for_elements(u, [=](T& w, T g, T& v) {
-      v = faded(rho * v + rest * (g * g));
+      v = faded(v, rho * v + rest * (g * g));
       w -= lr * g / (std::sqrt(v) + epsilon);
     });
   }
   return for_elements(u, [=](T& w, T g, T& v, T& m) {
-    v = faded(rho * v + rest * (g * g));
-    m = faded(mu * m + lr * g / (std::sqrt(v) + epsilon));
+    v = faded(v, rho * v + rest * (g * g));
+    m = faded(m, mu * m + lr * g / (std::sqrt(v) + epsilon));
     w -= m;
   });
 }
@@ -217,8 +218,8 @@ auto adam_element(const Update<T>& u) {
   const T alpha = static_cast<T>(u.learning_rate * correction), epsilon = static_cast<T>(u.h.epsilon);
   const T rest1 = static_cast<T>(1 - u.h.beta1), rest2 = static_cast<T>(1 - u.h.beta2);
   return [=](T& w, T g, T& m, T& v) {
-    m = faded(m + (g - m) * rest1);
-    v = faded(v + (g * g - v) * rest2);
+    m = faded(m, m + (g - m) * rest1);
+    v = faded(v, v + (g * g - v) * rest2);
     w -= m * alpha / (std::sqrt(v) + epsilon);
   };
 }
@@ -257,7 +258,7 @@ bool lars(const Update<T>& u) {
     const double ratio = adapt ? u.h.trust * weight / (gradient + u.h.weight_decay * weight) : 1;
     const T rate = tensor_rate<T>(u.learning_rate * ratio);
     finite &= for_elements(u, {b, b + 1}, [=](T& w, T g, T& m) {
-      m = faded(mu * m + rate * (g + decay * w));
+      m = faded(m, mu * m + rate * (g + decay * w));
       w -= m;
     });
   }
@@ -273,8 +274,8 @@ bool lamb(const Update<T>& u) {
   const T rest1 = static_cast<T>(1 - u.h.beta1), rest2 = static_cast<T>(1 - u.h.beta2);
   if (decay != T(0)) for_elements(u, [=](T& w, T) { w -= w * decay * lr; });
   for_elements(u, [=](T&, T g, T& m, T& v) {
-    m = faded(m + (g - m) * rest1);
-    v = faded(v + (g * g - v) * rest2);
+    m = faded(m, m + (g - m) * rest1);
+    v = faded(v, v + (g * g - v) * rest2);
   });
 
   const T correction1 = static_cast<T>(bias_correction(u, u.h.beta1));

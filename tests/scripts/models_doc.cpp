@@ -122,11 +122,13 @@ int main() {
       "As Keras 3 defines them, the place of epsilon included; but rmsprop's stands outside the root, as in\n"
       "PyTorch. w: weight, g: gradient, t: step from 1, lr: learning\n"
       "rate times the schedule's factor, |·|: norm of one kernel or bias.\n\n"
-      "m and v become zero where they fade below 64 times the least normal number (float32: 2⁻¹²⁰), before "
-      "they are\n"
-      "denormal: with denormal numbers, which the rare pixels of MNIST leave there for ever, processors "
-      "compute a hundred\n"
-      "times slower.\n");
+      "m and v become zero where they fade, from more to less than 64 times the least normal number "
+      "(float32: "
+      "2⁻¹²⁰), before\n"
+      "they are denormal: with denormal numbers, which the rare pixels of MNIST leave there for ever, "
+      "processors "
+      "compute a\n"
+      "hundred times slower. epsilon is 1e-16 at least, so that no weight shows it.\n");
   print_optimizers();
   std::puts(
       "\nBefore the update the gradient (mean over the global batch) takes l1·sign(w) and 2·l2·w, kernels "

@@ -48,7 +48,7 @@ struct OptimizerConfig {
 
 /// `name` with its defaults, overridden by `given`. Throws UserError for a hyperparameter that this optimizer
 /// does not have or whose value is out of range (learning_rate ≤ 0 or not finite; momentum, rho, betas
-/// outside [0, 1); epsilon below 1e-30; …).
+/// outside [0, 1); epsilon below 1e-16; …).
 OptimizerConfig make_optimizer_config(std::string_view name, const std::map<std::string, double>& given);
 
 /// Sums over the fixed norm blocks of ParameterLayout: from this rank's own blocks to those of all ranks
