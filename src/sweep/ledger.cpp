@@ -118,16 +118,12 @@ double metric_value(const EpochMetrics& metrics, const std::string& name) {
 }
 
 Ledger::Ledger(std::string sweep_directory) : directory_(std::move(sweep_directory)) {
-  if (fs::exists(directory_ + "/checkpoints")) {
-    throw UserError("--sweep-dir: expected a new directory or that of a sweep, found " +
-                    in_quotes(directory_) + ", a run directory");
-  }
   for (const char* name : {"/ledger", "/trials"}) {
     std::error_code error;
     make_directories(directory_ + name, error);
     if (error) {
       throw UserError("--sweep-dir: expected a directory that can be written, found " +
-                      in_quotes(directory_ + name) + ": " + error.message());
+                      path_in_quotes(directory_ + name) + ": " + error.message());
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <limits>
 #include <map>
@@ -11,8 +12,10 @@
 #include <utility>
 
 #include "lockstep/core/build_id.hpp"
+#include "lockstep/core/error.hpp"
 #include "lockstep/core/seconds_since.hpp"
 #include "lockstep/core/sha256.hpp"
+#include "lockstep/core/text.hpp"
 #include "lockstep/core/version.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/progress_board.hpp"
@@ -36,6 +39,15 @@ using Clock = std::chrono::steady_clock;
 /// This job has no more to do with it.
 bool is_over(TrialStatus status) {
   return status != TrialStatus::waiting && status != TrialStatus::running;
+}
+
+/// Trials would stand among the files of a run.
+void refuse_run_directory(const std::string& directory) {
+  std::error_code ignored;
+  const auto has = [&](const char* name) { return std::filesystem::exists(directory + name, ignored); };
+  if (has("/ledger") || !has("/config.toml") || !has("/checkpoints")) return;
+  throw UserError("--sweep-dir: expected a new directory or that of a sweep, found " +
+                  path_in_quotes(directory) + ", a run directory");
 }
 
 /// Runs of this job that are trained by groups of one size, those with the most work first.
@@ -212,6 +224,7 @@ void SweepJob::check_same_plan() const {
 void SweepJob::select() {
   std::vector<std::int64_t> runs;
   on_root(world_, [&] {
+    refuse_run_directory(plan_.spec.directory);
     ledger_.emplace(plan_.spec.directory);
     std::set<std::string> seen;
     for (std::size_t i = 0; i < plan_.trials.size(); ++i) {

@@ -66,14 +66,20 @@ class SweepParser {
   }
 
  private:
+  /// Whose message names the place in the file.
+  struct PlacedError : UserError {
+    using UserError::UserError;
+  };
+
   /// Runs `work`; what it refuses is said with the place in the file.
   template <class Work>
   auto at(std::string_view key, const toml::node& node, Work&& work) const {
     try {
       return work();
+    } catch (const PlacedError&) {
+      throw;
     } catch (const UserError& error) {
-      const bool has_place = std::string_view(error.what()).starts_with(source_ + ", line ");
-      throw UserError((has_place ? "" : toml_place(source_, key, node)) + error.what());
+      throw PlacedError(toml_place(source_, key, node) + error.what());
     }
   }
 
@@ -88,8 +94,8 @@ class SweepParser {
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
       if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-      throw UserError(toml_place(source_, prefix + name, node) + "expected one of " + join(known) +
-                      ", found " + in_quotes(name) + suggestion(name, known));
+      throw PlacedError(toml_place(source_, prefix + name, node) + "expected one of " + join(known) +
+                        ", found " + in_quotes(name) + suggestion(name, known));
     }
   }
 

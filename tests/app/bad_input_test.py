@@ -598,6 +598,7 @@ class Sweeps(BadInputTestCase):
         self.refused_flags(["."], ".: expected a file, found a directory")
         self.refused_flags(["good.h5"], "good.h5, line 1: expected TOML")
         (self.dir / "run/checkpoints").mkdir(parents=True)
+        (self.dir / "run/config.toml").touch()
         self.refused_flags(["sweep.toml", "--sweep-dir", "run"], "--sweep-dir: expected a new directory or that of a sweep",
                            "found 'run', a run directory")
         self.refused_flags(["sweep.toml", "--sweep-dir", "good.h5"], "--sweep-dir: expected a directory",

@@ -54,7 +54,7 @@ double metric_value(const EpochMetrics& metrics, const std::string& name);
 /// collective.
 class Ledger {
  public:
-  /// Makes the directories where they are missing.
+  /// Makes the directories where they are missing. Throws UserError if it cannot.
   explicit Ledger(std::string sweep_directory);
 
   /// Waiting if nothing is known, or if the file is damaged, which the message says then: the run directory
