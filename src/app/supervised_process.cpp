@@ -24,6 +24,8 @@
 #include <string>
 #include <thread>
 
+#include "lockstep/core/text.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -162,7 +164,7 @@ class LocalRanks {
 }  // namespace
 
 void say(const std::string& text) {
-  std::cerr << "lockstep launch: " << text << std::endl;
+  std::cerr << "lockstep launch: " << printable(text) << std::endl;
 }
 
 bool is_program(const std::string& name) {
@@ -249,8 +251,9 @@ std::optional<bool> succeeds_within(const std::vector<std::string>& command, dou
   }
   if (const auto status = status_of(child)) return *status == 0;
   // mpirun puts its remote shells into groups of their own.
-  for (const auto& [process, name] : descendants(child)) ::kill(process, SIGKILL);
-  ::kill(-child, SIGKILL);
+  const auto left_behind = descendants(child);
+  ::kill(-child, SIGKILL);  // first, or it might start another
+  for (const auto& [process, name] : left_behind) ::kill(process, SIGKILL);
   int ignored = 0;
   ::waitpid(child, &ignored, 0);
   return std::nullopt;

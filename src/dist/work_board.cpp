@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <stdexcept>
 #include <string>
 
 #include "lockstep/core/checked_cast.hpp"
@@ -24,8 +23,7 @@ WorkBoard::WorkBoard(const Communicator& world, std::size_t words)
   const int code =
       MPI_Win_allocate(bytes, unit, MPI_INFO_NULL, world.handle(), static_cast<void*>(&base), &window_);
   const std::string shortage = code == MPI_SUCCESS ? "" : shared_memory_shortage(words * unit);
-  if (!shortage.empty()) throw std::runtime_error("no memory that ranks share: " + shortage);
-  check_mpi(code, "MPI_Win_allocate");
+  check_mpi(code, shortage.empty() ? "MPI_Win_allocate" : ("MPI_Win_allocate, where " + shortage).c_str());
   check_mpi(MPI_Win_set_errhandler(window_, MPI_ERRORS_RETURN), "MPI_Win_set_errhandler");
   check_mpi(MPI_Win_lock_all(MPI_MODE_NOCHECK, window_), "MPI_Win_lock_all");
   if (world.is_root()) {

@@ -282,7 +282,10 @@ class Launch(cli.CliTestCase):
         self.assertEqual(result.status, cli.RESUMABLE, str(result))
         # Nobody may ask for its status, so it may stay as a name; but then it has no command line any more.
         command_line = pathlib.Path(f"/proc/{pid.read_text().strip()}/cmdline")
-        self.assertTrue(not command_line.exists() or command_line.read_bytes() == b"")
+        end = time.monotonic() + 10
+        while command_line.exists() and command_line.read_bytes() != b"":
+            self.assertLess(time.monotonic(), end, "the remote shell is still there")
+            time.sleep(0.05)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root has to say so")
     def test_root_has_to_say_so(self):
