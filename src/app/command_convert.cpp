@@ -118,7 +118,7 @@ void warn_of_classes_without_rows(const DatasetInfo& info) {
     has_rows[static_cast<std::size_t>(label)] = true;
   std::vector<std::string> without;
   for (std::size_t label = 0; label < info.outputs; ++label) {
-    if (!has_rows[label]) without.push_back("'" + info.class_names[label] + "'");
+    if (!has_rows[label]) without.push_back(in_quotes(info.class_names[label]));
   }
   if (without.empty()) return;
   constexpr std::size_t most_shown = 10;

@@ -69,8 +69,9 @@ void check_fits(const ModelDescription& model, const DatasetInfo& data) {
 void warn_of_other_classes(const ModelDescription& model, const DatasetInfo& data) {
   for (std::size_t i = 0; i < std::min(model.class_names.size(), data.class_names.size()); ++i) {
     if (model.class_names[i] == data.class_names[i]) continue;
-    std::cerr << fmt::format("warning: class {} is '{}' in the checkpoint, and '{}' in {}\n", i,
-                             model.class_names[i], data.class_names[i], data.path);
+    std::cerr << fmt::format("warning: class {} is {} in the checkpoint, and {} in {}\n", i,
+                             in_quotes(model.class_names[i]), in_quotes(data.class_names[i]),
+                             printable(data.path));
     return;
   }
 }

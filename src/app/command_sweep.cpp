@@ -172,7 +172,7 @@ ExitStatus sweep(const Communicator& world, const SweepArguments& arguments) {
       print_end(plan, result, summary);
     } catch (const FileError& error) {
       // The trials are what they are; the tables are made anew at the next start.
-      std::cerr << "warning: " << error.what() << "; the tables are not up to date" << std::endl;
+      std::cerr << "warning: " << printable(error.what()) << "; the tables are not up to date" << std::endl;
       if (status == ExitStatus::done) status = ExitStatus::failure;
     }
   });

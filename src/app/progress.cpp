@@ -63,7 +63,7 @@ void Progress::checkpoint_written(const std::string& path, double seconds, std::
 void Progress::message(const std::string& text) {
   if (text.starts_with("warning")) {
     clear_bar();
-    std::cerr << text << std::endl;
+    std::cerr << printable(text) << std::endl;
   } else if (lines_) {
     print_line(text);
   }

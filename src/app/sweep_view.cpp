@@ -69,7 +69,7 @@ void SweepView::message(const std::string& text) {
   if (text.starts_with("warning")) {
     if (bar_is_shown_) std::cout << "\r\033[K" << std::flush;
     bar_is_shown_ = false;
-    std::cerr << text << std::endl;
+    std::cerr << printable(text) << std::endl;
   } else {
     print_line(text);
   }

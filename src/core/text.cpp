@@ -114,13 +114,16 @@ std::string printable(std::string_view text) {
 std::string shortened(std::string_view text, std::size_t longest) {
   if (text.size() <= longest) return std::string(text);
   std::size_t end = longest;
-  while (end > 0 && (text[end] & 0xc0) == 0x80) --end;  // not within a character
+  const std::size_t least = longest - std::min<std::size_t>(longest, 3);
+  while (end > least && (text[end] & 0xc0) == 0x80) --end;  // not within a character
+  if ((text[end] & 0xc0) == 0x80) end = longest;            // no UTF-8
   return std::string(text.substr(0, end)) + "…";
 }
 
-std::string in_quotes(std::string_view text) {
+std::string in_quotes(std::string_view text, std::size_t longest) {
   std::string shown;
-  for (const char c : printable(shortened(text, 300))) shown += c == '\n' ? escape_of(c) : std::string(1, c);
+  for (const char c : printable(shortened(text, longest)))
+    shown += c == '\n' ? escape_of(c) : std::string(1, c);
   return "'" + shown + "'";
 }
 
@@ -139,7 +142,7 @@ std::vector<std::string> split_list(std::string_view text, char separator) {
     }
   }
   if (depth != 0) {
-    throw UserError("'" + std::string(text) + "': expected balanced parentheses, found " +
+    throw UserError(in_quotes(text) + ": expected balanced parentheses, found " +
                     (depth > 0 ? "one that is not closed" : "one that was not opened"));
   }
   parts.emplace_back(trimmed(text.substr(begin)));
@@ -152,8 +155,8 @@ Call parse_call(std::string_view text) {
   const std::size_t open = whole.find('(');
   if (open == std::string_view::npos) return {std::string(whole), {}};
   if (!whole.ends_with(')')) {
-    throw UserError("'" + std::string(whole) + "': expected nothing after the closing parenthesis, found " +
-                    in_quotes(std::string(whole.substr(whole.rfind(')') + 1))));
+    throw UserError(in_quotes(whole) + ": expected nothing after the closing parenthesis, found " +
+                    in_quotes(whole.substr(whole.rfind(')') + 1)));
   }
   return {std::string(trimmed(whole.substr(0, open))),
           split_list(whole.substr(open + 1, whole.size() - open - 2))};

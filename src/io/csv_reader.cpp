@@ -93,8 +93,10 @@ CsvReader::CsvReader(const std::string& path, char separator)
 std::size_t CsvReader::column(const std::string& name) const {
   const auto found = std::find(header_.begin(), header_.end(), name);
   if (found == header_.end()) {
+    const bool is_alone = header_.size() == 1;
     throw UserError(path() + ": expected a column " + in_quotes(name) + ", found " + columns_text(header_) +
-                    suggestion(name, header_) + (header_.size() == 1 ? " only; see --separator" : ""));
+                    (is_alone ? " only" : "") + suggestion(name, header_) +
+                    (is_alone ? "; see --separator" : ""));
   }
   return static_cast<std::size_t>(found - header_.begin());
 }

@@ -9,24 +9,6 @@ std::string file_format(const std::string& path) {
   return has_attribute(file.get(), "format", path) ? read_text_attribute(file.get(), "format", path) : "";
 }
 
-std::string file_type_name(std::filesystem::file_type type) {
-  using Type = std::filesystem::file_type;
-  switch (type) {
-    case Type::symlink:
-      return "a symbolic link";
-    case Type::directory:
-      return "a directory";
-    case Type::fifo:
-      return "a FIFO";
-    case Type::socket:
-      return "a socket";
-    case Type::regular:
-      return "a regular file";
-    default:
-      return "a device";
-  }
-}
-
 std::string hdf5_identity() {
   unsigned major = 0, minor = 0, release = 0;
   H5get_libversion(&major, &minor, &release);

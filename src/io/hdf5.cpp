@@ -11,7 +11,7 @@
 
 #include "hdf5_trial.hpp"
 #include "lockstep/core/error.hpp"
-#include "lockstep/io/file_kind.hpp"
+#include "lockstep/io/file_type.hpp"
 
 namespace lockstep {
 namespace {
@@ -92,8 +92,9 @@ std::uint64_t file_size_bytes(const std::string& path) {
   }
   if (S_ISDIR(status.st_mode)) throw FileError(path + ": expected a file, found a directory");
   if (!S_ISREG(status.st_mode)) {
+    std::error_code ignored;
     throw FileError(path + ": expected a regular file, found " +
-                    file_type_name(std::filesystem::status(path).type()));
+                    file_type_name(std::filesystem::status(path, ignored).type()));
   }
   return static_cast<std::uint64_t>(status.st_size);
 }

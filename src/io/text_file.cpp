@@ -34,6 +34,7 @@ constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
   throw UnreadableError(message);
 }
 
+/// A file that is open for reading, without waiting for what a FIFO does not have yet.
 class Descriptor {
  public:
   explicit Descriptor(const std::string& path)

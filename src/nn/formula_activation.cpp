@@ -55,8 +55,8 @@ std::shared_ptr<const FormulaActivation> make_formula_activation(std::string_vie
     info.monotone &= slope >= 0;
   }
   if (std::none_of(slopes.begin(), slopes.end(), [](double slope) { return std::isfinite(slope); })) {
-    throw UserError("formula '" + info.formula +
-                    "': expected a function with finite values and slopes, found none for |x| <= " +
+    throw UserError("formula " + in_quotes(info.formula) +
+                    ": expected a function with finite values and slopes, found none for |x| <= " +
                     format_exact(farthest));
   }
   info.trainable = info.max_slope > 0;

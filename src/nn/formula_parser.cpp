@@ -24,12 +24,12 @@ struct Token {
 };
 
 [[noreturn]] void fail(std::string_view formula, std::size_t position, const std::string& problem) {
-  throw UserError("formula '" + std::string(formula) + "', character " + std::to_string(position + 1) + ": " +
+  throw UserError("formula " + in_quotes(formula) + ", character " + std::to_string(position + 1) + ": " +
                   problem);
 }
 
 std::string shown(const Token& token) {
-  return token.kind == Token::Kind::end ? "the end" : "'" + std::string(token.text) + "'";
+  return token.kind == Token::Kind::end ? "the end" : in_quotes(token.text);
 }
 
 bool is_letter(char c) {

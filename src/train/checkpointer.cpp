@@ -325,7 +325,7 @@ std::vector<std::string> Checkpointer<T>::named_candidates() const {
   std::error_code ignored;
   if (std::filesystem::status(config_.resume, ignored).type() == std::filesystem::file_type::not_found) {
     throw UserError("--resume: expected auto, never, a checkpoint or a run directory, found " +
-                    in_quotes(config_.resume) + ", which does not exist");
+                    path_in_quotes(config_.resume) + ", which does not exist");
   }
   if (!std::filesystem::is_directory(config_.resume, ignored)) return {find_checkpoint(config_.resume)};
   std::vector<std::string> found = checkpoints_to_resume(config_.resume + "/checkpoints");

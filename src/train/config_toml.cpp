@@ -53,7 +53,7 @@ std::string floating_text(double value) {
 }
 
 std::string whole_text(const toml::node& node) {
-  if (const auto* text = node.as_string()) return "'" + text->get() + "'";
+  if (const auto* text = node.as_string()) return in_quotes(text->get());
   if (const auto* number = node.as_floating_point()) return floating_text(number->get());
   if (const auto* boolean = node.as_boolean()) return boolean->get() ? "true" : "false";
   std::vector<std::string> parts;
@@ -103,8 +103,8 @@ std::string toml_text(const toml::node& node) {
 }
 
 std::string toml_place(std::string_view source_name, std::string_view key, const toml::node& node) {
-  return std::string(source_name) + ", line " + std::to_string(node.source().begin.line) + ", key '" +
-         std::string(key) + "': ";
+  return std::string(source_name) + ", line " + std::to_string(node.source().begin.line) + ", key " +
+         in_quotes(key) + ": ";
 }
 
 void apply_config_table(TrainConfig& config, const toml::table& table, std::string_view source_name) {

@@ -17,7 +17,7 @@
 #include "lockstep/core/text.hpp"
 #include "lockstep/io/atomic_file.hpp"
 #include "lockstep/io/checkpoint.hpp"
-#include "lockstep/io/file_kind.hpp"
+#include "lockstep/io/file_type.hpp"
 #include "lockstep/io/text_file.hpp"
 #include "lockstep/train/diagnostics.hpp"
 #include "lockstep/train/json_text.hpp"
@@ -29,8 +29,8 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void refuse(const std::string& path, const std::string& found) {
-  throw UserError("--run-dir: expected a directory that can be written, found " + in_quotes(path) + ": " +
-                  found);
+  throw UserError("--run-dir: expected a directory that can be written, found " + path_in_quotes(path) +
+                  ": " + found);
 }
 
 /// The nearest of the path and its parents that exists, be it a link to nothing.

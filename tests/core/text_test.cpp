@@ -35,6 +35,11 @@ TEST(Printable, EscapesWhatATerminalWouldObeyOrNotShow) {
   EXPECT_EQ(printable(""), "");
 }
 
+TEST(InQuotes, LeavesPathsWhole) {
+  const std::string path(4000, 'x');
+  EXPECT_EQ(path_in_quotes(path), "'" + path + "'");
+}
+
 TEST(InQuotes, StaysInOneLineAndShort) {
   EXPECT_EQ(in_quotes("a\nb"), "'a\\x0ab'");
   EXPECT_EQ(in_quotes(std::string(300, 'x')).size(), 302u);
@@ -45,6 +50,8 @@ TEST(Shortened, CutsBetweenCharacters) {
   EXPECT_EQ(shortened("aßb", 4), "aßb");
   EXPECT_EQ(shortened("aßb", 3), "aß…");
   EXPECT_EQ(shortened("aßb", 2), "a…");
+  EXPECT_EQ(shortened(std::string(10, '\x80'), 6), std::string(6, '\x80') + "…");
+  EXPECT_EQ(shortened("ßßß", 1), "…");
 }
 
 TEST(SplitList, SplitsOutsideParenthesesAndTrims) {
@@ -66,6 +73,8 @@ TEST(SplitList, RefusesUnbalancedParentheses) {
             "'leaky_relu(0.2': expected balanced parentheses, found one that is not closed");
   EXPECT_EQ(user_error_message([] { split_list("a),b("); }),
             "'a),b(': expected balanced parentheses, found one that was not opened");
+  EXPECT_EQ(user_error_message([] { split_list("a\nb("); }),
+            "'a\\x0ab(': expected balanced parentheses, found one that is not closed");
 }
 
 TEST(ParseCall, TakesNamesWithAndWithoutArguments) {

@@ -51,14 +51,13 @@ TEST(TextFile, IsReadFromAPipeUpToItsLimit) {
   const TemporaryDirectory directory;
   ASSERT_EQ(::mkfifo((directory / "pipe").c_str(), 0600), 0);
   const auto read = [&](std::uint64_t most_bytes) {
-    std::thread writer([&] { write_text(directory / "pipe", "abc"); });
+    const std::jthread writer([&] { write_text(directory / "pipe", "abc"); });
     std::string found;
     try {
       found = read_text_file(directory / "pipe", most_bytes);
     } catch (const FileError& error) {
       found = error.what();
     }
-    writer.join();
     return found;
   };
   EXPECT_EQ(read(3), "abc");
@@ -71,7 +70,7 @@ TEST(TextFile, WaitsForAWriterThatTakesItsTime) {
   const TemporaryDirectory directory;
   const std::string pipe = directory / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  std::thread writer([&] {
+  const std::jthread writer([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     std::ofstream file(pipe);
     for (const char* part : {"a", "b"}) {
@@ -80,7 +79,6 @@ TEST(TextFile, WaitsForAWriterThatTakesItsTime) {
     }
   });
   EXPECT_EQ(read_text_file(pipe, 10), "ab");
-  writer.join();
 }
 
 }  // namespace

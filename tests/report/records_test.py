@@ -161,7 +161,7 @@ class Records(unittest.TestCase):
         self.assertEqual(str(caught.exception),
                          f"{self.dir}/sweep.csv: expected the table of a sweep, found: no column rank")
         (self.dir / "sweep.csv").write_text("no table at all\n")
-        with self.assertRaisesRegex(ReportError, f"{self.dir}/sweep.csv: expected the table of a sweep, found: no trials"):
+        with self.assertRaisesRegex(ReportError, f"{self.dir}/sweep.csv: expected the table of a sweep, found: no column"):
             records.read_sweep(self.dir)
 
 

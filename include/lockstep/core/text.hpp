@@ -22,7 +22,12 @@ std::string printable(std::string_view text);
 std::string shortened(std::string_view text, std::size_t longest);
 
 /// "'text'" for a message: printable, in one line, and shortened.
-std::string in_quotes(std::string_view text);
+std::string in_quotes(std::string_view text, std::size_t longest = 300);
+
+/// The same for a path, of which no end may be missing.
+inline std::string path_in_quotes(std::string_view path) {
+  return in_quotes(path, path.size());
+}
 
 /// Splits at `separator` outside parentheses; trims blanks. "a(1,2), b" → {"a(1,2)", "b"}. An empty text
 /// gives {}. Throws UserError on unbalanced parentheses, naming the text.

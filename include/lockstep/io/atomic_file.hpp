@@ -14,16 +14,16 @@ namespace lockstep {
 void write_file_atomically(const std::string& path,
                            const std::function<void(const std::string& temporary_path)>& write);
 
-/// Throws the FileError with which the others would end that cannot write `path`, as far as that shows
-/// before.
-void check_can_be_written(const std::string& path);
-
 /// The same for a content that is at hand.
 void write_file_atomically(const std::string& path, std::string_view content);
 
 /// The same without waiting for the disk: whatever becomes of the process, readers see the old content or the
 /// whole new one, but after a power failure the file may be empty. For what is only of passing interest.
 void replace_file(const std::string& path, std::string_view content);
+
+/// Throws FileError where writing `path` would fail, as far as that shows beforehand: its directory is
+/// missing or may not be written, or it is a directory itself.
+void check_can_be_written(const std::string& path);
 
 /// Makes a directory and those above it that are missing, and flushes their names to disk, as far as its file
 /// system lets it. Returns the topmost one that was missing; empty if `path` was there. `error` is set if it

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 
 namespace lockstep {
@@ -8,9 +7,6 @@ namespace lockstep {
 /// The root attribute `format` of an HDF5 file ("lockstep-dataset", "lockstep-checkpoint"); empty if it has
 /// none. Throws FileError for a file that is missing, empty, truncated or not HDF5.
 std::string file_format(const std::string& path);
-
-/// "a FIFO", "a directory".
-std::string file_type_name(std::filesystem::file_type type);
 
 /// The HDF5 library and how it was built, e.g. "1.10.8, parallel".
 std::string hdf5_identity();

@@ -101,8 +101,10 @@ def read_csv(path, columns=()):
     """Rows as dictionaries of texts, with these columns at least. A line that a killed process left unfinished is not
     there yet."""
     with open(path, newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if None not in row and None not in row.values()]
-    missing = [column for column in columns if rows and column not in rows[0]]
+        reader = csv.DictReader(file)
+        rows = [row for row in reader if None not in row and None not in row.values()]
+    header = reader.fieldnames or columns  # a run that has just begun may have none
+    missing = [column for column in columns if column not in header]
     if missing:
         raise ValueError(f"no column {missing[0]}")
     return rows
