@@ -50,20 +50,21 @@ template <class T>
 void forward_product(Arithmetic arithmetic, const SparseRows<T>& x, MatrixView<const T> w,
                      MicroBatches micro_batches, MatrixView<T> z) {
   if (arithmetic == Arithmetic::exact) {
-    return x.nonzero.empty() ? exact::forward_product(x.x, w, z) : exact::sparse_forward_product(x, w, z);
+    return x.leave_out_zeros() ? exact::sparse_forward_product(x, w, z)
+                               : exact::forward_product(x.values, w, z);
   }
   for (const Range& rows : micro_batches) {
-    if (!rows.empty()) openblas::forward_product(x.x.rows_of(rows), w, z.rows_of(rows));
+    if (!rows.empty()) openblas::forward_product(x.values.rows_of(rows), w, z.rows_of(rows));
   }
 }
 
 template <class T>
-void weight_gradient_product(Arithmetic arithmetic, MatrixView<const T> x, bool skip_zeros,
-                             MatrixView<const T> delta, MicroBatches micro_batches, MatrixView<T> dw) {
+void weight_gradient_product(Arithmetic arithmetic, const SparseRows<T>& x, MatrixView<const T> delta,
+                             MicroBatches micro_batches, MatrixView<T> dw) {
   if (micro_batches.empty()) return set_zero(dw);
-  if (arithmetic == Arithmetic::openblas) return sum_weight_gradients(x, delta, micro_batches, dw);
-  if (skip_zeros) return exact::sparse_weight_gradient_product(x, delta, micro_batches, dw);
-  exact::weight_gradient_product(x, delta, micro_batches, dw);
+  if (arithmetic == Arithmetic::openblas) return sum_weight_gradients(x.values, delta, micro_batches, dw);
+  if (x.leave_out_zeros()) return exact::sparse_weight_gradient_product(x, delta, micro_batches, dw);
+  exact::weight_gradient_product(x.values, delta, micro_batches, dw);
 }
 
 template <class T>
@@ -77,14 +78,14 @@ void input_gradient_product(Arithmetic arithmetic, MatrixView<const T> delta, Ma
 
 template void forward_product<float>(Arithmetic, const SparseRows<float>&, MatrixView<const float>,
                                      MicroBatches, MatrixView<float>);
-template void weight_gradient_product<float>(Arithmetic, MatrixView<const float>, bool,
-                                             MatrixView<const float>, MicroBatches, MatrixView<float>);
+template void weight_gradient_product<float>(Arithmetic, const SparseRows<float>&, MatrixView<const float>,
+                                             MicroBatches, MatrixView<float>);
 template void input_gradient_product<float>(Arithmetic, MatrixView<const float>, MatrixView<const float>,
                                             MicroBatches, MatrixView<float>);
 template void forward_product<double>(Arithmetic, const SparseRows<double>&, MatrixView<const double>,
                                       MicroBatches, MatrixView<double>);
-template void weight_gradient_product<double>(Arithmetic, MatrixView<const double>, bool,
-                                              MatrixView<const double>, MicroBatches, MatrixView<double>);
+template void weight_gradient_product<double>(Arithmetic, const SparseRows<double>&, MatrixView<const double>,
+                                              MicroBatches, MatrixView<double>);
 template void input_gradient_product<double>(Arithmetic, MatrixView<const double>, MatrixView<const double>,
                                              MicroBatches, MatrixView<double>);
 

@@ -14,11 +14,11 @@ void weight_gradient_product(MatrixView<const T> x, MatrixView<const T> delta, M
 template <class T>
 void input_gradient_product(MatrixView<const T> delta, MatrixView<const T> w, MatrixView<T> dx);
 
-/// The same for rows of a NonZeroIndex.
+/// The same for rows that leave out their zeros.
 template <class T>
 void sparse_forward_product(const SparseRows<T>& x, MatrixView<const T> w, MatrixView<T> z);
 template <class T>
-void sparse_weight_gradient_product(MatrixView<const T> x, MatrixView<const T> delta,
+void sparse_weight_gradient_product(const SparseRows<T>& x, MatrixView<const T> delta,
                                     MicroBatches micro_batches, MatrixView<T> dw);
 
 }  // namespace lockstep::exact

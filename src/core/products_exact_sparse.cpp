@@ -2,6 +2,7 @@
 #include <bit>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -64,6 +65,21 @@ template <std::size_t Columns, class T, class RowAt>
   return found;
 }
 
+/// All elements of rows that leave out zeros: (rows, columns), in scratch memory.
+template <class T>
+MatrixView<const T> all_elements(const SparseRows<T>& x) {
+  struct Elements;
+  const MatrixView<T> all(scratch<T, Elements>(x.rows() * x.columns.size()), x.rows(), x.columns.size());
+  std::fill_n(all.data, all.rows * all.columns, T(0));
+  for (std::size_t i = 0; i < all.rows; ++i) {
+    for (std::size_t n = 0; n < x.counts[i] * quad_columns; ++n) {
+      const std::size_t column = x.quads(i, n / quad_columns) * quad_columns + n % quad_columns;
+      if (x.columns.contains(column)) all(i, column - x.columns.begin) = x.values(i, n);
+    }
+  }
+  return all;
+}
+
 // ---- Forward. w's rows are taken in blocks, of columns too, that stay in the nearest cache; but not those
 // of columns of x without any non-zero, as pictures have them at their borders.
 //
@@ -75,28 +91,34 @@ constexpr std::size_t forward_vectors = 8, block_bytes = 28 * 1024;
 template <std::size_t Bytes>
 constexpr std::size_t block_rows = block_bytes / (forward_vectors * Bytes);
 
-/// Columns that have a non-zero in any row.
+/// The quads that any row has, and their columns.
 struct UsedColumns {
   std::span<const std::uint32_t> columns;  // ascending
-  const std::uint32_t* places;             // (all columns, and the end) used ones before each
+  const std::uint32_t* places;             // (quads, and the end) used columns before each
 
-  bool contains(std::size_t column) const { return places[column] < places[column + 1]; }
+  bool contains(std::size_t column) const {
+    return places[column / quad_columns] < places[column / quad_columns + 1];
+  }
 };
 
 template <class T>
 UsedColumns used_columns(const SparseRows<T>& x) {
   struct Columns;
   struct Places;
-  std::uint32_t* const columns = scratch<std::uint32_t, Columns>(x.x.columns + 1);
-  std::uint32_t* const places = scratch<std::uint32_t, Places>(x.x.columns + 1);
-  std::fill_n(places, x.x.columns + 1, 0U);
-  for (std::size_t i = 0; i < x.x.rows; ++i) {
-    for (const std::uint16_t column : x.nonzero[i]) places[column] = 1;
+  const std::size_t quads = x.quads.columns;
+  std::uint32_t* const columns = scratch<std::uint32_t, Columns>(quads * quad_columns);
+  std::uint32_t* const places = scratch<std::uint32_t, Places>(quads + 1);
+  std::fill_n(places, quads + 1, 0U);
+  for (std::size_t i = 0; i < x.rows(); ++i) {
+    const std::uint16_t* const of_row = x.quads.row(i);
+    for (std::size_t n = 0; n < x.counts[i]; ++n) places[of_row[n]] = 1;
   }
   std::uint32_t count = 0;
-  for (std::size_t k = 0; k <= x.x.columns; ++k) {
-    columns[count] = static_cast<std::uint32_t>(k);
-    count += std::exchange(places[k], count);
+  for (std::size_t quad = 0; quad <= quads; ++quad) {
+    if (std::exchange(places[quad], count) == 0) continue;
+    const std::size_t begin = quad * quad_columns, end = std::min(begin + quad_columns, x.columns.size());
+    for (std::size_t column = begin; column < end; ++column)
+      columns[count++] = static_cast<std::uint32_t>(column);
   }
   return {{columns, count}, places};
 }
@@ -118,32 +140,39 @@ struct BlockedNonZeros {
 
 /// In blocks of so many used columns.
 template <std::size_t BlockColumns, class T>
-[[gnu::always_inline]] inline BlockedNonZeros<T> in_blocks(const SparseRows<T>& x, const UsedColumns& used) {
+[[gnu::noinline]] BlockedNonZeros<T> in_blocks(const SparseRows<T>& x, const UsedColumns& used) {
   static_assert(BlockColumns <= std::numeric_limits<std::uint8_t>::max() + 1);
+  static_assert(BlockColumns % quad_columns == 0);
   struct Starts;
   struct Places;
   struct Values;
   struct Cursors;
-  const std::size_t rows = x.x.rows, blocks = (used.columns.size() + BlockColumns - 1) / BlockColumns;
-  std::size_t all = 0;
-  for (std::size_t i = 0; i < rows; ++i) all += x.nonzero[i].size();
+  const std::size_t rows = x.rows(), blocks = (used.columns.size() + BlockColumns - 1) / BlockColumns;
+  const std::size_t most = quad_columns * std::accumulate(x.counts, x.counts + rows, std::size_t{1});
   const BlockedNonZeros<T> result{rows, scratch<std::size_t, Starts>(blocks * rows + 1),
-                                  scratch<std::uint8_t, Places>(all), scratch<T, Values>(all)};
-  std::uint32_t* const cursors = scratch<std::uint32_t, Cursors>(rows);  // non-zeros of the blocks before
+                                  scratch<std::uint8_t, Places>(most), scratch<T, Values>(most)};
+  std::uint32_t* const cursors = scratch<std::uint32_t, Cursors>(rows);  // quads of the blocks before
   std::fill_n(cursors, rows, 0U);
   std::size_t count = 0;
   std::size_t* start = result.starts;
   for (std::size_t first = 0; first < used.columns.size(); first += BlockColumns) {
     const std::size_t next = first + BlockColumns;
-    const std::size_t end = next < used.columns.size() ? used.columns[next] : x.x.columns;
+    const std::size_t end = next < used.columns.size() ? used.columns[next] / quad_columns : x.quads.columns;
     for (std::size_t i = 0; i < rows; ++i) {
-      const T* const row = x.x.row(i);
-      const NonZeroColumns nonzero = x.nonzero[i];
+      const std::uint16_t* const quads = x.quads.row(i);
+      const T* const values = x.values.row(i);
       *start++ = count;
+      const std::size_t row_count = x.counts[i];
       std::size_t n = cursors[i];
-      for (; n < nonzero.size() && nonzero[n] < end; ++n, ++count) {
-        result.places[count] = static_cast<std::uint8_t>(used.places[nonzero[n]] - first);
-        result.values[count] = row[nonzero[n]];
+      for (; n < row_count && quads[n] < end; ++n) {
+        const std::size_t place = used.places[quads[n]] - first;
+#pragma GCC unroll 4
+        for (std::size_t k = 0; k < quad_columns; ++k) {  // without branches: which are zero is unpredictable
+          const T value = values[n * quad_columns + k];
+          result.places[count] = static_cast<std::uint8_t>(place + k);
+          result.values[count] = value;
+          count += std::bit_cast<BitsOf<T>>(value) != 0 ? 1 : 0;
+        }
       }
       cursors[i] = static_cast<std::uint32_t>(n);
     }
@@ -248,105 +277,84 @@ constexpr std::size_t gradient_vectors = 4;
 template <std::size_t Bytes>
 constexpr std::size_t gradient_inputs = Bytes == vector_bytes<InstructionSet::avx512> ? 4 : 2;
 
-using RowBits = std::uint32_t;
-constexpr std::size_t rows_per_word = 32;
-
-/// x without the places where `Inputs` neighbouring numbers of a row are zero. Groups of so many columns
+/// The places where `Inputs` neighbouring numbers of a row of x are not all zero. Groups of so many columns
 /// follow each other, in each the micro-batches, in each its rows, ascending.
 template <class T, std::size_t Inputs>
 struct NonZeroPlaces {
+  Range columns;  // of all groups: whole quads
   std::size_t micro_batches;
-  std::size_t* starts;  // (groups, micro-batches), and the end
+  std::uint32_t* ends;  // (groups, micro-batches)
   std::uint32_t* rows;  // of each place
-  T* factors;           // (places, Inputs), filled up with zeros at the right edge
+  T* factors;           // (places, Inputs)
 
+  std::size_t groups() const { return columns.size() / Inputs; }
   Range of(std::size_t group, std::size_t micro_batch) const {
-    const std::size_t* const start = starts + group * micro_batches + micro_batch;
-    return {start[0], start[1]};
+    const std::size_t part = group * micro_batches + micro_batch;
+    return {part == 0 ? 0 : ends[part - 1], ends[part]};
   }
-  bool none_in(std::size_t group) const {
-    const std::size_t* const start = starts + group * micro_batches;
-    return start[0] == start[micro_batches];
-  }
+  bool none_in(std::size_t group) const { return of(group, 0).begin == of(group, micro_batches - 1).end; }
 };
-
-/// Where x is not zero: bits[w][k] has bit i set for row 32 w + i and column k.
-struct NonZeroBits {
-  std::size_t words, columns;
-  RowBits* bits;  // (words, columns)
-
-  /// Of `inputs` columns from k on: the rows where any of them is not zero.
-  RowBits of_group(std::size_t word, std::size_t k, std::size_t inputs) const {
-    RowBits some = 0;
-    for (std::size_t i = k; i < std::min(k + inputs, columns); ++i) some |= bits[word * columns + i];
-    return some;
-  }
-};
-
-template <class T>
-[[gnu::always_inline]] inline NonZeroBits find_bits(MatrixView<const T> x) {
-  struct Bits;
-  const std::size_t words = (x.rows + rows_per_word - 1) / rows_per_word;
-  const NonZeroBits found{words, x.columns, scratch<RowBits, Bits>(words * x.columns)};
-  RowBits* bits = found.bits;
-  for (std::size_t first = 0; first < x.rows; first += rows_per_word, bits += x.columns) {
-    std::fill_n(bits, x.columns, RowBits{0});
-    for (std::size_t i = 0; i < std::min(rows_per_word, x.rows - first); ++i) {
-      const T* const row = x.row(first + i);
-      const RowBits bit = RowBits{1} << i;
-      for (std::size_t k = 0; k < x.columns; ++k) bits[k] |= row[k] != T(0) ? bit : RowBits{0};
-    }
-  }
-  return found;
-}
 
 /// `micro_batches` follow each other and have all rows of x.
 template <std::size_t Inputs, class T>
-[[gnu::always_inline]] inline NonZeroPlaces<T, Inputs> find_places(MatrixView<const T> x,
-                                                                   MicroBatches micro_batches) {
-  struct Starts;
+[[gnu::noinline]] NonZeroPlaces<T, Inputs> find_places(const SparseRows<T>& x, MicroBatches micro_batches) {
+  struct RowQuads;
+  struct Ends;
   struct PlaceRows;
   struct Factors;
-  const std::size_t groups = (x.columns + Inputs - 1) / Inputs;
-  const NonZeroBits bits = find_bits(x);
-  std::size_t all = 0;
-  for (std::size_t word = 0; word < bits.words; ++word) {
-    for (std::size_t k = 0; k < x.columns; k += Inputs) {
-      all += static_cast<std::size_t>(std::popcount(bits.of_group(word, k, Inputs)));
-    }
+  constexpr std::size_t groups_of_quad = quad_columns / Inputs;
+  const Range quads{x.columns.begin / quad_columns, quads_of(x.columns.end)};
+  const std::size_t parts = quads.size() * groups_of_quad * micro_batches.size();
+  NonZeroPlaces<T, Inputs> found{{quads.begin * quad_columns, quads.end * quad_columns},
+                                 micro_batches.size(),
+                                 scratch<std::uint32_t, Ends>(parts),
+                                 nullptr,
+                                 nullptr};
+  Range* const row_quads = scratch<Range, RowQuads>(x.rows());  // those among the columns
+  for (std::size_t row = 0; row < x.rows(); ++row) {
+    const std::uint16_t* const all = x.quads.row(row);
+    const auto before = [&](std::size_t quad) {
+      return static_cast<std::size_t>(std::lower_bound(all, all + x.counts[row], quad) - all);
+    };
+    row_quads[row] = {before(quads.begin), before(quads.end)};
   }
-  const NonZeroPlaces<T, Inputs> places{
-      micro_batches.size(), scratch<std::size_t, Starts>(groups * micro_batches.size() + 1),
-      scratch<std::uint32_t, PlaceRows>(all), scratch<T, Factors>(all * Inputs)};
-  std::size_t count = 0;
-  std::size_t* start = places.starts;
-  for (std::size_t k = 0; k < x.columns; k += Inputs) {
-    const std::size_t inputs = std::min(Inputs, x.columns - k);
-    std::size_t batch = 0;
-    for (std::size_t word = 0; word < bits.words; ++word) {
-      const std::size_t first = word * rows_per_word;
-      RowBits rest = bits.of_group(word, k, Inputs);
-      for (; batch < micro_batches.size() && micro_batches[batch].begin < first + rows_per_word; ++batch) {
-        const RowBits before = (RowBits{1} << (micro_batches[batch].begin - first)) - 1;
-        *start++ = count + static_cast<std::size_t>(std::popcount(rest & before));
-      }
-      for (; rest != 0; rest &= rest - 1, ++count) {
-        const std::size_t row = first + static_cast<std::size_t>(std::countr_zero(rest));
-        places.rows[count] = static_cast<std::uint32_t>(row);
-        const T* const from = x.row(row) + k;
-        T* const to = places.factors + count * Inputs;
-        for (std::size_t i = 0; i < Inputs; ++i) to[i] = i < inputs ? from[i] : T(0);
+  // body(row, its place's number in a part, the part, the numbers)
+  const auto for_places = [&](const auto& body) {
+    for (std::size_t batch = 0; batch < micro_batches.size(); ++batch) {
+      for (std::size_t row = micro_batches[batch].begin; row < micro_batches[batch].end; ++row) {
+        const std::uint16_t* const of_row = x.quads.row(row);
+        const T* const values = x.values.row(row);
+        for (std::size_t n = row_quads[row].begin; n < row_quads[row].end; ++n) {
+          for (std::size_t i = 0; i < groups_of_quad; ++i) {
+            const T* const numbers = values + n * quad_columns + i * Inputs;
+            if (Inputs < quad_columns &&
+                std::all_of(numbers, numbers + Inputs, [](T number) { return number == 0; }))
+              continue;
+            const std::size_t group = (of_row[n] - quads.begin) * groups_of_quad + i;
+            body(row, group * micro_batches.size() + batch, numbers);
+          }
+        }
       }
     }
-    for (; batch < micro_batches.size(); ++batch) *start++ = count;  // empty ones at the end
-  }
-  *start = count;
-  return places;
+  };
+  std::fill_n(found.ends, parts, 0U);
+  for_places([&](std::size_t, std::size_t part, const T*) { ++found.ends[part]; });
+  std::uint32_t count = 0;
+  for (std::size_t part = 0; part < parts; ++part) count += std::exchange(found.ends[part], count);
+  found.rows = scratch<std::uint32_t, PlaceRows>(count);
+  found.factors = scratch<T, Factors>(count * Inputs);
+  for_places([&](std::size_t row, std::size_t part, const T* numbers) {
+    const std::size_t place = found.ends[part]++;  // from where the part begins to where it ends
+    found.rows[place] = static_cast<std::uint32_t>(row);
+    std::copy_n(numbers, Inputs, found.factors + place * Inputs);
+  });
+  return found;
 }
 
 template <class T, std::size_t Inputs>
 struct GradientTask {
-  MatrixView<const T> x, delta;
+  SparseRows<T> x;
+  MatrixView<const T> delta;
   MicroBatches micro_batches;
   MatrixView<T> dw;
   NonZeroPlaces<T, Inputs> places;
@@ -357,7 +365,7 @@ struct GradientTask {
   template <class Tile>
   [[gnu::always_inline]] void compute_group(std::size_t group, std::size_t column) const {
     constexpr std::size_t tile_size = Inputs * Tile::columns;
-    if (places.none_in(group)) return store_rows(Tile(), group * Inputs, column);
+    if (places.none_in(group)) return store_rows(Tile(), group, column);
     std::uint64_t waiting = 0;  // bit l: levels[l] holds a sum, not nothing
     sum_in_tree_order(micro_batches.size(), [&](std::size_t batch, std::size_t level, std::size_t additions) {
       Tile chains;
@@ -373,7 +381,7 @@ struct GradientTask {
         some = true;
       }
       if (batch + 1 == micro_batches.size()) {
-        store_rows(chains, group * Inputs, column);
+        store_rows(chains, group, column);
       } else if (some) {
         chains.store_to(levels + level * tile_size, Tile::columns);
         waiting |= std::uint64_t{1} << level;
@@ -383,14 +391,18 @@ struct GradientTask {
     });
   }
 
+  /// Of the group's columns of x those that belong to it.
   template <class Tile>
-  [[gnu::always_inline]] void store_rows(const Tile& chains, std::size_t k, std::size_t column) const {
+  [[gnu::always_inline]] void store_rows(const Tile& chains, std::size_t group, std::size_t column) const {
     const std::size_t columns = std::min(Tile::columns, dw.columns - column);
-    if (k + Inputs <= dw.rows) return chains.store_some_to(columns, dw.row(k) + column, dw.stride);
+    const std::size_t first = places.columns.begin + group * Inputs;
+    if (first >= x.columns.begin && first + Inputs <= x.columns.end)
+      return chains.store_some_to(columns, dw.row(first - x.columns.begin) + column, dw.stride);
     T tile[Inputs * Tile::columns];
     chains.store_to(tile, Tile::columns);
-    for (std::size_t i = 0; k + i < dw.rows; ++i) {
-      std::copy_n(tile + i * Tile::columns, columns, dw.row(k + i) + column);
+    for (std::size_t i = 0; i < Inputs; ++i) {
+      if (x.columns.contains(first + i))
+        std::copy_n(tile + i * Tile::columns, columns, dw.row(first + i - x.columns.begin) + column);
     }
   }
 
@@ -400,10 +412,11 @@ struct GradientTask {
     const auto row_at = [&](std::size_t i) { return delta.row(i) + column; };
     if (!copy_strip_and_look<Tile::columns>(delta.rows, delta.columns - column, row_at, packed).regular()) {
       const std::size_t columns = std::min(Tile::columns, dw.columns - column);
-      return weight_gradient_product<T>(x, {delta.data + column, delta.rows, columns, delta.stride},
+      return weight_gradient_product<T>(all_elements(x),
+                                        {delta.data + column, delta.rows, columns, delta.stride},
                                         micro_batches, {dw.data + column, dw.rows, columns, dw.stride});
     }
-    for (std::size_t group = 0; group * Inputs < x.columns; ++group) compute_group<Tile>(group, column);
+    for (std::size_t group = 0; group < places.groups(); ++group) compute_group<Tile>(group, column);
   }
 };
 
@@ -441,15 +454,15 @@ void sparse_forward_product(const SparseRows<T>& x, MatrixView<const T> w, Matri
                               w,
                               z,
                               scratch<T, Packed>(block_bytes / sizeof(T)),
-                              scratch<T, Sums>(x.x.rows * columns),
+                              scratch<T, Sums>(x.rows() * columns),
                               &finite};
     for_strips<forward_vectors, bytes, T>(task, 0, z.columns);
   });
-  if (!finite || has_negative_zero<T>(z)) forward_product(x.x, w, z);
+  if (!finite || has_negative_zero<T>(z)) forward_product(all_elements(x), w, z);
 }
 
 template <class T>
-void sparse_weight_gradient_product(MatrixView<const T> x, MatrixView<const T> delta,
+void sparse_weight_gradient_product(const SparseRows<T>& x, MatrixView<const T> delta,
                                     MicroBatches micro_batches, MatrixView<T> dw) {
   constexpr std::size_t columns = most_strip_columns<gradient_vectors, T>;
   struct Packed;
@@ -470,9 +483,9 @@ void sparse_weight_gradient_product(MatrixView<const T> x, MatrixView<const T> d
 
 template void sparse_forward_product(const SparseRows<float>&, MatrixView<const float>, MatrixView<float>);
 template void sparse_forward_product(const SparseRows<double>&, MatrixView<const double>, MatrixView<double>);
-template void sparse_weight_gradient_product(MatrixView<const float>, MatrixView<const float>, MicroBatches,
+template void sparse_weight_gradient_product(const SparseRows<float>&, MatrixView<const float>, MicroBatches,
                                              MatrixView<float>);
-template void sparse_weight_gradient_product(MatrixView<const double>, MatrixView<const double>, MicroBatches,
-                                             MatrixView<double>);
+template void sparse_weight_gradient_product(const SparseRows<double>&, MatrixView<const double>,
+                                             MicroBatches, MatrixView<double>);
 
 }  // namespace lockstep::exact

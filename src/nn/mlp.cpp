@@ -93,7 +93,7 @@ MatrixView<T> forward_pass(const ModelSpec& spec, const ParameterLayout& layout,
                            std::span<const T> parameters, const SparseRows<T>& x, MicroBatches micro_batches,
                            const DropoutKey* dropout, Workspace<T>& workspace) {
   const std::size_t output_layer = spec.layers() - 1;
-  const std::size_t rows = x.x.rows;
+  const std::size_t rows = x.rows();
   SparseRows<T> input = x;  // of the layer at hand: (rows, in)
   for (std::size_t l = 0;; ++l) {
     const MatrixView<T> z = view(workspace.pre_activations[l], rows, spec.widths[l + 1]);
@@ -188,23 +188,25 @@ void initialize_activations(const ModelSpec& spec, const ParameterLayout& layout
 }
 
 template <class T>
-GradientFactors<T>::GradientFactors(const ModelSpec& spec, std::size_t rows, T* memory) {
+GradientFactors<T>::GradientFactors(const ModelSpec& spec, std::size_t rows, bool leave_out_zeros, T* memory)
+    : x(rows, spec.inputs(), leave_out_zeros, memory) {
+  memory += RowMemory<T>::size(rows, spec.inputs(), leave_out_zeros);
   const auto place = [&](std::size_t columns) {
     T* const begin = memory;
     memory += padded_size<T>(rows, columns);
     return MatrixView<T>(begin, rows, columns);
   };
   for (std::size_t l = 0; l < spec.layers(); ++l) {
-    inputs.push_back(place(spec.widths[l]));
+    inputs.push_back(l == 0 ? MatrixView<T>() : place(spec.widths[l]));
     deltas.push_back(place(spec.widths[l + 1]));
   }
 }
 
 template <class T>
-std::size_t GradientFactors<T>::size(const ModelSpec& spec, std::size_t rows) {
-  std::size_t size = 0;
+std::size_t GradientFactors<T>::size(const ModelSpec& spec, std::size_t rows, bool leave_out_zeros) {
+  std::size_t size = RowMemory<T>::size(rows, spec.inputs(), leave_out_zeros);
   for (std::size_t l = 0; l < spec.layers(); ++l) {
-    size += padded_size<T>(rows, spec.widths[l]) + padded_size<T>(rows, spec.widths[l + 1]);
+    size += (l == 0 ? 0 : padded_size<T>(rows, spec.widths[l])) + padded_size<T>(rows, spec.widths[l + 1]);
   }
   return size;
 }
@@ -212,16 +214,22 @@ std::size_t GradientFactors<T>::size(const ModelSpec& spec, std::size_t rows) {
 template <class T>
 GradientFactors<T> GradientFactors<T>::rows_of(Range some) const {
   GradientFactors part;
+  part.x = x.rows_of(some);
   for (const MatrixView<T>& matrix : inputs) part.inputs.push_back(matrix.rows_of(some));
   for (const MatrixView<T>& matrix : deltas) part.deltas.push_back(matrix.rows_of(some));
   return part;
 }
 
 template <class T>
+SparseRows<T> GradientFactors<T>::inputs_of(std::size_t layer) const {
+  return layer == 0 ? x.rows() : SparseRows<T>(inputs[layer]);
+}
+
+template <class T>
 Workspace<T>::Workspace(const ModelSpec& spec, std::size_t max_rows_)
     : Workspace(spec, max_rows_, GradientFactors<T>()) {
-  factor_memory.resize(GradientFactors<T>::size(spec, max_rows));
-  factors = GradientFactors<T>(spec, max_rows, factor_memory.data());
+  factor_memory.resize(GradientFactors<T>::size(spec, max_rows, /*leave_out_zeros=*/false));
+  factors = GradientFactors<T>(spec, max_rows, /*leave_out_zeros=*/false, factor_memory.data());
 }
 
 template <class T>
@@ -240,7 +248,7 @@ template <class T>
 void forward_deltas(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
                     const LocalBatch<T>& batch, Workspace<T>& workspace, std::span<T> gradient,
                     std::span<LossSums> sums) {
-  const std::size_t all_rows = batch.x.x.rows;
+  const std::size_t all_rows = batch.x.rows();
   const MatrixView<const T> logits =
       forward_pass(spec, layout, parameters, batch.x, batch.micro_batches, &batch.dropout, workspace);
   const MatrixView<T> delta = workspace.factors.deltas.back().rows_of({0, all_rows});
@@ -265,12 +273,11 @@ void forward_backward(const ModelSpec& spec, const ParameterLayout& layout, std:
                       const LocalBatch<T>& batch, Workspace<T>& workspace, std::span<T> gradient,
                       std::span<LossSums> sums) {
   forward_deltas(spec, layout, parameters, batch, workspace, gradient, sums);
-  const Range rows{0, batch.x.x.rows};
+  const Range rows{0, batch.x.rows()};
   for (std::size_t l = spec.layers(); l-- > 0;) {
-    const MatrixView<const T> input = l == 0 ? batch.x.x : workspace.factors.inputs[l].rows_of(rows);
-    const bool skip_zeros = l == 0 && !batch.x.nonzero.empty();
+    const SparseRows<T> input = l == 0 ? batch.x : SparseRows<T>(workspace.factors.inputs[l].rows_of(rows));
     const MatrixView<const T> delta = workspace.factors.deltas[l].rows_of(rows);
-    weight_gradient_product(spec.arithmetic, input, skip_zeros, delta, batch.micro_batches,
+    weight_gradient_product(spec.arithmetic, input, delta, batch.micro_batches,
                             tensor_view(layout.kernel(l), gradient.data()));
     sum_rows(delta, batch.micro_batches, elements_of(layout.bias(l), gradient));
   }

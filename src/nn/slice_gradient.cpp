@@ -18,9 +18,8 @@ std::size_t padded_end(const ParameterLayout& layout, std::size_t tensor) {
 }  // namespace
 
 template <class T>
-SliceGradient<T>::SliceGradient(const ModelSpec& spec, const ParameterLayout& layout, Range slice,
-                                bool skip_zeros)
-    : spec_(&spec), layout_(&layout), slice_(slice), skip_zeros_(skip_zeros) {
+SliceGradient<T>::SliceGradient(const ModelSpec& spec, const ParameterLayout& layout, Range slice)
+    : spec_(&spec), layout_(&layout), slice_(slice) {
   std::size_t largest = 0;
   for (const Tensor& tensor : layout.tensors()) {
     const std::size_t rows_of_slice = slice.size() / tensor.columns + 2;
@@ -68,10 +67,9 @@ void SliceGradient<T>::compute_kernel(std::size_t layer, std::size_t element) {
   const std::size_t last = (end_of_slice - kernel.offset + kernel.columns - 1) / kernel.columns;
   const Range rows{first, std::min(first + panel_rows(kernel), last)};
 
-  const MatrixView<const T> inputs = factors_.inputs[layer];
-  const MatrixView<const T> x(inputs.data + rows.begin, inputs.rows, rows.size(), inputs.stride);
-  weight_gradient_product<T>(spec_->arithmetic, x, layer == 0 && skip_zeros_, factors_.deltas[layer],
-                             micro_batches_, {panel_sum_.data(), rows.size(), kernel.columns});
+  weight_gradient_product<T>(spec_->arithmetic, factors_.inputs_of(layer).columns_of(rows),
+                             factors_.deltas[layer], micro_batches_,
+                             {panel_sum_.data(), rows.size(), kernel.columns});
   panel_ = {kernel.offset + rows.begin * kernel.columns, kernel.offset + rows.end * kernel.columns};
   if (rows.end < kernel.rows) return;
   const std::size_t end = layout_->bias(layer).offset;

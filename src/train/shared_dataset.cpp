@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
+#include "lockstep/core/instruction_set.hpp"
 #include "lockstep/core/text.hpp"
 #include "lockstep/dist/agreement.hpp"
 #include "lockstep/dist/mpi_error.hpp"
@@ -64,10 +66,8 @@ std::size_t split_bytes(const DatasetInfo& info, Split split, std::size_t number
   const std::size_t x_bytes = info.x_type == "uint8" ? 1 : number_bytes;
   const std::size_t y_bytes =
       info.task == Task::classification ? sizeof(std::int32_t) : info.outputs * number_bytes;
-  const double elements = static_cast<double>(rows) * static_cast<double>(info.features);
-  const std::size_t index = split == Split::train
-                                ? NonZeroIndex::bytes(rows, static_cast<std::size_t>(sparse_share * elements))
-                                : 0;
+  const std::size_t index =
+      split == Split::train ? NonZeroIndex::bytes(rows, rows * quads_of(info.features), x_bytes) : 0;
   return rows * (info.features * x_bytes + y_bytes) + std::min(index, sharers * most_index_bytes) +
          8 * alignment;
 }
@@ -101,33 +101,62 @@ std::string why_not_shared(const Communicator& node, std::size_t bytes) {
   return fails && reason.empty() ? "another rank of the node cannot" : reason;
 }
 
+struct ElementCounts {
+  std::int64_t nonzeros = 0, not_skippable = 0;  // elements; the others are too small, or −0
+  std::size_t quads = 0;                         // that are not zero
+};
+
+template <class T>
+ElementCounts count_elements(const Rows<T>& rows) {
+  using Bits = std::conditional_t<sizeof(T) == sizeof(float), std::uint32_t, std::uint64_t>;
+  constexpr Bits sign = ~(~Bits{0} >> 1), least = std::bit_cast<Bits>(T(NonZeroIndex::least_magnitude));
+  ElementCounts counts;
+  std::vector<T> row(quads_of(rows.features) * quad_columns);  // filled up with zeros
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    run_vectorized([&, x = row.data(), size = row.size()](auto) {
+      rows.copy_x(i, x);
+      Bits nonzeros = 0, not_skippable = 0, quads = 0;
+      for (std::size_t j = 0; j < size; ++j) {
+        const Bits bits = std::bit_cast<Bits>(x[j]), magnitude = bits & ~sign;
+        nonzeros += magnitude != 0 ? 1 : 0;
+        not_skippable += (bits != 0) & (magnitude < least) ? 1 : 0;
+      }
+      for (std::size_t j = 0; j < size; j += quad_columns) {
+        Bits some = 0;
+        for (std::size_t k = 0; k < quad_columns; ++k) some |= std::bit_cast<Bits>(x[j + k]) & ~sign;
+        quads += some != 0 ? 1 : 0;
+      }
+      counts.nonzeros += static_cast<std::int64_t>(nonzeros);
+      counts.not_skippable += static_cast<std::int64_t>(not_skippable);
+      counts.quads += quads;
+    });
+  }
+  return counts;
+}
+
 }  // namespace
 
 template <class T>
 bool index_nonzeros(const Communicator& world, std::size_t all_rows, Rows<T>& rows, std::size_t most_bytes) {
   if (rows.features > NonZeroIndex::most_columns || all_rows == 0) return true;
-  std::vector<T> row(rows.features);
-  std::int64_t nonzeros = 0, too_small = 0;
-  for (std::size_t i = 0; i < rows.count; ++i) {
-    rows.copy_x(i, row.data());
-    for (const T value : row) {
-      nonzeros += value != T(0) ? 1 : 0;
-      too_small += value != T(0) && std::abs(value) < T(NonZeroIndex::least_magnitude) ? 1 : 0;
-    }
-  }
+  const ElementCounts mine = count_elements(rows);
   const double all_elements = static_cast<double>(all_rows) * static_cast<double>(rows.features);
-  const auto all_nonzeros = static_cast<double>(world.all_reduce_sum(nonzeros));
-  if (world.all_reduce_sum(too_small) > 0 || all_nonzeros > sparse_share * all_elements) return true;
-  const std::size_t bytes = NonZeroIndex::bytes(rows.count, static_cast<std::size_t>(nonzeros));
+  const auto all_nonzeros = static_cast<double>(world.all_reduce_sum(mine.nonzeros));
+  if (world.all_reduce_sum(mine.not_skippable) > 0 || all_nonzeros > sparse_share * all_elements) return true;
+  const std::size_t value_bytes = rows.x_u8.empty() ? sizeof(T) : sizeof(std::uint8_t);
+  const std::size_t bytes = NonZeroIndex::bytes(rows.count, mine.quads, value_bytes);
   const std::size_t bytes_of_node = world.node_sum(bytes);
   const bool fits = bytes <= most_bytes && memory_is_available(bytes_of_node);
   if (world.all_reduce_min(fits ? 1 : 0) == 0) return false;
 
-  rows.nonzeros.reserve(rows.count, static_cast<std::size_t>(nonzeros));
-  for (std::size_t i = 0; i < rows.count; ++i) {
-    rows.copy_x(i, row.data());
-    rows.nonzeros.append(std::span<const T>(row));
-  }
+  rows.nonzeros.reserve(rows.count, mine.quads, value_bytes);
+  const auto append_rows = [&](const auto& x) {
+    for (std::size_t i = 0; i < rows.count && !x.empty(); ++i) {
+      rows.nonzeros.append(std::span(x).subspan(i * rows.features, rows.features));
+    }
+  };
+  append_rows(rows.x_u8);
+  append_rows(rows.x_real);
   return true;
 }
 
@@ -224,25 +253,29 @@ std::optional<SharedDataset::SplitRows<T>> SharedDataset::load_split(const Commu
   view.values = share_array(*numbers, y_start, mine.values, part.begin, rows, mine.value_columns);
 
   const NonZeroView found = mine.nonzeros.view();
-  const std::uint64_t mine_count = found.columns.size();
+  const std::uint64_t mine_count = found.quads.size();
   const std::vector<std::uint64_t> counts = sharers.all_gather_v(std::span(&mine_count, 1));
-  std::size_t first = 0, all_nonzeros = 0;
+  std::size_t first = 0, all_quads = 0;
   for (std::size_t rank = 0; rank < counts.size(); ++rank) {
     if (static_cast<int>(rank) < sharers.rank()) first += counts[rank];
-    all_nonzeros += counts[rank];
+    all_quads += counts[rank];
   }
   Placement index;
-  const std::size_t columns_start = index.place<std::uint16_t>(all_nonzeros);
+  const std::size_t quads_start = index.place<std::uint16_t>(all_quads);
   const std::size_t starts_start = index.place<std::size_t>(rows + 1);
+  const std::size_t quad_bytes = quad_columns * (bytes ? sizeof(std::uint8_t) : sizeof(T));
+  const std::size_t values_start = index.place<std::byte>(all_quads * quad_bytes);
   std::optional<SharedMemory> nonzeros =
-      take_shared_memory(sharers, all_nonzeros > 0 ? index.bytes() : alignment);
+      take_shared_memory(sharers, all_quads > 0 ? index.bytes() : alignment);
   if (!nonzeros) return std::nullopt;
-  if (all_nonzeros > 0) {
-    auto* const columns = at<std::uint16_t>(*nonzeros, columns_start);
+  if (all_quads > 0) {
+    auto* const quads = at<std::uint16_t>(*nonzeros, quads_start);
     auto* const starts = at<std::size_t>(*nonzeros, starts_start);
-    std::copy(found.columns.begin(), found.columns.end(), columns + first);
+    auto* const values = at<std::byte>(*nonzeros, values_start);
+    std::copy(found.quads.begin(), found.quads.end(), quads + first);
+    std::copy(found.values.begin(), found.values.end(), values + first * quad_bytes);
     for (std::size_t i = 0; i < part.size(); ++i) starts[part.begin + i + 1] = first + found.starts[i + 1];
-    view.nonzeros = {{starts, rows + 1}, {columns, all_nonzeros}};
+    view.nonzeros = {{starts, rows + 1}, {quads, all_quads}, {values, all_quads * quad_bytes}};
   }
   publish(sharers);
   return SplitRows<T>{*std::move(numbers), *std::move(nonzeros), view};

@@ -13,43 +13,53 @@
 namespace lockstep {
 
 template <class T>
-void GatheredRows<T>::clear(T* x_) {
+void GatheredRows<T>::clear(const RowMemory<T>& x_) {
   x = x_;
-  nonzero.clear();
+  all_indices.clear();
   classes.clear();
   values.clear();
   micro_batches.clear();
 }
 
+/// How many rows are asked for before they are copied.
+constexpr std::size_t rows_ahead = 4;
+
 template <class T>
-void GatheredRows<T>::append(const RowsView<T>& rows, std::span<const std::uint32_t> indices) {
+void GatheredRows<T>::append(std::span<const std::uint32_t> indices) {
   const std::size_t begin = micro_batches.empty() ? 0 : micro_batches.back().end;
   micro_batches.push_back({begin, begin + indices.size()});
-  T* const begin_x = x + begin * rows.features;
-  run_vectorized([&](auto) {
-    for (std::size_t i = 0; i < indices.size(); ++i) rows.copy_x(indices[i], begin_x + i * rows.features);
-  });
-  for (std::size_t i = 0; i < indices.size(); ++i) {
-    const std::size_t place = rows.place(indices[i]);
-    if (!rows.nonzeros.empty()) nonzero.push_back(rows.nonzeros[place]);
-    if (!rows.classes.empty()) classes.push_back(rows.classes[place]);
-    const T* const row_values = rows.values.data() + place * rows.value_columns;
-    values.insert(values.end(), row_values, row_values + rows.value_columns);
-  }
+  all_indices.insert(all_indices.end(), indices.begin(), indices.end());
   sums.resize(micro_batches.size());
 }
 
 template <class T>
-LocalBatch<T> GatheredRows<T>::batch(const RowsView<T>& rows, const DropoutKey& dropout) const {
-  const std::size_t count = micro_batches.back().end;
+LocalBatch<T> GatheredRows<T>::batch(const RowsView<T>& rows, const DropoutKey& dropout) {
+  const std::size_t count = all_indices.size();
+  run_vectorized([&](auto) {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (x.leave_out_zeros()) {
+        if (i + 2 * rows_ahead < count)
+          rows.nonzeros.prefetch_place(rows.place(all_indices[i + 2 * rows_ahead]));
+        if (i + rows_ahead < count) rows.prefetch_nonzeros(all_indices[i + rows_ahead]);
+        rows.copy_nonzeros(all_indices[i], x, i);
+      } else {
+        rows.copy_x(all_indices[i], x.row(i));
+      }
+    }
+  });
+  for (const std::uint32_t index : all_indices) {
+    const std::size_t place = rows.place(index);
+    if (!rows.classes.empty()) classes.push_back(rows.classes[place]);
+    const T* const row_values = rows.values.data() + place * rows.value_columns;
+    values.insert(values.end(), row_values, row_values + rows.value_columns);
+  }
   Targets<T> targets;
   if (rows.value_columns == 0) {
     targets.classes = classes;
   } else {
     targets.values = {values.data(), count, rows.value_columns};
   }
-  const MatrixView<const T> x_view(x, count, rows.features);
-  return {{x_view, nonzero}, targets, micro_batches, dropout};
+  return {x.rows().rows_of({0, count}), targets, micro_batches, dropout};
 }
 
 namespace {
@@ -99,7 +109,7 @@ SharedFactors shared_factors(const TrainConfig& config, const ModelSpec& spec, c
   for (std::size_t layer = 0; layer < layout.layers(); ++layer) {
     if (layout.activation(layer) != nullptr) return {};
   }
-  const std::size_t size = GradientFactors<T>::size(spec, std::min(plan.batch_size, plan.rows));
+  const std::size_t size = GradientFactors<T>::size(spec, std::min(plan.batch_size, plan.rows), skip_zeros);
   if (size > 2 * layout.size()) return {};
   return {size, gradient_costs(layout.layers(), plan, skip_zeros)};
 }
@@ -155,11 +165,12 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
     GradientFactors<T> factors;
     std::optional<SliceGradient<T>> slice_gradient;
     if (exchange.factors().empty()) {
-      factor_memory.resize(GradientFactors<T>::size(spec, most_rows));
-      factors = GradientFactors<T>(spec, most_rows, factor_memory.data());
+      factor_memory.resize(GradientFactors<T>::size(spec, most_rows, any_skips_zeros));
+      factors = GradientFactors<T>(spec, most_rows, any_skips_zeros, factor_memory.data());
     } else {
-      factors = GradientFactors<T>(spec, std::min(plan.batch_size, plan.rows), exchange.factors().data());
-      slice_gradient.emplace(spec, layout, exchange.own_slice(), any_skips_zeros);
+      factors = GradientFactors<T>(spec, std::min(plan.batch_size, plan.rows), any_skips_zeros,
+                                   exchange.factors().data());
+      slice_gradient.emplace(spec, layout, exchange.own_slice());
     }
     return {world,
             spec,
@@ -195,9 +206,9 @@ bool add_group_gradient(TrainState<T>& state, const BatchSampler& sampler, const
     const std::size_t all_rows = sampler.global_rows(plan.step_in_epoch);
     state.workspace.factors = state.factors.rows_of({std::min(first_position, all_rows), all_rows});
   }
-  gathered.clear(state.workspace.factors.inputs.front().data);
+  gathered.clear(state.workspace.factors.x);
   for (std::size_t shard = shards.begin; shard < shards.end; ++shard) {
-    gathered.append(rows, sampler.micro_batch(shard, plan.step_in_epoch));
+    gathered.append(sampler.micro_batch(shard, plan.step_in_epoch));
   }
   const DropoutKey dropout{plan.seed, plan.step, first_position};
   const LocalBatch<T> batch = gathered.batch(rows, dropout);
@@ -211,7 +222,7 @@ bool add_group_gradient(TrainState<T>& state, const BatchSampler& sampler, const
     tree.add_term(shards.size());
   }
   if (state.diagnosis != nullptr)
-    state.diagnosis->count(state.exchange.parameters(), state.workspace, batch.x.x.rows);
+    state.diagnosis->count(state.exchange.parameters(), state.workspace, batch.x.rows());
 
   bool finite = true;
   for (std::size_t i = 0; i < shards.size(); ++i) {
@@ -223,7 +234,7 @@ bool add_group_gradient(TrainState<T>& state, const BatchSampler& sampler, const
   }
   if (!finite) {
     state.first_nonfinite_layer = std::min(
-        state.first_nonfinite_layer, first_nonfinite_layer(state.spec, state.workspace, batch.x.x.rows));
+        state.first_nonfinite_layer, first_nonfinite_layer(state.spec, state.workspace, batch.x.rows()));
   }
   return finite;
 }

@@ -1,5 +1,5 @@
 // The batch sampler's permutation at the start of an epoch, and the gathering of a step's rows, with and
-// without the places of their non-zero elements. An item is a row.
+// without their zeros. An item is a row.
 
 #include <benchmark/benchmark.h>
 
@@ -32,10 +32,8 @@ Rows<float> make_images(bool sparse) {
   rows.x_u8.resize(image_rows * pixels);
   for (std::size_t i = 0; i < rows.x_u8.size(); i += 5) rows.x_u8[i] = static_cast<std::uint8_t>(i % 255 + 1);
   rows.classes.resize(image_rows);
-  std::vector<float> x(pixels);
   for (std::size_t i = 0; sparse && i < image_rows; ++i) {
-    rows.copy_x(i, x.data());
-    rows.nonzeros.append(std::span<const float>(x));
+    rows.nonzeros.append(std::span<const std::uint8_t>(rows.x_u8).subspan(i * pixels, pixels));
   }
   return rows;
 }
@@ -46,15 +44,15 @@ void gather(benchmark::State& state, std::size_t batch_size, bool sparse) {
   BatchSampler sampler({.rows = image_rows, .batch_size = batch_size, .shards = shards}, {0, shards}, true,
                        0);
   sampler.start_epoch(0);
-  std::vector<float> x(batch_size * pixels);
+  AlignedVector<float> memory(RowMemory<float>::size(batch_size, pixels, sparse));
+  const RowMemory<float> x(batch_size, pixels, sparse, memory.data());
   GatheredRows<float> gathered;
   std::uint64_t step = 0;
   std::size_t gathered_rows = 0;
   for (auto _ : state) {
-    gathered.clear(x.data());
-    for (std::size_t shard = 0; shard < shards; ++shard)
-      gathered.append(rows, sampler.micro_batch(shard, step));
-    benchmark::DoNotOptimize(gathered.x);
+    gathered.clear(x);
+    for (std::size_t shard = 0; shard < shards; ++shard) gathered.append(sampler.micro_batch(shard, step));
+    benchmark::DoNotOptimize(gathered.batch(rows, {}));
     benchmark::ClobberMemory();
     gathered_rows += gathered.micro_batches.back().end;
     step = (step + 1) % sampler.steps_per_epoch();

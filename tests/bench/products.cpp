@@ -11,11 +11,13 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bench/numbers.hpp"
 #include "bench/run.hpp"
+#include "core/sparse_matrix.hpp"
 
 namespace lockstep::bench {
 namespace {
@@ -69,8 +71,7 @@ void set_most_to_zero(MatrixView<float> x) {
 
 struct Layer {
   Numbers x, w, delta, dw;
-  NonZeroIndex index;
-  std::vector<NonZeroColumns> nonzero;  // (rows), or empty
+  std::optional<testing::SparseMatrix<float>> without_zeros;
   std::vector<Range> micro_batches;
 
   Layer(const Shape& shape, bool sparse)
@@ -83,13 +84,10 @@ struct Layer {
     }
     if (!sparse) return;
     set_most_to_zero(x.view());
-    for (std::size_t i = 0; i < shape.rows; ++i) {
-      index.append(std::span<const float>(x.view().row(i), shape.inputs));
-    }
-    for (std::size_t i = 0; i < shape.rows; ++i) nonzero.push_back(index.view()[i]);
+    without_zeros.emplace(MatrixView<const float>(x.view()));
   }
 
-  SparseRows<float> input() const { return {x.view(), nonzero}; }
+  SparseRows<float> input() const { return without_zeros ? without_zeros->rows() : x.view(); }
 };
 
 using Product = void (*)(Arithmetic, Layer&);
@@ -98,8 +96,8 @@ void forward(Arithmetic arithmetic, Layer& layer) {
   forward_product<float>(arithmetic, layer.input(), layer.w.view(), layer.micro_batches, layer.delta.view());
 }
 void weight_gradient(Arithmetic arithmetic, Layer& layer) {
-  weight_gradient_product<float>(arithmetic, layer.x.view(), !layer.nonzero.empty(), layer.delta.view(),
-                                 layer.micro_batches, layer.dw.view());
+  weight_gradient_product<float>(arithmetic, layer.input(), layer.delta.view(), layer.micro_batches,
+                                 layer.dw.view());
 }
 void input_gradient(Arithmetic arithmetic, Layer& layer) {
   input_gradient_product<float>(arithmetic, layer.delta.view(), layer.w.view(), layer.micro_batches,

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/sparse_matrix.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -88,7 +90,7 @@ void expect_defined_bits(Matrix<T> x, const Matrix<T>& w, const Matrix<T>& delta
   EXPECT_TRUE(same_bits(z.values, defined_product(x, false, w, false, padding).values)) << "forward";
 
   Matrix<T> dw(w.rows, w.columns, padding);
-  weight_gradient_product<T>(Arithmetic::exact, x.view(), false, delta.view(), one_batch(x), dw.view());
+  weight_gradient_product<T>(Arithmetic::exact, x.view(), delta.view(), one_batch(x), dw.view());
   EXPECT_TRUE(same_bits(dw.values, defined_product(x, true, delta, false, padding).values)) << "dw";
 
   Matrix<T> dx(x.rows, x.columns, padding);
@@ -133,8 +135,7 @@ TYPED_TEST(ExactProducts, EqualAScalarLoopBitForBitInBlocks) {
 
 TYPED_TEST(ExactProducts, OfNoRowsGiveAZeroWeightGradient) {
   Matrix<TypeParam> x(0, 5), delta(0, 3), dw(5, 3);
-  weight_gradient_product<TypeParam>(Arithmetic::exact, x.view(), false, delta.view(), one_batch(x),
-                                     dw.view());
+  weight_gradient_product<TypeParam>(Arithmetic::exact, x.view(), delta.view(), one_batch(x), dw.view());
   EXPECT_TRUE(same_bits(dw.values, std::vector<TypeParam>(15, TypeParam(0))));
 }
 
@@ -166,8 +167,7 @@ TYPED_TEST(ExactProducts, AddMicroBatchesOverTheTree) {
       for (std::size_t i = 0; i < count; ++i)
         micro_batches.push_back({std::min(37UL, 6 * i), std::min(37UL, 6 * (i + 1))});
       Matrix<TypeParam> dw(21, out);
-      weight_gradient_product<TypeParam>(Arithmetic::exact, x.view(), false, delta.view(), micro_batches,
-                                         dw.view());
+      weight_gradient_product<TypeParam>(Arithmetic::exact, x.view(), delta.view(), micro_batches, dw.view());
       EXPECT_TRUE(same_bits(dw.values,
                             defined_weight_gradient(x, delta, std::span<const Range>(micro_batches)).values))
           << count << " micro-batches";
@@ -206,20 +206,22 @@ TYPED_TEST(ExactProducts, RoundOnceAndKeepSpecialValues) {
 template <class T>
 void expect_same_bits_without_zeros(Matrix<T>& x, const Matrix<T>& w, const Matrix<T>& delta,
                                     std::span<const Range> micro_batches) {
-  NonZeroIndex index;
-  std::vector<NonZeroColumns> nonzero;
-  for (std::size_t i = 0; i < x.rows; ++i) index.append(std::span<const T>(x.view().row(i), x.columns));
-  for (std::size_t i = 0; i < x.rows; ++i) nonzero.push_back(index.view()[i]);
-  const SparseRows<T> sparse(x.view(), nonzero);
+  const testing::SparseMatrix<T> sparse(x.view());
   Matrix<T> z(x.rows, w.columns), z_sparse(x.rows, w.columns);
   forward_product<T>(Arithmetic::exact, x.view(), w.view(), micro_batches, z.view());
-  forward_product<T>(Arithmetic::exact, sparse, w.view(), micro_batches, z_sparse.view());
+  forward_product<T>(Arithmetic::exact, sparse.rows(), w.view(), micro_batches, z_sparse.view());
   EXPECT_TRUE(same_bits(z_sparse.values, z.values)) << "forward";
-  Matrix<T> dw(w.rows, w.columns), dw_sparse(w.rows, w.columns);
-  weight_gradient_product<T>(Arithmetic::exact, x.view(), false, delta.view(), micro_batches, dw.view());
-  weight_gradient_product<T>(Arithmetic::exact, x.view(), true, delta.view(), micro_batches,
-                             dw_sparse.view());
-  EXPECT_TRUE(same_bits(dw_sparse.values, dw.values)) << "dw";
+  const std::size_t in = w.rows;
+  for (const Range some :
+       {Range{0, in}, Range{in / 3, in}, Range{in / 2, in - in / 5}, Range{in / 2, in / 2 + 1}}) {
+    Matrix<T> dw(some.size(), w.columns), dw_sparse(some.size(), w.columns);
+    weight_gradient_product<T>(Arithmetic::exact, x.view().columns_of(some), delta.view(), micro_batches,
+                               dw.view());
+    weight_gradient_product<T>(Arithmetic::exact, sparse.rows().columns_of(some), delta.view(), micro_batches,
+                               dw_sparse.view());
+    EXPECT_TRUE(same_bits(dw_sparse.values, dw.values))
+        << "dw of inputs " << some.begin << " to " << some.end;
+  }
 }
 
 TYPED_TEST(ExactProducts, WithoutZerosHaveTheSameBits) {
@@ -362,7 +364,7 @@ TYPED_TEST(OpenBlasProducts, AgreeWithTheDefinedOnes) {
     const Matrix<T> delta = random_matrix<T>(rows, 18, 3, padding);
     Matrix<T> z(rows, 18, padding), dw(31, 18, padding), dx(rows, 31, padding);
     forward_product<T>(Arithmetic::openblas, x.view(), w.view(), one_batch(x), z.view());
-    weight_gradient_product<T>(Arithmetic::openblas, x.view(), false, delta.view(), one_batch(x), dw.view());
+    weight_gradient_product<T>(Arithmetic::openblas, x.view(), delta.view(), one_batch(x), dw.view());
     input_gradient_product<T>(Arithmetic::openblas, delta.view(), w.view(), one_batch(delta), dx.view());
     this->expect_near(z, defined_product(x, false, w, false, padding), 31);
     this->expect_near(dw, defined_product(x, true, delta, false, padding), rows);
@@ -378,15 +380,14 @@ TYPED_TEST(OpenBlasProducts, ComputeEachMicroBatchByItself) {
                   delta = random_matrix<T>(13, 18, 3);
   Matrix<T> z(13, 18), dw(31, 18), dx(13, 31), dw_sum(31, 18), dw_last(31, 18);
   forward_product<T>(Arithmetic::openblas, x.view(), w.view(), micro_batches, z.view());
-  weight_gradient_product<T>(Arithmetic::openblas, x.view(), false, delta.view(), micro_batches, dw.view());
+  weight_gradient_product<T>(Arithmetic::openblas, x.view(), delta.view(), micro_batches, dw.view());
   input_gradient_product<T>(Arithmetic::openblas, delta.view(), w.view(), micro_batches, dx.view());
   for (const Range& rows : {micro_batches[0], micro_batches[2]}) {
     const std::array<Range, 1> alone{Range{0, rows.size()}};
     Matrix<T> z_alone(rows.size(), 18), dx_alone(rows.size(), 31);
     forward_product<T>(Arithmetic::openblas, x.view().rows_of(rows), w.view(), alone, z_alone.view());
-    weight_gradient_product<T>(Arithmetic::openblas, x.view().rows_of(rows), false,
-                               delta.view().rows_of(rows), alone,
-                               rows.begin == 0 ? dw_sum.view() : dw_last.view());
+    weight_gradient_product<T>(Arithmetic::openblas, x.view().rows_of(rows), delta.view().rows_of(rows),
+                               alone, rows.begin == 0 ? dw_sum.view() : dw_last.view());
     input_gradient_product<T>(Arithmetic::openblas, delta.view().rows_of(rows), w.view(), alone,
                               dx_alone.view());
     EXPECT_TRUE(std::equal(z_alone.values.begin(), z_alone.values.end(), z.view().row(rows.begin)));
@@ -398,8 +399,7 @@ TYPED_TEST(OpenBlasProducts, ComputeEachMicroBatchByItself) {
 
 TYPED_TEST(OpenBlasProducts, OfNoRowsGiveAZeroWeightGradient) {
   Matrix<TypeParam> x(0, 5), delta(0, 3), dw(5, 3);
-  weight_gradient_product<TypeParam>(Arithmetic::openblas, x.view(), false, delta.view(), one_batch(x),
-                                     dw.view());
+  weight_gradient_product<TypeParam>(Arithmetic::openblas, x.view(), delta.view(), one_batch(x), dw.view());
   EXPECT_TRUE(same_bits(dw.values, std::vector<TypeParam>(15, TypeParam(0))));
 }
 

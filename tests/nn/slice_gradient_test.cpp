@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "nn/mlp_fixture.hpp"
@@ -30,22 +31,32 @@ std::size_t block_at(const ParameterLayout& layout, double share) {
 
 /// Of three slices that cut the layout at some blocks, chunk by chunk, the bits of forward_backward.
 template <class T>
-void expect_same_bits(Problem<T>& problem, const std::vector<Range>& micro_batches, bool skip_zeros) {
+void expect_same_bits(Problem<T>& problem, const std::vector<Range>& micro_batches, bool leave_out_zeros) {
   Workspace<T> workspace(problem.spec, problem.rows);
+  AlignedVector<T> memory(GradientFactors<T>::size(problem.spec, problem.rows, leave_out_zeros));
+  workspace.factors = GradientFactors<T>(problem.spec, problem.rows, leave_out_zeros, memory.data());
   std::vector<T> expected(problem.layout.size(), T(99));
   std::vector<LossSums> sums(micro_batches.size());
   const Range all{0, problem.rows};
   const LocalBatch<T> batch{problem.x_view(all), problem.targets(all), micro_batches, problem.dropout};
   forward_backward<T>(problem.spec, problem.layout, problem.parameters, batch, workspace, expected, sums);
 
-  std::copy(problem.x.begin(), problem.x.end(), workspace.factors.inputs.front().data);
+  NonZeroIndex index;
+  for (std::size_t i = 0; i < problem.rows; ++i) {
+    const std::span<const T> row(problem.x_view(all).row(i), problem.spec.inputs());
+    index.append(row);
+    if (leave_out_zeros)
+      index.view().template copy<T>(i, T(1), workspace.factors.x, i);
+    else
+      std::copy(row.begin(), row.end(), workspace.factors.x.row(i));
+  }
   const std::size_t cuts[] = {0, block_at(problem.layout, 0.3), block_at(problem.layout, 0.8),
                               problem.layout.blocks()};
   for (std::size_t i = 0; i + 1 < std::size(cuts); ++i) {
     const Range blocks{cuts[i], cuts[i + 1]};
     const std::size_t begin = problem.layout.block_starts()[blocks.begin];
     SliceGradient<T> gradient(problem.spec, problem.layout,
-                              {begin, problem.layout.block_starts()[blocks.end]}, skip_zeros);
+                              {begin, problem.layout.block_starts()[blocks.end]});
     for (int step = 0; step < 2; ++step) {
       gradient.start(workspace.factors, micro_batches);
       for_chunks(problem.layout, blocks, [&](const Chunk& chunk) {

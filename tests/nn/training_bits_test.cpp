@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/sparse_matrix.hpp"
 #include "lockstep/core/partition.hpp"
 #include "lockstep/core/random.hpp"
 #include "lockstep/core/summation_tree.hpp"
@@ -59,7 +60,6 @@ std::vector<std::size_t> rows_of_shard(std::uint32_t epoch, std::size_t shard) {
 template <class T>
 struct Batch {
   std::vector<T> x;
-  std::vector<NonZeroColumns> nonzero;
   std::vector<std::int32_t> y;
   std::vector<Range> micro_batches;
 };
@@ -86,10 +86,6 @@ class Training {
     }
     const std::vector<Initializer> initializers(layout_.layers(), Initializer("glorot_uniform"));
     initialize_kernels<T>(initializers, InitGenerator::philox, seed, kernels);
-    for (std::size_t i = 0; i < dataset_rows && setting.leave_out_zeros; ++i) {
-      const std::vector<T> x = row_of(i);
-      nonzeros_.append(std::span<const T>(x));
-    }
   }
 
   std::string digest_of_weights() {
@@ -116,10 +112,14 @@ class Training {
     for (const Range half : {Range{0, shards / 2}, Range{shards / 2, shards}}) {
       const Batch<T> batch = batch_of(half, step_in_epoch);
       const MatrixView<const T> x(batch.x.data(), batch.y.size(), pixels);
+      const testing::SparseMatrix<T> sparse(x);
       std::vector<LossSums> sums(half.size());
       forward_backward<T>(spec_, layout_, parameters_,
-                          {{x, batch.nonzero}, {batch.y, {}}, batch.micro_batches, {}}, workspace,
-                          {tree_.next_term(), layout_.size()}, sums);
+                          {setting_.leave_out_zeros ? sparse.rows() : SparseRows<T>(x),
+                           {batch.y, {}},
+                           batch.micro_batches,
+                           {}},
+                          workspace, {tree_.next_term(), layout_.size()}, sums);
       tree_.add_term(half.size());
       for (const LossSums& sum : sums) correct_ += sum.correct_count;
     }
@@ -139,7 +139,6 @@ class Training {
         const std::vector<T> x = row_of(row);
         batch.x.insert(batch.x.end(), x.begin(), x.end());
         batch.y.push_back(images_.y[row]);
-        if (setting_.leave_out_zeros) batch.nonzero.push_back(nonzeros_.view()[row]);
       }
       batch.micro_batches.push_back({begin, batch.y.size()});
     }
@@ -156,7 +155,6 @@ class Training {
 
   Setting setting_;
   Images images_;
-  NonZeroIndex nonzeros_;
   ModelSpec spec_{.widths = {pixels, 128, 64, classes}, .activations = {}, .dropout = {0, 0}};
   ParameterLayout layout_{spec_.widths, sizeof(T)};
   std::vector<T> parameters_ = std::vector<T>(layout_.size()), sum_ = parameters_, mean_ = parameters_;

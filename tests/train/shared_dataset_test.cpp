@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "lockstep/dist/agreement.hpp"
@@ -85,15 +87,17 @@ TEST_F(SharedRows, GiveTrainingTheRowsItWouldRead) {
   }
 }
 
+constexpr std::size_t sparse_features = 11;
+
 /// A dataset of bytes, most of them zeros.
 void write_sparse_dataset(const std::string& path) {
   const DatasetAttributes attributes{Task::classification, {"a", "b"}, 1.0 / 255, "sparse"};
   write_dataset(path, attributes, [](DatasetWriter& writer) {
-    std::vector<std::uint8_t> x(101 * 12);
+    std::vector<std::uint8_t> x(101 * sparse_features);
     std::vector<std::int32_t> classes(101);
     for (std::size_t i = 0; i < x.size(); i += 5) x[i] = static_cast<std::uint8_t>(i % 255 + 1);
     for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = static_cast<std::int32_t>(i % 2);
-    ArrayWriter x_writer = writer.array(Split::train, "x", ElementType::uint8, {101, 12});
+    ArrayWriter x_writer = writer.array(Split::train, "x", ElementType::uint8, {101, sparse_features});
     x_writer.append(x.data(), 101);
     x_writer.finish();
     ArrayWriter y_writer = writer.array(Split::train, "y", ElementType::int32, {101});
@@ -112,13 +116,29 @@ TEST_F(SharedRows, KnowWhereTheirElementsAreNotZero) {
   for (const Range some : {Range{0, 101}, Range{40, 77}, Range{100, 101}}) {
     const RowsView<float> part = neighbouring_rows(rows, some);
     const std::vector<float> x = all_x(part);
+    AlignedVector<float> memory(RowMemory<float>::size(part.count, sparse_features, true));
+    const RowMemory<float> rows_without_zeros(part.count, sparse_features, true, memory.data());
+    for (std::size_t i = 0; i < part.count; ++i) part.copy_nonzeros(i, rows_without_zeros, i);
+    const SparseRows<float> copied = rows_without_zeros.rows();
+    std::size_t quads = 0;
+    std::vector<float> found(x.size());
     for (std::size_t i = 0; i < part.count; ++i) {
-      std::vector<std::uint16_t> expected;
-      for (std::size_t j = 0; j < 12; ++j) {
-        if (x[i * 12 + j] != 0) expected.push_back(static_cast<std::uint16_t>(j));
+      for (std::size_t n = 0; n < copied.counts[i]; ++n) {
+        const float* const values = copied.values.row(i) + n * quad_columns;
+        EXPECT_TRUE(std::any_of(values, values + quad_columns, [](float value) { return value != 0; }));
+        for (std::size_t k = 0; k < quad_columns; ++k) {
+          const std::size_t column = copied.quads(i, n) * quad_columns + k;
+          if (column < sparse_features)
+            found[i * sparse_features + column] = values[k];
+          else
+            EXPECT_EQ(values[k], 0);
+        }
       }
-      const NonZeroColumns found = part.nonzeros[i];
-      EXPECT_EQ(std::vector<std::uint16_t>(found.begin(), found.end()), expected) << some.begin + i;
+      quads += copied.counts[i];
+    }
+    EXPECT_EQ(found, x);
+    if (part.count > 1) {
+      EXPECT_LT(quads, part.count * quads_of(sparse_features));
     }
   }
 }
@@ -131,14 +151,27 @@ TEST_F(SharedRows, ThePlacesOfElementsThatAreNotZeroAreLeftOutOnAllRanksOrNone) 
   for (std::size_t i = 0; i < rows.count * rows.features; ++i)
     rows.x_real.push_back(i % 6 == 0 ? 1.0F : 0.0F);
   const std::size_t all_rows = 10 * static_cast<std::size_t>(world.size()) + 1;
-  const std::size_t largest = NonZeroIndex::bytes(11, 22);
+  const std::size_t largest = NonZeroIndex::bytes(11, 22, sizeof(float));
   EXPECT_FALSE(index_nonzeros(world, all_rows, rows, largest - 1));
   EXPECT_TRUE(rows.nonzeros.view().empty());
   EXPECT_TRUE(index_nonzeros(world, all_rows, rows, largest));
   const NonZeroView found = rows.nonzeros.view();
   ASSERT_EQ(found.starts.size(), rows.count + 1);
-  EXPECT_EQ(NonZeroIndex::bytes(rows.count, found.columns.size()),
-            found.starts.size_bytes() + found.columns.size_bytes());
+  EXPECT_EQ(NonZeroIndex::bytes(rows.count, found.quads.size(), sizeof(float)),
+            found.starts.size_bytes() + found.quads.size_bytes() + found.values.size_bytes());
+}
+
+// Leaving out such elements might change bits.
+TEST_F(SharedRows, ElementsThatAreTooSmallOrNegativeZeroKeepAllZeros) {
+  for (const float element : {1.0F, 0x1p-20F, 0x1p-21F, -0x1p-21F, -0.0F}) {
+    Rows<float> rows;
+    rows.count = 3;
+    rows.features = 9;
+    rows.x_real.resize(27);
+    rows.x_real[13] = element;
+    EXPECT_TRUE(index_nonzeros(world, 3 * static_cast<std::size_t>(world.size()), rows));
+    EXPECT_EQ(rows.nonzeros.view().empty(), std::abs(element) < 0x1p-20F) << element;
+  }
 }
 
 }  // namespace

@@ -77,8 +77,8 @@ std::vector<T> train_alone(const TrainConfig& config, std::size_t epochs) {
       std::vector<std::vector<T>> gradients;
       for (std::size_t shard = 0; shard < plan.shards; ++shard) {
         GatheredRows<T> gathered;
-        gathered.clear(workspace.factors.inputs.front().data);
-        gathered.append(rows, sampler.micro_batch(shard, s));
+        gathered.clear(workspace.factors.x);
+        gathered.append(sampler.micro_batch(shard, s));
         gradients.emplace_back(layout.size());
         forward_backward<T>(spec, layout, parameters,
                             gathered.batch(rows, {config.seed, step, sampler.first_position(shard)}),

@@ -23,17 +23,18 @@ enum class Arithmetic { openblas, exact };
 /// stands beside it: openblas, whose bits depend on the number of rows, computes each by itself.
 using MicroBatches = std::span<const Range>;
 
-/// Forward: z = x · w.   x: (rows, in), w: (in, out), z: (rows, out), overwritten.
+/// Forward: z = x · w.   x: (rows, in), w: (in, out), z: (rows, out), overwritten. Rows may leave out zeros
+/// with `exact` only, if a NonZeroIndex says where they are: the bits are the same.
 template <class T>
 void forward_product(Arithmetic arithmetic, const SparseRows<T>& x, MatrixView<const T> w,
                      MicroBatches micro_batches, MatrixView<T> z);
 
 /// Weight gradient: dw = Σ xᵀ · delta, the tree sum (core/summation_tree.hpp) over the micro-batches of each
 /// one's product.   x: (rows, in), delta: (rows, out), dw: (in, out), overwritten. An empty micro-batch adds
-/// zeros. skip_zeros: x is a NonZeroIndex's, and `exact` leaves its zeros out; the bits are the same.
+/// zeros. Rows of x may leave out zeros as in forward_product.
 template <class T>
-void weight_gradient_product(Arithmetic arithmetic, MatrixView<const T> x, bool skip_zeros,
-                             MatrixView<const T> delta, MicroBatches micro_batches, MatrixView<T> dw);
+void weight_gradient_product(Arithmetic arithmetic, const SparseRows<T>& x, MatrixView<const T> delta,
+                             MicroBatches micro_batches, MatrixView<T> dw);
 
 /// Input gradient: dx = delta · wᵀ.   delta: (rows, out), w: (in, out), dx: (rows, in), overwritten.
 template <class T>

@@ -112,6 +112,18 @@ struct RowsView {
       for (std::size_t j = 0; j < features; ++j) out[j] = stored[j] * scale;
     }
   }
+
+  /// Writes row `row`, without its zeros, to row `i` of `to`, scaled as copy_x does. Requires an index.
+  void copy_nonzeros(std::size_t row, const RowMemory<T>& to, std::size_t i) const {
+    const T scale = static_cast<T>(x_scale);
+    if (!x_u8.empty()) return nonzeros.copy<std::uint8_t>(place(row), scale, to, i);
+    nonzeros.copy<T>(place(row), scale, to, i);
+  }
+  /// Asks for what copy_nonzeros will read.
+  void prefetch_nonzeros(std::size_t row) const {
+    if (!x_u8.empty()) return nonzeros.prefetch<std::uint8_t>(place(row));
+    nonzeros.prefetch<T>(place(row));
+  }
 };
 
 template <class T>

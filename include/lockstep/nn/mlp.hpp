@@ -64,21 +64,24 @@ struct LocalBatch {
 /// The factors of every layer's weight gradient, inputsᵀ · deltas, for some rows.
 template <class T>
 struct GradientFactors {
-  std::vector<MatrixView<T>> inputs;  // of layer l, after dropout: (rows, widths[l])
+  RowMemory<T> x;                     // the network's inputs, if somebody puts them there: (rows, widths[0])
+  std::vector<MatrixView<T>> inputs;  // of layer l > 0, after dropout: (rows, widths[l])
   std::vector<MatrixView<T>> deltas;  // gradients of the loss by the pre-activations: (rows, widths[l + 1])
 
   GradientFactors() = default;
-  /// In the memory of somebody else: size(spec, rows) elements.
-  GradientFactors(const ModelSpec& spec, std::size_t rows, T* memory);
-  static std::size_t size(const ModelSpec& spec, std::size_t rows);
+  /// In the memory of somebody else: size(spec, rows, leave_out_zeros) elements, aligned to 64 bytes.
+  /// leave_out_zeros: x does.
+  GradientFactors(const ModelSpec& spec, std::size_t rows, bool leave_out_zeros, T* memory);
+  static std::size_t size(const ModelSpec& spec, std::size_t rows, bool leave_out_zeros);
 
   GradientFactors rows_of(Range some) const;
+  SparseRows<T> inputs_of(std::size_t layer) const;
 };
 
 /// What a network keeps between forward and backward, for up to `max_rows` rows.
 template <class T>
 struct Workspace {
-  /// With memory of its own for the factors.
+  /// With memory of its own for the factors, x with all its elements.
   Workspace(const ModelSpec& spec, std::size_t max_rows);
   /// The factors are set by whoever uses it.
   Workspace(const ModelSpec& spec, std::size_t max_rows, GradientFactors<T> factors);
@@ -88,8 +91,7 @@ struct Workspace {
   std::vector<AlignedVector<T>> slopes;           // f'(z) where the activation keeps slopes, else empty
   std::vector<AlignedVector<T>> dropout_scales;   // 0 or 1 / (1 − rate); empty where there is no dropout
   AlignedVector<T> factor_memory;
-  GradientFactors<T> factors;  // of a batch's rows and, maybe, more; the network's inputs stand in inputs[0]
-                               // if the caller puts them there
+  GradientFactors<T> factors;  // of a batch's rows and, maybe, more
 };
 
 /// Forward, loss and backward over a batch, up to the factors of the gradient, in the workspace. Writes what

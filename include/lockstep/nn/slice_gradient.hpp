@@ -15,9 +15,8 @@ namespace lockstep {
 template <class T>
 class SliceGradient {
  public:
-  /// `slice`: elements of the flat vector. skip_zeros: in the first layer, see weight_gradient_product. Spec
-  /// and layout have to outlive the object.
-  SliceGradient(const ModelSpec& spec, const ParameterLayout& layout, Range slice, bool skip_zeros);
+  /// `slice`: elements of the flat vector. Spec and layout have to outlive the object.
+  SliceGradient(const ModelSpec& spec, const ParameterLayout& layout, Range slice);
 
   /// Of these factors from now on.
   void start(GradientFactors<T> factors, std::vector<Range> micro_batches);
@@ -34,7 +33,6 @@ class SliceGradient {
   const ModelSpec* spec_;
   const ParameterLayout* layout_;
   Range slice_;
-  bool skip_zeros_;
   GradientFactors<T> factors_;
   std::vector<Range> micro_batches_;
   Range panel_;  // elements of the flat vector; empty: none computed yet

@@ -57,7 +57,7 @@ RowsView<T> neighbouring_rows(const RowsView<T>& rows, Range some);
 
 /// Memory of a rank for the index of non-zero elements: that of 320,000 rows like MNIST's. The rows
 /// themselves are what a rank's memory is for.
-inline constexpr std::size_t most_index_bytes = std::size_t{96} << 20;
+inline constexpr std::size_t most_index_bytes = std::size_t{112} << 20;
 
 /// Lets the products leave out zeros if the rows of all ranks have enough of them, every rank needs at most
 /// `most_bytes` for it and its node has room: fills rows.nonzeros. Changes no result. Returns false on all

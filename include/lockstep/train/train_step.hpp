@@ -23,18 +23,19 @@ namespace lockstep {
 /// Rows of micro-batches, gathered from the shards and scaled.
 template <class T>
 struct GatheredRows {
-  T* x = nullptr;                       // (rows, features), the caller's
-  std::vector<NonZeroColumns> nonzero;  // (rows), where the shards know them
-  std::vector<std::int32_t> classes;    // (rows), classification only
-  std::vector<T> values;                // (rows, K), other tasks
+  RowMemory<T> x;                          // the caller's
+  std::vector<std::uint32_t> all_indices;  // (rows)
+  std::vector<std::int32_t> classes;       // (rows), classification only
+  std::vector<T> values;                   // (rows, K), other tasks
   std::vector<Range> micro_batches;
   std::vector<LossSums> sums;  // (micro-batches), of the loss
 
   /// Starts over. x_: room for the rows of all micro-batches.
-  void clear(T* x_);
-  /// Appends rows[indices] as one micro-batch.
-  void append(const RowsView<T>& rows, std::span<const std::uint32_t> indices);
-  LocalBatch<T> batch(const RowsView<T>& rows, const DropoutKey& dropout) const;
+  void clear(const RowMemory<T>& x_);
+  /// Appends the rows with these indices as one micro-batch.
+  void append(std::span<const std::uint32_t> indices);
+  /// All of them. If x leaves out zeros, the rows have an index (RowsView::nonzeros).
+  LocalBatch<T> batch(const RowsView<T>& rows, const DropoutKey& dropout);
 };
 
 /// What the update of one step needs to know.
