@@ -48,9 +48,9 @@ void sum_weight_gradients(MatrixView<const T> x, MatrixView<const T> delta, Micr
 
 template <class T>
 void forward_product(Arithmetic arithmetic, const SparseRows<T>& x, MatrixView<const T> w,
-                     MicroBatches micro_batches, MatrixView<T> z) {
+                     MicroBatches micro_batches, MatrixView<T> z, bool is_finite) {
   if (arithmetic == Arithmetic::exact) {
-    return x.leave_out_zeros() ? exact::sparse_forward_product(x, w, z)
+    return x.leave_out_zeros() ? exact::sparse_forward_product(x, w, z, is_finite)
                                : exact::forward_product(x.values, w, z);
   }
   for (const Range& rows : micro_batches) {
@@ -77,13 +77,13 @@ void input_gradient_product(Arithmetic arithmetic, MatrixView<const T> delta, Ma
 }
 
 template void forward_product<float>(Arithmetic, const SparseRows<float>&, MatrixView<const float>,
-                                     MicroBatches, MatrixView<float>);
+                                     MicroBatches, MatrixView<float>, bool);
 template void weight_gradient_product<float>(Arithmetic, const SparseRows<float>&, MatrixView<const float>,
                                              MicroBatches, MatrixView<float>);
 template void input_gradient_product<float>(Arithmetic, MatrixView<const float>, MatrixView<const float>,
                                             MicroBatches, MatrixView<float>);
 template void forward_product<double>(Arithmetic, const SparseRows<double>&, MatrixView<const double>,
-                                      MicroBatches, MatrixView<double>);
+                                      MicroBatches, MatrixView<double>, bool);
 template void weight_gradient_product<double>(Arithmetic, const SparseRows<double>&, MatrixView<const double>,
                                               MicroBatches, MatrixView<double>);
 template void input_gradient_product<double>(Arithmetic, MatrixView<const double>, MatrixView<const double>,

@@ -16,7 +16,7 @@ void input_gradient_product(MatrixView<const T> delta, MatrixView<const T> w, Ma
 
 /// The same for rows that leave out their zeros.
 template <class T>
-void sparse_forward_product(const SparseRows<T>& x, MatrixView<const T> w, MatrixView<T> z);
+void sparse_forward_product(const SparseRows<T>& x, MatrixView<const T> w, MatrixView<T> z, bool is_finite);
 template <class T>
 void sparse_weight_gradient_product(const SparseRows<T>& x, MatrixView<const T> delta,
                                     MicroBatches micro_batches, MatrixView<T> dw);

@@ -440,25 +440,24 @@ constexpr std::size_t most_strip_columns = Vectors* vector_bytes<InstructionSet:
 }  // namespace
 
 template <class T>
-void sparse_forward_product(const SparseRows<T>& x, MatrixView<const T> w, MatrixView<T> z) {
+void sparse_forward_product(const SparseRows<T>& x, MatrixView<const T> w, MatrixView<T> z, bool is_finite) {
   constexpr std::size_t columns = most_strip_columns<forward_vectors, T>;
   struct Packed;
   struct Sums;
   const UsedColumns used = used_columns(x);
-  bool finite = true;
   run_vectorized([&](auto set) {
     constexpr std::size_t bytes = vector_bytes<set>;
-    finite = unused_rows_finite(w, used);
+    is_finite = is_finite || unused_rows_finite(w, used);
     const ForwardTask<T> task{in_blocks<block_rows<bytes>>(x, used),
                               used.columns,
                               w,
                               z,
                               scratch<T, Packed>(block_bytes / sizeof(T)),
                               scratch<T, Sums>(x.rows() * columns),
-                              &finite};
+                              &is_finite};
     for_strips<forward_vectors, bytes, T>(task, 0, z.columns);
   });
-  if (!finite || has_negative_zero<T>(z)) forward_product(all_elements(x), w, z);
+  if (!is_finite || has_negative_zero<T>(z)) forward_product(all_elements(x), w, z);
 }
 
 template <class T>
@@ -481,8 +480,10 @@ void sparse_weight_gradient_product(const SparseRows<T>& x, MatrixView<const T> 
   });
 }
 
-template void sparse_forward_product(const SparseRows<float>&, MatrixView<const float>, MatrixView<float>);
-template void sparse_forward_product(const SparseRows<double>&, MatrixView<const double>, MatrixView<double>);
+template void sparse_forward_product(const SparseRows<float>&, MatrixView<const float>, MatrixView<float>,
+                                     bool);
+template void sparse_forward_product(const SparseRows<double>&, MatrixView<const double>, MatrixView<double>,
+                                     bool);
 template void sparse_weight_gradient_product(const SparseRows<float>&, MatrixView<const float>, MicroBatches,
                                              MatrixView<float>);
 template void sparse_weight_gradient_product(const SparseRows<double>&, MatrixView<const double>,

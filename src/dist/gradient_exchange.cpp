@@ -337,7 +337,7 @@ StepFlags GradientExchange<T>::reduce_by_allreduce(StepFlags mine) {
 }
 
 template <class T>
-void GradientExchange<T>::share_slices() {
+StepFlags GradientExchange<T>::share_slices(StepFlags mine) {
   if (halving_) {
     halving_->gather(parameters_.data());
   } else if (groups_.groups() > 1) {
@@ -345,7 +345,7 @@ void GradientExchange<T>::share_slices() {
                              lane_slice_starts_.data(), mpi_type<T>(), groups_.lane.handle()),
               "MPI_Allgatherv");
   }
-  barrier_.wait();
+  return barrier_.wait(mine);
 }
 
 template <class T>

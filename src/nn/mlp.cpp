@@ -91,14 +91,14 @@ bool has_dropout(const ModelSpec& spec, std::size_t layer) {
 template <class T>
 MatrixView<T> forward_pass(const ModelSpec& spec, const ParameterLayout& layout,
                            std::span<const T> parameters, const SparseRows<T>& x, MicroBatches micro_batches,
-                           const DropoutKey* dropout, Workspace<T>& workspace) {
+                           bool finite_kernels, const DropoutKey* dropout, Workspace<T>& workspace) {
   const std::size_t output_layer = spec.layers() - 1;
   const std::size_t rows = x.rows();
   SparseRows<T> input = x;  // of the layer at hand: (rows, in)
   for (std::size_t l = 0;; ++l) {
     const MatrixView<T> z = view(workspace.pre_activations[l], rows, spec.widths[l + 1]);
     forward_product(spec.arithmetic, input, tensor_view(layout.kernel(l), parameters.data()), micro_batches,
-                    z);
+                    z, finite_kernels);
     add_bias(z, parameters.data() + layout.bias(l).offset);
     if (l == output_layer) return z;
 
@@ -249,8 +249,8 @@ void forward_deltas(const ModelSpec& spec, const ParameterLayout& layout, std::s
                     const LocalBatch<T>& batch, Workspace<T>& workspace, std::span<T> gradient,
                     std::span<LossSums> sums) {
   const std::size_t all_rows = batch.x.rows();
-  const MatrixView<const T> logits =
-      forward_pass(spec, layout, parameters, batch.x, batch.micro_batches, &batch.dropout, workspace);
+  const MatrixView<const T> logits = forward_pass(spec, layout, parameters, batch.x, batch.micro_batches,
+                                                  batch.finite_kernels, &batch.dropout, workspace);
   const MatrixView<T> delta = workspace.factors.deltas.back().rows_of({0, all_rows});
   for (std::size_t i = 0; i < sums.size(); ++i) {
     const Range rows = batch.micro_batches[i];
@@ -288,7 +288,8 @@ template <class T>
 MatrixView<T> forward(const ModelSpec& spec, const ParameterLayout& layout, std::span<const T> parameters,
                       MatrixView<const T> x, Workspace<T>& workspace) {
   const Range all_rows{0, x.rows};
-  return forward_pass<T>(spec, layout, parameters, x, {&all_rows, 1}, nullptr, workspace);
+  return forward_pass<T>(spec, layout, parameters, x, {&all_rows, 1}, /*finite_kernels=*/false, nullptr,
+                         workspace);
 }
 
 template <class T>

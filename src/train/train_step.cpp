@@ -181,6 +181,7 @@ TrainState<T> make_train_state(const Communicator& world, const TrainConfig& con
             Optimizer<T>(make_optimizer_config(config), layout, blocks),
             AlignedVector<T>(slice_size),
             true,
+            false,
             std::move(factor_memory),
             factors,
             std::move(slice_gradient),
@@ -211,7 +212,8 @@ bool add_group_gradient(TrainState<T>& state, const BatchSampler& sampler, const
     gathered.append(sampler.micro_batch(shard, plan.step_in_epoch));
   }
   const DropoutKey dropout{plan.seed, plan.step, first_position};
-  const LocalBatch<T> batch = gathered.batch(rows, dropout);
+  LocalBatch<T> batch = gathered.batch(rows, dropout);
+  batch.finite_kernels = state.all_weights_finite;
   if (state.slice_gradient) {
     forward_deltas<T>(state.spec, state.layout, state.exchange.parameters(), batch, state.workspace, {},
                       gathered.sums);
@@ -319,10 +321,18 @@ void reach(TrainState<T>& state, const StepPlan& plan, Phase phase) {
   if (state.board != nullptr) state.board->reach(plan.step, phase);
 }
 
-/// A unit's weights may span several slices, so the ranks of a group share out the units of the whole
-/// kernels.
+/// Whether no weight of the own slice is infinite or NaN, those that the update left alone included.
 template <class T>
-void apply_constraints(TrainState<T>& state) {
+bool own_slice_is_finite(TrainState<T>& state) {
+  if (!state.finite_weights || state.all_weights_finite) return state.finite_weights;
+  const std::span<const T> weights = own_parameters(state);
+  return std::all_of(weights.begin(), weights.end(), [](T w) { return std::isfinite(w); });
+}
+
+/// A unit's weights may span several slices, so the ranks of a group share out the units of the whole
+/// kernels. Returns whether there are any constraints.
+template <class T>
+bool apply_constraints(TrainState<T>& state) {
   bool any = false;
   for (std::size_t layer = 0; layer < state.constraints.size(); ++layer) {
     const MatrixView<T> kernel = tensor_view(state.layout.kernel(layer), state.exchange.parameters().data());
@@ -332,6 +342,7 @@ void apply_constraints(TrainState<T>& state) {
     any |= !state.constraints[layer].none();
   }
   if (any) state.exchange.synchronize();
+  return any;
 }
 
 }  // namespace
@@ -360,9 +371,12 @@ StepFlags train_step(TrainState<T>& state, const BatchSampler& sampler, const Ro
   state.finite_weights = update_slice(state, plan, global_rows);
   if (!state.finite_weights) state.first_nonfinite_layer = layer_of_nonfinite_weight(state);
   reach(state, plan, Phase::sharing_weights);
-  state.exchange.share_slices();
-
-  apply_constraints(state);
+  // Of other groups' slices nobody tells, and constraints divide by norms.
+  const bool is_told = state.exchange.copies() == 1;
+  const bool finite = is_told && own_slice_is_finite(state);
+  const StepFlags flags = state.exchange.share_slices(finite ? 0 : step_flag_non_finite);
+  const bool constrained = apply_constraints(state);
+  state.all_weights_finite = is_told && flags == 0 && !constrained;
   if (state.diagnosis != nullptr) state.diagnosis->after_update(own_parameters(state));
   return all;
 }

@@ -24,10 +24,11 @@ enum class Arithmetic { openblas, exact };
 using MicroBatches = std::span<const Range>;
 
 /// Forward: z = x · w.   x: (rows, in), w: (in, out), z: (rows, out), overwritten. Rows may leave out zeros
-/// with `exact` only, if a NonZeroIndex says where they are: the bits are the same.
+/// with `exact` only, if a NonZeroIndex says where they are: the bits are the same. is_finite: no element of
+/// w is infinite or NaN; otherwise this is looked at where zeros are left out.
 template <class T>
 void forward_product(Arithmetic arithmetic, const SparseRows<T>& x, MatrixView<const T> w,
-                     MicroBatches micro_batches, MatrixView<T> z);
+                     MicroBatches micro_batches, MatrixView<T> z, bool is_finite = false);
 
 /// Weight gradient: dw = Σ xᵀ · delta, the tree sum (core/summation_tree.hpp) over the micro-batches of each
 /// one's product.   x: (rows, in), delta: (rows, out), dw: (in, out), overwritten. An empty micro-batch adds

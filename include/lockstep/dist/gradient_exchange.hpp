@@ -100,8 +100,9 @@ class GradientExchange {
   /// The sum over all shards of some elements (chunk_elements at most), counted from the begin of
   /// own_slice(). Valid until the next call.
   const T* slice_sum(Range elements) { return slice_sums_.sum({0, shards_}, elements); }
-  /// Brings every rank's slice of parameters() to all ranks. Collective.
-  void share_slices();
+  /// Brings every rank's slice of parameters() to all ranks. Returns the flags of the ranks of the group
+  /// together. Collective.
+  StepFlags share_slices(StepFlags mine = 0);
 
   /// Brings every rank's own blocks' entries of `block_sums` (layout.blocks()) to all ranks, in place.
   /// Collective.

@@ -59,6 +59,7 @@ struct LocalBatch {
   Targets<T> targets;  // (rows)
   MicroBatches micro_batches;
   DropoutKey dropout;
+  bool finite_kernels = false;  // that all weights are finite is known: nobody has to look
 };
 
 /// The factors of every layer's weight gradient, inputsᵀ · deltas, for some rows.

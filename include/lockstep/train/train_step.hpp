@@ -59,6 +59,7 @@ struct TrainState {
   Optimizer<T> optimizer;                      // of this rank's slice
   AlignedVector<T> mean_gradient;              // of this rank's slice
   bool finite_weights;                         // whether this rank's last update left none that is not
+  bool all_weights_finite;                     // this is known of all ranks' weights
   AlignedVector<T> factor_memory;              // empty: in the exchange's
   GradientFactors<T> factors;  // of all ranks' rows, in the exchange's memory; or of one group's
   std::optional<SliceGradient<T>> slice_gradient;  // from the factors of all ranks, where they share them
