@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "lockstep/core/checked_cast.hpp"
 #include "lockstep/core/instruction_set.hpp"
 #include "lockstep/core/summation_tree.hpp"
 #include "products_backends.hpp"
@@ -101,6 +102,7 @@ struct UsedColumns {
   }
 };
 
+/// Of rows with all their columns.
 template <class T>
 UsedColumns used_columns(const SparseRows<T>& x) {
   struct Columns;
@@ -339,8 +341,12 @@ template <std::size_t Inputs, class T>
   };
   std::fill_n(found.ends, parts, 0U);
   for_places([&](std::size_t, std::size_t part, const T*) { ++found.ends[part]; });
-  std::uint32_t count = 0;
-  for (std::size_t part = 0; part < parts; ++part) count += std::exchange(found.ends[part], count);
+  std::size_t count = 0;
+  for (std::size_t part = 0; part < parts; ++part) {
+    const std::size_t begin = count;
+    count += found.ends[part];
+    found.ends[part] = checked_cast<std::uint32_t>(begin, "the place of a non-zero element");
+  }
   found.rows = scratch<std::uint32_t, PlaceRows>(count);
   found.factors = scratch<T, Factors>(count * Inputs);
   for_places([&](std::size_t row, std::size_t part, const T* numbers) {

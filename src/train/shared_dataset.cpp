@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "lockstep/core/instruction_set.hpp"
 #include "lockstep/core/text.hpp"
@@ -59,17 +60,13 @@ std::span<const E> share_array(const SharedMemory& memory, std::size_t start, co
   return {all, rows * columns};
 }
 
-/// Bytes that a split's rows and the places of their non-zero elements, found by `sharers` ranks, need at
-/// most.
-std::size_t split_bytes(const DatasetInfo& info, Split split, std::size_t number_bytes, std::size_t sharers) {
+/// Bytes that a split's rows need at most.
+std::size_t split_bytes(const DatasetInfo& info, Split split, std::size_t number_bytes) {
   const std::size_t rows = info.rows(split);
   const std::size_t x_bytes = info.x_type == "uint8" ? 1 : number_bytes;
   const std::size_t y_bytes =
       info.task == Task::classification ? sizeof(std::int32_t) : info.outputs * number_bytes;
-  const std::size_t index =
-      split == Split::train ? NonZeroIndex::bytes(rows, rows * quads_of(info.features), x_bytes) : 0;
-  return rows * (info.features * x_bytes + y_bytes) + std::min(index, sharers * most_index_bytes) +
-         8 * alignment;
+  return rows * (info.features * x_bytes + y_bytes) + 8 * alignment;
 }
 
 /// Memory of which each of the sharers has taken a part from the operating system: what others took since the
@@ -99,6 +96,34 @@ std::string why_not_shared(const Communicator& node, std::size_t bytes) {
   }
   const bool fails = node.all_reduce_max(reason.empty() ? 0 : 1) == 1;
   return fails && reason.empty() ? "another rank of the node cannot" : reason;
+}
+
+/// All rows' index, from what each rank `found` in its `part` of them, in numbers of so many bytes. Nothing,
+/// on all sharers, if none found any or without room. Collective.
+std::optional<SharedIndex> share_index(const Communicator& sharers, const NonZeroView& found, Range part,
+                                       std::size_t rows, std::size_t number_bytes) {
+  const std::uint64_t mine = found.quads.size();
+  const std::vector<std::uint64_t> counts = sharers.all_gather_v(std::span(&mine, 1));
+  const auto own = counts.begin() + sharers.rank();
+  const std::size_t first = std::accumulate(counts.begin(), own, std::size_t{0});
+  const std::size_t all_quads = std::accumulate(own, counts.end(), first);
+  if (all_quads == 0) return std::nullopt;
+  Placement placement;
+  const std::size_t quads_start = placement.place<std::uint16_t>(all_quads);
+  const std::size_t starts_start = placement.place<std::size_t>(rows + 1);
+  const std::size_t quad_bytes = quad_columns * number_bytes;
+  const std::size_t values_start = placement.place<std::byte>(all_quads * quad_bytes);
+  std::optional<SharedMemory> memory = take_shared_memory(sharers, placement.bytes());
+  if (!memory) return std::nullopt;
+  auto* const quads = at<std::uint16_t>(*memory, quads_start);
+  auto* const starts = at<std::size_t>(*memory, starts_start);
+  auto* const values = at<std::byte>(*memory, values_start);
+  std::copy(found.quads.begin(), found.quads.end(), quads + first);
+  std::copy(found.values.begin(), found.values.end(), values + first * quad_bytes);
+  if (sharers.is_root()) starts[0] = 0;
+  for (std::size_t i = 0; i < part.size(); ++i) starts[part.begin + i + 1] = first + found.starts[i + 1];
+  return SharedIndex{*std::move(memory),
+                     {{starts, rows + 1}, {quads, all_quads}, {values, all_quads * quad_bytes}}};
 }
 
 struct ElementCounts {
@@ -181,11 +206,10 @@ SharedDataset::SharedDataset(const Communicator& world, DatasetInfo info, bool f
     : info_(std::move(info)) {
   const Communicator node = world.split(world.node());
   const Communicator alone = world.split(world.rank());
-  const auto sharers = static_cast<std::size_t>(node.size());
   std::size_t bytes = 0;
   for (const Split split : {Split::train, Split::test}) {
-    if (float32) bytes += split_bytes(info_, split, sizeof(float), sharers);
-    if (float64) bytes += split_bytes(info_, split, sizeof(double), sharers);
+    if (float32) bytes += split_bytes(info_, split, sizeof(float));
+    if (float64) bytes += split_bytes(info_, split, sizeof(double));
   }
   fallback_ = why_not_shared(node, bytes);
   // The ranks that share fail together; so do all.
@@ -251,34 +275,11 @@ std::optional<SharedDataset::SplitRows<T>> SharedDataset::load_split(const Commu
   view.x_real = share_array(*numbers, x_start, mine.x_real, part.begin, rows, bytes ? 0 : info_.features);
   view.classes = share_array(*numbers, y_start, mine.classes, part.begin, rows, classes ? 1 : 0);
   view.values = share_array(*numbers, y_start, mine.values, part.begin, rows, mine.value_columns);
-
-  const NonZeroView found = mine.nonzeros.view();
-  const std::uint64_t mine_count = found.quads.size();
-  const std::vector<std::uint64_t> counts = sharers.all_gather_v(std::span(&mine_count, 1));
-  std::size_t first = 0, all_quads = 0;
-  for (std::size_t rank = 0; rank < counts.size(); ++rank) {
-    if (static_cast<int>(rank) < sharers.rank()) first += counts[rank];
-    all_quads += counts[rank];
-  }
-  Placement index;
-  const std::size_t quads_start = index.place<std::uint16_t>(all_quads);
-  const std::size_t starts_start = index.place<std::size_t>(rows + 1);
-  const std::size_t quad_bytes = quad_columns * (bytes ? sizeof(std::uint8_t) : sizeof(T));
-  const std::size_t values_start = index.place<std::byte>(all_quads * quad_bytes);
-  std::optional<SharedMemory> nonzeros =
-      take_shared_memory(sharers, all_quads > 0 ? index.bytes() : alignment);
-  if (!nonzeros) return std::nullopt;
-  if (all_quads > 0) {
-    auto* const quads = at<std::uint16_t>(*nonzeros, quads_start);
-    auto* const starts = at<std::size_t>(*nonzeros, starts_start);
-    auto* const values = at<std::byte>(*nonzeros, values_start);
-    std::copy(found.quads.begin(), found.quads.end(), quads + first);
-    std::copy(found.values.begin(), found.values.end(), values + first * quad_bytes);
-    for (std::size_t i = 0; i < part.size(); ++i) starts[part.begin + i + 1] = first + found.starts[i + 1];
-    view.nonzeros = {{starts, rows + 1}, {quads, all_quads}, {values, all_quads * quad_bytes}};
-  }
+  std::optional<SharedIndex> index =
+      share_index(sharers, mine.nonzeros.view(), part, rows, bytes ? sizeof(std::uint8_t) : sizeof(T));
+  if (index) view.nonzeros = index->view;
   publish(sharers);
-  return SplitRows<T>{*std::move(numbers), *std::move(nonzeros), view};
+  return SplitRows<T>{*std::move(numbers), std::move(index), view};
 }
 
 template <class T>

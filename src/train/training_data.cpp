@@ -90,11 +90,13 @@ void view_train(const RowsView<T>& all, const RowRuns& runs, TrainingData<T>& da
 }
 
 template <class T>
-void view_rows(const SharedDataset& shared, const TrainConfig& config, const RowRuns& train,
-               const RowRuns& validation, const RowRuns& test, TrainingData<T>& data) {
+void view_rows(const Communicator& world, const SharedDataset& shared, const TrainConfig& config,
+               const RowRuns& train, const RowRuns& validation, const RowRuns& test, TrainingData<T>& data) {
   const RowsView<T>& all = shared.rows<T>(Split::train);
   view_train(all, train, data);
-  if (config.arithmetic != Arithmetic::exact) data.train.nonzeros = {};
+  // Each node looks for zeros, and for room to note them, on its own.
+  const bool everywhere = world.all_reduce_min(all.nonzeros.empty() ? 0 : 1) == 1;
+  if (!everywhere || config.arithmetic != Arithmetic::exact) data.train.nonzeros = {};
   if (is_one_run(validation)) {
     data.validation = neighbouring_rows(all, {validation.front().begin, validation.back().end});
   } else {
@@ -165,7 +167,7 @@ TrainingData<T> load_training_data(const Communicator& world, const TrainConfig&
   const Range own_test = evaluation_rows(data.test_rows, world, all_evaluate);
   const RowRuns test = own_test.empty() ? RowRuns{} : RowRuns{own_test};
   if (shared != nullptr) {
-    view_rows(*shared, config, train, validation, test, data);
+    view_rows(world, *shared, config, train, validation, test, data);
   } else {
     read_all(world, config, info, train, validation, test, board, data);
   }

@@ -89,13 +89,13 @@ TEST_F(SharedRows, GiveTrainingTheRowsItWouldRead) {
 
 constexpr std::size_t sparse_features = 11;
 
-/// A dataset of bytes, most of them zeros.
-void write_sparse_dataset(const std::string& path) {
+/// A dataset of bytes, of which every `distance`-th is not zero.
+void write_sparse_dataset(const std::string& path, std::size_t distance) {
   const DatasetAttributes attributes{Task::classification, {"a", "b"}, 1.0 / 255, "sparse"};
-  write_dataset(path, attributes, [](DatasetWriter& writer) {
+  write_dataset(path, attributes, [distance](DatasetWriter& writer) {
     std::vector<std::uint8_t> x(101 * sparse_features);
     std::vector<std::int32_t> classes(101);
-    for (std::size_t i = 0; i < x.size(); i += 5) x[i] = static_cast<std::uint8_t>(i % 255 + 1);
+    for (std::size_t i = 0; i < x.size(); i += distance) x[i] = static_cast<std::uint8_t>(i % 255 + 1);
     for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = static_cast<std::int32_t>(i % 2);
     ArrayWriter x_writer = writer.array(Split::train, "x", ElementType::uint8, {101, sparse_features});
     x_writer.append(x.data(), 101);
@@ -108,7 +108,7 @@ void write_sparse_dataset(const std::string& path) {
 
 TEST_F(SharedRows, KnowWhereTheirElementsAreNotZero) {
   const std::string sparse = path + ".sparse.h5";
-  if (world.is_root()) write_sparse_dataset(sparse);
+  if (world.is_root()) write_sparse_dataset(sparse, 5);
   world.barrier();
   const SharedDataset shared(world, read_dataset_info(sparse), true, false);
   const RowsView<float>& rows = shared.rows<float>(Split::train);
@@ -141,6 +141,28 @@ TEST_F(SharedRows, KnowWhereTheirElementsAreNotZero) {
       EXPECT_LT(quads, part.count * quads_of(sparse_features));
     }
   }
+}
+
+// Each node looks for zeros on its own, and a trial may have ranks of several.
+TEST_F(SharedRows, AreSeenWithAnIndexByAllRanksOrNone) {
+  const std::string sparse = path + ".sparse.h5", dense = path + ".dense.h5";
+  if (world.is_root()) {
+    write_sparse_dataset(sparse, 5);
+    write_sparse_dataset(dense, 1);
+  }
+  world.barrier();
+  const Communicator alone = world.split(world.rank());
+  const SharedDataset with_index(alone, read_dataset_info(sparse), true, false);
+  const SharedDataset without(alone, read_dataset_info(dense), true, false);
+  TrainConfig config;
+  config.data = sparse;
+  config.hidden = {6};
+  config = resolve(config, with_index.info());
+  const auto seen = [&](const SharedDataset& shared) {
+    return load_training_data<float>(world, config, with_index.info(), &shared).train;
+  };
+  EXPECT_FALSE(seen(with_index).nonzeros.empty());
+  EXPECT_TRUE(seen(world.is_root() ? without : with_index).nonzeros.empty());
 }
 
 // One rank without room for them is enough.

@@ -10,6 +10,12 @@
 
 namespace lockstep {
 
+/// The index of rows of which the node's ranks have one copy.
+struct SharedIndex {
+  SharedMemory memory;
+  NonZeroView view;
+};
+
 /// All rows of a dataset, read once and held once per node for many runs of the node's ranks, together with
 /// the places of their non-zero elements.
 class SharedDataset {
@@ -30,7 +36,8 @@ class SharedDataset {
  private:
   template <class T>
   struct SplitRows {
-    SharedMemory numbers, nonzeros;
+    SharedMemory numbers;
+    std::optional<SharedIndex> index;
     RowsView<T> view;
   };
   template <class T>
