@@ -273,6 +273,9 @@ bool has_negative_zero(MatrixView<const T> matrix) {
 // ---- Weight gradient. Neighbouring inputs (columns of x) are computed together, leaving out the rows where
 // all of them are zero: neighbouring pixels often are. Where the others stand is written down once, for all
 // strips of columns.
+//
+// Here, too, a sum with skipped zeros is that with added ones, or they are −0 and +0. The deltas of rows that
+// a model is sure of are so small that their products round to −0; sums that stay so are computed again.
 
 /// Sums of two inputs, of so many vectors each, fit into 16 registers; of four into AVX-512's 32.
 constexpr std::size_t gradient_vectors = 4;
@@ -288,6 +291,7 @@ struct NonZeroPlaces {
   std::uint32_t* ends;  // (groups, micro-batches)
   std::uint32_t* rows;  // of each place
   T* factors;           // (places, Inputs)
+  bool all_rows;        // no row is left out
 
   std::size_t groups() const { return columns.size() / Inputs; }
   Range of(std::size_t group, std::size_t micro_batch) const {
@@ -311,7 +315,8 @@ template <std::size_t Inputs, class T>
                                  micro_batches.size(),
                                  scratch<std::uint32_t, Ends>(parts),
                                  nullptr,
-                                 nullptr};
+                                 nullptr,
+                                 /*all_rows=*/false};
   Range* const row_quads = scratch<Range, RowQuads>(x.rows());  // those among the columns
   for (std::size_t row = 0; row < x.rows(); ++row) {
     const std::uint16_t* const all = x.quads.row(row);
@@ -343,10 +348,9 @@ template <std::size_t Inputs, class T>
   for_places([&](std::size_t, std::size_t part, const T*) { ++found.ends[part]; });
   std::size_t count = 0;
   for (std::size_t part = 0; part < parts; ++part) {
-    const std::size_t begin = count;
-    count += found.ends[part];
-    found.ends[part] = checked_cast<std::uint32_t>(begin, "the place of a non-zero element");
+    count += std::exchange(found.ends[part], static_cast<std::uint32_t>(count));
   }
+  checked_cast<std::uint32_t>(count, "the number of places with non-zero elements");
   found.rows = scratch<std::uint32_t, PlaceRows>(count);
   found.factors = scratch<T, Factors>(count * Inputs);
   for_places([&](std::size_t row, std::size_t part, const T* numbers) {
@@ -357,6 +361,24 @@ template <std::size_t Inputs, class T>
   return found;
 }
 
+/// All rows, as the places of a single group, whose factors are still to be written.
+template <class T, std::size_t Inputs>
+NonZeroPlaces<T, Inputs> all_places(std::size_t rows, MicroBatches micro_batches) {
+  struct Ends;
+  struct Rows;
+  struct Factors;
+  const NonZeroPlaces<T, Inputs> all{{0, Inputs},
+                                     micro_batches.size(),
+                                     scratch<std::uint32_t, Ends>(micro_batches.size()),
+                                     scratch<std::uint32_t, Rows>(rows),
+                                     scratch<T, Factors>(rows * Inputs),
+                                     /*all_rows=*/true};
+  for (std::size_t i = 0; i < micro_batches.size(); ++i)
+    all.ends[i] = static_cast<std::uint32_t>(micro_batches[i].end);
+  std::iota(all.rows, all.rows + rows, 0U);
+  return all;
+}
+
 template <class T, std::size_t Inputs>
 struct GradientTask {
   SparseRows<T> x;
@@ -364,22 +386,26 @@ struct GradientTask {
   MicroBatches micro_batches;
   MatrixView<T> dw;
   NonZeroPlaces<T, Inputs> places;
-  T* packed;  // (rows, columns of a strip)
-  T* levels;  // (tree levels, inputs, columns of a strip)
+  NonZeroPlaces<T, Inputs> all_rows;  // a single group, where nothing is left out; its factors are written
+                                      // for the group in question
+  T* packed;                          // (rows, columns of a strip)
+  T* levels;                          // (tree levels, inputs, columns of a strip)
 
-  /// Micro-batches without rows to add are left out of the tree: +0 changes no sum but −0.
+  /// Computes a group from the places of `source`'s group `place_group`. Micro-batches without any are left
+  /// out of the tree, unless all rows are asked for: +0 changes no sum but −0.
   template <class Tile>
-  [[gnu::always_inline]] void compute_group(std::size_t group, std::size_t column) const {
+  [[gnu::always_inline]] void compute_group(const NonZeroPlaces<T, Inputs>& source, std::size_t place_group,
+                                            std::size_t group, std::size_t column,
+                                            bool* negative_zero) const {
     constexpr std::size_t tile_size = Inputs * Tile::columns;
-    if (places.none_in(group)) return store_rows(Tile(), group, column);
     std::uint64_t waiting = 0;  // bit l: levels[l] holds a sum, not nothing
     sum_in_tree_order(micro_batches.size(), [&](std::size_t batch, std::size_t level, std::size_t additions) {
       Tile chains;
-      const Range here = places.of(group, batch);
+      const Range here = source.of(place_group, batch);
       for (std::size_t n = here.begin; n < here.end; ++n) {
-        chains.multiply_add(places.factors + n * Inputs, 1, packed + places.rows[n] * Tile::columns);
+        chains.multiply_add(source.factors + n * Inputs, 1, packed + source.rows[n] * Tile::columns);
       }
-      bool some = !here.empty();
+      bool some = source.all_rows || !here.empty();
       for (; additions > 0; --additions) {
         --level;
         if ((waiting >> level & 1) == 0) continue;
@@ -387,6 +413,7 @@ struct GradientTask {
         some = true;
       }
       if (batch + 1 == micro_batches.size()) {
+        if (negative_zero != nullptr) *negative_zero = chains.has_negative_zero();
         store_rows(chains, group, column);
       } else if (some) {
         chains.store_to(levels + level * tile_size, Tile::columns);
@@ -416,13 +443,32 @@ struct GradientTask {
   [[gnu::always_inline]] void compute_strip(std::size_t column) const {
     using Tile = Chains<Inputs, Vectors, Bytes, T>;
     const auto row_at = [&](std::size_t i) { return delta.row(i) + column; };
-    if (!copy_strip_and_look<Tile::columns>(delta.rows, delta.columns - column, row_at, packed).regular()) {
+    const Magnitudes<T> found =
+        copy_strip_and_look<Tile::columns>(delta.rows, delta.columns - column, row_at, packed);
+    if (!found.finite()) {
       const std::size_t columns = std::min(Tile::columns, dw.columns - column);
       return weight_gradient_product<T>(all_elements(x),
                                         {delta.data + column, delta.rows, columns, delta.stride},
                                         micro_batches, {dw.data + column, dw.rows, columns, dw.stride});
     }
-    for (std::size_t group = 0; group < places.groups(); ++group) compute_group<Tile>(group, column);
+    for (std::size_t group = 0; group < places.groups(); ++group) {
+      if (places.none_in(group)) {
+        store_rows(Tile(), group, column);
+        continue;
+      }
+      bool negative_zero = false;
+      compute_group<Tile>(places, group, group, column, found.regular() ? nullptr : &negative_zero);
+      if (!negative_zero) continue;
+      write_all_factors(group);
+      compute_group<Tile>(all_rows, 0, group, column, nullptr);
+    }
+  }
+
+  void write_all_factors(std::size_t group) const {
+    std::fill_n(all_rows.factors, x.rows() * Inputs, T(0));
+    const std::size_t end = places.of(group, micro_batches.size() - 1).end;
+    for (std::size_t n = places.of(group, 0).begin; n < end; ++n)
+      std::copy_n(places.factors + n * Inputs, Inputs, all_rows.factors + places.rows[n] * Inputs);
   }
 };
 
@@ -480,6 +526,7 @@ void sparse_weight_gradient_product(const SparseRows<T>& x, MatrixView<const T> 
         micro_batches,
         dw,
         find_places<inputs>(x, micro_batches),
+        all_places<T, inputs>(x.rows(), micro_batches),
         scratch<T, Packed>(delta.rows * columns),
         scratch<T, Levels>(tree_levels(micro_batches.size()) * inputs * columns)};
     for_strips<gradient_vectors, bytes, T>(task, 0, dw.columns);

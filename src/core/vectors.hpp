@@ -1,9 +1,13 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "lockstep/core/aligned_vector.hpp"
@@ -121,6 +125,25 @@ struct Chains {
 #pragma GCC unroll 16
       for (std::size_t j = 0; j < Vectors; ++j) sums[i][j] += load<Bytes>(tile + i * columns + j * lanes);
     }
+  }
+
+  /// Whether any sum is −0, whose bits are those of the smallest integer.
+  [[gnu::always_inline]] bool has_negative_zero() const {
+    using Integer = std::conditional_t<sizeof(T) == sizeof(float), std::int32_t, std::int64_t>;
+    using Integers = Vector<Integer, Bytes>;
+    Integers smallest = {};
+#pragma GCC unroll 16
+    for (std::size_t i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+      for (std::size_t j = 0; j < Vectors; ++j) {
+        const auto bits = std::bit_cast<Integers>(sums[i][j]);
+        smallest = bits < smallest ? bits : smallest;
+      }
+    }
+    bool found = false;
+    for (std::size_t lane = 0; lane < lanes; ++lane)
+      found |= smallest[lane] == std::numeric_limits<Integer>::min();
+    return found;
   }
 
   /// from: (Rows, columns), rows `stride` elements apart
