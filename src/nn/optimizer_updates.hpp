@@ -135,6 +135,9 @@ T tensor_rate(double rate) {
   return static_cast<T>(std::min(rate, static_cast<double>(std::numeric_limits<T>::max())));
 }
 
+template <class T>
+constexpr T least_moment = 64 * std::numeric_limits<T>::min();
+
 /// The next moment; zero where it is below 2⁶ times the least normal number, and smaller than before. What an
 /// optimizer keeps of earlier gradients fades where no new ones come, as those of pixels at the border, and
 /// would stay among the denormal numbers for ever, with which many processors compute a hundred times slower.
@@ -142,8 +145,15 @@ T tensor_rate(double rate) {
 /// above 1e-16.
 template <class T>
 T faded(T before, T next) {
-  constexpr T least = 64 * std::numeric_limits<T>::min();
-  return std::abs(next) < least && std::abs(next) < std::abs(before) ? T(0) : next;
+  return std::abs(next) < least_moment<T> && std::abs(next) < std::abs(before) ? T(0) : next;
+}
+
+/// g²; zero where that is below 2⁶ times the least normal number, for the same reasons.
+template <class T>
+T squared(T g) {
+  constexpr T least = sizeof(T) == sizeof(float) ? 0x1p-60 : 0x1p-508;
+  static_assert(least * least == least_moment<T>);
+  return std::abs(g) < least ? T(0) : g * g;
 }
 
 /// w ← w − lr·g
@@ -179,7 +189,7 @@ template <class T>
 bool adagrad(const Update<T>& u) {
   const T lr = static_cast<T>(u.learning_rate), epsilon = static_cast<T>(u.h.epsilon);
   return for_elements(u, [=](T& w, T g, T& a) {
-    a += g * g;
+    a += squared(g);
     w -= lr * g / std::sqrt(a + epsilon);
   });
 }
@@ -193,12 +203,12 @@ bool rmsprop(const Update<T>& u) {
   const T rho = static_cast<T>(u.h.rho), rest = static_cast<T>(1 - u.h.rho);
   if (u.h.momentum == 0) {
     return for_elements(u, [=](T& w, T g, T& v) {
-      v = faded(v, rho * v + rest * (g * g));
+      v = faded(v, rho * v + rest * squared(g));
       w -= lr * g / (std::sqrt(v) + epsilon);
     });
   }
   return for_elements(u, [=](T& w, T g, T& v, T& m) {
-    v = faded(v, rho * v + rest * (g * g));
+    v = faded(v, rho * v + rest * squared(g));
     m = faded(m, mu * m + lr * g / (std::sqrt(v) + epsilon));
     w -= m;
   });
@@ -219,7 +229,7 @@ auto adam_element(const Update<T>& u) {
   const T rest1 = static_cast<T>(1 - u.h.beta1), rest2 = static_cast<T>(1 - u.h.beta2);
   return [=](T& w, T g, T& m, T& v) {
     m = faded(m, m + (g - m) * rest1);
-    v = faded(v, v + (g * g - v) * rest2);
+    v = faded(v, v + (squared(g) - v) * rest2);
     w -= m * alpha / (std::sqrt(v) + epsilon);
   };
 }
@@ -275,7 +285,7 @@ bool lamb(const Update<T>& u) {
   if (decay != T(0)) for_elements(u, [=](T& w, T) { w -= w * decay * lr; });
   for_elements(u, [=](T&, T g, T& m, T& v) {
     m = faded(m, m + (g - m) * rest1);
-    v = faded(v, v + (g * g - v) * rest2);
+    v = faded(v, v + (squared(g) - v) * rest2);
   });
 
   const T correction1 = static_cast<T>(bias_correction(u, u.h.beta1));

@@ -105,6 +105,36 @@ TEST(Mlp, GradientIsOverwrittenAndPaddingIsZero) {
   }
 }
 
+/// A chain of two layers of one unit, with input 1, target 0 and weights 1 and `weight`: the deltas are
+/// weight and weight². Returns the gradients of the second and of the first weight.
+template <class T>
+std::pair<T, T> gradients_of_a_chain(T weight) {
+  Problem<T> problem(spec_of({1, 1, 1}, {Activation("linear")}, OutputLoss::identity_mse), 1);
+  std::fill(problem.parameters.begin(), problem.parameters.end(), T(0));
+  problem.parameters[problem.layout.kernel(0).offset] = 1;
+  problem.parameters[problem.layout.kernel(1).offset] = weight;
+  problem.x = {1};
+  problem.values = {0};
+  const std::vector<T> gradient = problem.evaluate().gradient;
+  return {gradient[problem.layout.kernel(1).offset], gradient[problem.layout.kernel(0).offset]};
+}
+
+template <class T>
+void expect_deltas_below_are_zero(T least, T root) {
+  const T below = std::nextafter(least, T(0));
+  EXPECT_EQ(gradients_of_a_chain(least), std::pair(least, T(0)));
+  EXPECT_EQ(gradients_of_a_chain(-least), std::pair(-least, T(0)));
+  EXPECT_EQ(gradients_of_a_chain(below), std::pair(T(0), T(0)));
+  EXPECT_EQ(gradients_of_a_chain(-below), std::pair(T(0), T(0)));
+  EXPECT_EQ(gradients_of_a_chain(root), std::pair(root, least));
+  EXPECT_EQ(gradients_of_a_chain(root / 2), std::pair(root / 2, T(0)));
+}
+
+TEST(Mlp, DeltasNearTheDenormalNumbersAreZero) {
+  expect_deltas_below_are_zero(0x1p-100F, 0x1p-50F);
+  expect_deltas_below_are_zero(0x1p-996, 0x1p-498);
+}
+
 TEST(Mlp, NoRowsGiveAZeroGradient) {
   const Problem<float> problem(spec_of({5, 3, 2}, {Activation("relu")}, OutputLoss::softmax_cross_entropy),
                                4);

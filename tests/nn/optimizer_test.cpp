@@ -345,6 +345,28 @@ TEST(Optimizer, SmallestGradientsMoveWeightsAsTheFormulaSays) {
   }
 }
 
+template <class T>
+void expect_squares_below_are_zero(const char* name, std::size_t slot, double least) {
+  const ParameterLayout layout = many_blocks<T>();
+  for (const double gradient : {least, -least, 0.99 * least, -0.99 * least}) {
+    Optimizer<T> optimizer(make_optimizer_config(name, {}), layout, {0, layout.blocks()});
+    std::vector<T> w(layout.size(), 0), g(layout.size(), static_cast<T>(gradient));
+    const std::span<const T> v = optimizer.slot(slot);
+    const T before = v.front();
+    optimizer.update(1, 0.01, w, g, no_other_ranks);
+    const bool counts = std::abs(gradient) >= least;
+    EXPECT_EQ(v.front() > before, counts) << name << ", " << gradient;
+    EXPECT_NE(w.front(), 0) << name << ", " << gradient;
+  }
+}
+
+TEST(Optimizer, SquaresNearTheDenormalNumbersAreZero) {
+  for (const auto& [name, slot] : {std::pair{"adam", 1U}, std::pair{"rmsprop", 0U}, std::pair{"lamb", 1U}}) {
+    expect_squares_below_are_zero<float>(name, slot, 0x1p-60);
+    expect_squares_below_are_zero<double>(name, slot, 0x1p-508);
+  }
+}
+
 TEST(Optimizer, GradientsInChunksGiveTheSameBits) {
   const ParameterLayout layout = many_blocks<float>();
   for (const OptimizerInfo& info : optimizer_table()) {

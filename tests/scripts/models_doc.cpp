@@ -109,7 +109,13 @@ int main() {
   std::puts(
       "\n`--label-smoothing e` trains classes towards (1 − e) t + e / K, t being 1 for the true one of K, "
       "else 0; binary\n"
-      "targets towards (1 − e) t + e / 2.\n");
+      "targets towards (1 − e) t + e / 2.\n\n"
+      "Derivatives of a row's loss by a layer's pre-activations, the deltas, become zero where their "
+      "magnitude is below\n"
+      "2²⁶ times the least normal number (float32: 2⁻¹⁰⁰, float64: 2⁻⁹⁹⁶), as those of rows that the model "
+      "is "
+      "sure of.\n"
+      "With the denormal numbers that they would lead to, processors compute a hundred times slower.\n");
   std::puts("## Initializers\n");
   print_example("truncated_normal(0,0.1)");
   print_settings("initializer", "elements of a kernel (fan_in, fan_out)", lockstep::initializer_table());
@@ -128,7 +134,8 @@ int main() {
       "they are denormal: with denormal numbers, which the rare pixels of MNIST leave there for ever, "
       "processors "
       "compute a\n"
-      "hundred times slower. epsilon is 1e-16 at least, so that no weight shows it.\n");
+      "hundred times slower. Below that g^2 is zero, too. epsilon is 1e-16 at least, so that no weight shows "
+      "it.\n");
   print_optimizers();
   std::puts(
       "\nBefore the update the gradient (mean over the global batch) takes l1·sign(w) and 2·l2·w, kernels "
