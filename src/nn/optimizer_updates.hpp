@@ -63,13 +63,15 @@ template <AtZero at_zero, class T, class Element>
 bool update_chunk(const Update<T>& u, const Chunk& chunk, Element element) {
   const std::size_t begin = chunk.elements.begin, length = chunk.elements.size();
   T* const all_w = u.w.data() + begin;
-  const T* const all_g = u.chunk_gradient == nullptr ? u.g.data() + begin : (*u.chunk_gradient)(chunk);
+  const ScaledGradient<T> gradient =
+      u.chunk_gradient == nullptr ? ScaledGradient<T>{u.g.data() + begin} : (*u.chunk_gradient)(chunk);
   T* const all_a = u.slots.empty() ? nullptr : u.slots[0].data() + begin;
   T* const all_b = u.slots.size() < 2 ? nullptr : u.slots[1].data() + begin;
   auto largest = magnitude_bits(T(0));
   run_vectorized([=, &largest](auto) {
     T* const __restrict w = all_w;
-    const T* const __restrict g = all_g;
+    const T* const __restrict g = gradient.numbers;
+    const T factor = gradient.factor;
     T* const __restrict a = all_a;
     T* const __restrict b = all_b;
     auto largest_here = magnitude_bits(T(0));
@@ -77,14 +79,14 @@ bool update_chunk(const Update<T>& u, const Chunk& chunk, Element element) {
       // In variables, so that nothing is read back from where it has just been written.
       T weight = w[i];
       if constexpr (std::is_invocable_v<Element, T&, T>) {
-        element(weight, g[i]);
+        element(weight, g[i] * factor);
       } else if constexpr (std::is_invocable_v<Element, T&, T, T&>) {
         T slot = a[i];
-        element(weight, g[i], slot);
+        element(weight, g[i] * factor, slot);
         a[i] = slot;
       } else {
         T slot0 = a[i], slot1 = b[i];
-        element(weight, g[i], slot0, slot1);
+        element(weight, g[i] * factor, slot0, slot1);
         a[i] = slot0;
         b[i] = slot1;
       }

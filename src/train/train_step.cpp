@@ -271,12 +271,16 @@ void divide(const T* __restrict sum, std::size_t length, std::size_t divisor, T*
   }
 }
 
+/// Of some elements of the own slice over all rows of the step.
+template <class T>
+const T* gradient_sum(TrainState<T>& state, Range elements) {
+  return state.slice_gradient ? state.slice_gradient->sum(elements) : state.exchange.slice_sum(elements);
+}
+
 /// A chunk of the mean gradient, with the rules that look at single elements.
 template <class T>
 void mean_gradient(TrainState<T>& state, std::size_t global_rows, const Chunk& chunk, T* mean) {
-  const T* const sum = state.slice_gradient ? state.slice_gradient->sum(chunk.elements)
-                                            : state.exchange.slice_sum(chunk.elements);
-  divide(sum, chunk.elements.size(), global_rows, mean);
+  divide(gradient_sum(state, chunk.elements), chunk.elements.size(), global_rows, mean);
   apply_element_rules<T>(state.rules, state.layout, chunk,
                          own_parameters(state).data() + chunk.elements.begin, mean);
 }
@@ -289,9 +293,11 @@ bool update_slice(TrainState<T>& state, const StepPlan& plan, std::size_t global
   const bool needs_whole_gradient =
       state.rules.clip_norm != 0 || state.optimizer.info().layer_norms || state.diagnosis != nullptr;
   if (!needs_whole_gradient) {
-    const auto gradient = [&](const Chunk& chunk) -> const T* {
+    const bool is_scaled_sum = std::has_single_bit(global_rows) && !state.rules.look_at_elements();
+    const auto gradient = [&](const Chunk& chunk) -> ScaledGradient<T> {
+      if (is_scaled_sum) return {gradient_sum(state, chunk.elements), T(1) / static_cast<T>(global_rows)};
       mean_gradient(state, global_rows, chunk, state.mean_gradient.data());
-      return state.mean_gradient.data();
+      return {state.mean_gradient.data()};
     };
     return state.optimizer.update(plan.step + 1, plan.learning_rate, weights, std::ref(gradient));
   }

@@ -58,10 +58,8 @@ class Step {
   void exchange_and_update() {
     exchange_.share_sums(0);
     const Range slice = exchange_.own_slice();
-    const auto gradient = [&](const Chunk& chunk) -> const float* {
-      const float* const sum = exchange_.slice_sum(chunk.elements);
-      halve(sum, chunk.elements.size(), mean_);
-      return mean_;
+    const auto gradient = [&](const Chunk& chunk) -> ScaledGradient<float> {
+      return {exchange_.slice_sum(chunk.elements), 0.5F};
     };
     slice_optimizer_.update(++steps_, 1e-6, exchange_.parameters().subspan(slice.begin, slice.size()),
                             std::ref(gradient));
@@ -81,7 +79,6 @@ class Step {
   GradientExchange<float> exchange_;
   Optimizer<float> slice_optimizer_, whole_optimizer_;
   AlignedVector<float> weights_, gradient_;
-  alignas(64) float mean_[chunk_elements];
   std::uint64_t steps_ = 0;
 };
 

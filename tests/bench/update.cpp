@@ -40,25 +40,25 @@ class Slice {
   void update() {
     ++steps_;
     if (!optimizer_.info().layer_norms) {
-      const auto gradient = [&](const Chunk& chunk) -> const float* { return mean_of(chunk, 0); };
+      const auto gradient = [&](const Chunk& chunk) -> ScaledGradient<float> {
+        return {tree_.sum({0, shards}, chunk.elements), 1.0F / 128};
+      };
       optimizer_.update(steps_, learning_rate, weights_, std::ref(gradient));
       return;
     }
-    for_chunks(layout_, {0, layout_.blocks()},
-               [&](const Chunk& chunk) { mean_of(chunk, chunk.elements.begin); });
+    for_chunks(layout_, {0, layout_.blocks()}, [&](const Chunk& chunk) { write_mean(chunk); });
     optimizer_.update(steps_, learning_rate, weights_, mean_, [](std::span<double>) {});
   }
 
  private:
   static constexpr double learning_rate = 1e-6;
 
-  const float* mean_of(const Chunk& chunk, std::size_t place) {
+  void write_mean(const Chunk& chunk) {
     const float* const sum = tree_.sum({0, shards}, chunk.elements);
-    float* const mean = mean_.data() + place;
+    float* const mean = mean_.data() + chunk.elements.begin;
     run_vectorized([=, length = chunk.elements.size()](auto) {
       for (std::size_t i = 0; i < length; ++i) mean[i] = sum[i] * (1.0F / 128);
     });
-    return mean;
   }
 
   ParameterLayout layout_;

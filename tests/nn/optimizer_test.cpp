@@ -378,10 +378,13 @@ TEST(Optimizer, GradientsInChunksGiveTheSameBits) {
     std::size_t next = 0;
     for (std::uint32_t step = 1; step <= 3; ++step, next = 0) {
       const std::vector<float> g = random_values<float>(layout, step, 0.2);
-      whole.update(step, 0.01, w, g, no_other_ranks);
-      chunked.update(step, 0.01, same, [&](const Chunk& chunk) {
+      const float factor = 1 / static_cast<float>(step);
+      std::vector<float> scaled = g;
+      for (float& element : scaled) element *= factor;
+      whole.update(step, 0.01, w, scaled, no_other_ranks);
+      chunked.update(step, 0.01, same, [&](const Chunk& chunk) -> ScaledGradient<float> {
         EXPECT_EQ(chunk.elements.begin, std::exchange(next, chunk.elements.end));
-        return g.data() + chunk.elements.begin;
+        return {g.data() + chunk.elements.begin, factor};
       });
       EXPECT_EQ(next, layout.size());
     }

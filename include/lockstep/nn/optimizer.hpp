@@ -66,6 +66,8 @@ struct GradientRules {
   double l2 = 0;          // adds 2 · l2 · w to kernels' gradients (penalty l2 · Σ w², as Keras's)
   double clip_value = 0;  // each element into [−v, v]; 0: off
   double clip_norm = 0;   // whole gradient scaled to at most this norm; 0: off
+
+  bool look_at_elements() const { return l1 != 0 || l2 != 0 || clip_value != 0; }
 };
 
 /// Penalties and clipping by value of one chunk. What they do to an element depends on nothing
@@ -80,9 +82,14 @@ template <class T>
 void clip_by_norm(const GradientRules& rules, const ParameterLayout& layout, Range blocks,
                   std::span<T> gradient, const CompleteBlockSums& complete);
 
-/// The mean gradient of a chunk of the slice.
+/// The mean gradient of a chunk: these numbers times the factor.
 template <class T>
-using ChunkGradient = std::function<const T*(const Chunk&)>;
+struct ScaledGradient {
+  const T* numbers;
+  T factor = 1;
+};
+template <class T>
+using ChunkGradient = std::function<ScaledGradient<T>(const Chunk&)>;
 
 /// An optimizer's hyperparameters; 0 where it does not have one.
 struct Hyperparameters {
